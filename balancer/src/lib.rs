@@ -1,0 +1,3 @@
+//! The balancer: observe, detect, plan, execute.
+
+pub mod plan;

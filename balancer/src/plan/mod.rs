@@ -1,0 +1,129 @@
+//! Plans: ordered moves with reasons and costs.
+
+use kafka::ids::{BrokerId, TopicPartition};
+use serde::{Deserialize, Serialize};
+
+/// What load is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// Bytes per second that a broker receives, from producers and from leaders elsewhere.
+    BytesIn,
+    /// Bytes per second that a broker sends, to consumers and to followers elsewhere.
+    BytesOut,
+    /// Processor, in cores.
+    Cpu,
+    /// Bytes in log directories.
+    Disk,
+}
+
+/// One partition's change of replicas or leader.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The topic's id when the move was planned; a topic of the same name made later is another one.
+    pub topic_id: [u8; 16],
+    /// Its replicas when the move was planned, the preferred leader first.
+    pub from: Vec<BrokerId>,
+    /// Its leader when the move was planned.
+    pub from_leader: Option<BrokerId>,
+    /// The replicas that it is to have, the preferred leader first. That one is to lead afterwards.
+    pub to: Vec<BrokerId>,
+    /// Why, in a sentence with figures.
+    pub reason: String,
+    /// Bytes to copy: the log's size times the replicas added. 0 when only the leader changes.
+    pub bytes: u64,
+    /// How much the move lowers the excess over the threshold, summed over brokers and resources, in parts of the
+    /// mean utilisation.
+    pub gain: f64,
+    /// Expected time at the throttle that was foreseen, in seconds.
+    pub expected_seconds: f64,
+}
+
+impl Move {
+    /// The brokers that get a copy that they do not have yet.
+    pub fn adding(&self) -> impl Iterator<Item = BrokerId> + '_ {
+        self.to
+            .iter()
+            .copied()
+            .filter(|broker| !self.from.contains(broker))
+    }
+
+    /// The brokers that lose their copy.
+    pub fn removing(&self) -> impl Iterator<Item = BrokerId> + '_ {
+        self.from
+            .iter()
+            .copied()
+            .filter(|broker| !self.to.contains(broker))
+    }
+
+    /// Whether no data moves: the set of replicas stays as it is.
+    pub fn is_leadership_only(&self) -> bool {
+        self.adding().next().is_none() && self.removing().next().is_none()
+    }
+}
+
+/// Imbalance of each resource: the greatest utilisation of a broker / the cluster's mean utilisation. 1 is perfect.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imbalance {
+    /// Of bytes per second received.
+    pub bytes_in: f64,
+    /// Of bytes per second sent.
+    pub bytes_out: f64,
+    /// Of processor time.
+    pub cpu: f64,
+    /// Of bytes stored.
+    pub disk: f64,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Cool hot brokers and partitions.
+    Cool,
+    /// Empty brokers that are draining.
+    Drain(Vec<BrokerId>),
+    /// Give new brokers their share.
+    Fill(Vec<BrokerId>),
+    /// Somebody asked for a better balance although nothing is hot.
+    Rebalance,
+}
+
+/// Moves in the order in which they are to be made, and what they are worth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The moves: leadership first, then copies.
+    pub moves: Vec<Move>,
+    /// Imbalance when it was planned.
+    pub imbalance_before: Imbalance,
+    /// Imbalance when all moves are done.
+    pub imbalance_after: Imbalance,
+    /// Bytes that all moves copy.
+    pub bytes: u64,
+    /// No plan reaches the same imbalance with fewer bytes than this.
+    pub bytes_lower_bound: u64,
+    /// What could not be done and why, in sentences.
+    pub unsolved: Vec<String>,
+}
+
+impl Plan {
+    /// How many moves change the leader only.
+    pub fn leadership_changes(&self) -> usize {
+        self.moves
+            .iter()
+            .filter(|change| change.is_leadership_only())
+            .count()
+    }
+
+    /// How many moves copy data.
+    pub fn replica_moves(&self) -> usize {
+        self.moves.len() - self.leadership_changes()
+    }
+}

@@ -1,0 +1,21 @@
+//! Kafka as this project sees it.
+//!
+//! Everything the binaries ask of Kafka goes through [`Cluster`], which has two implementations: the one of
+//! [`client`] talks to brokers, the one of [`simulated`] lives in memory under Tokio's clock. The journal's
+//! storage is the same pair again: [`CompactedLog`].
+//!
+//! Nothing outside this crate names the client library that is used.
+
+pub mod client;
+pub mod cluster;
+pub mod compacted_log;
+pub mod connection;
+pub mod error;
+pub mod ids;
+pub mod settings;
+pub mod simulated;
+
+pub use cluster::Cluster;
+pub use compacted_log::CompactedLog;
+pub use error::ClusterError;
+pub use ids::{BrokerId, GroupId, PartitionId, TopicName, TopicPartition};

@@ -1,0 +1,3 @@
+//! The sidecar: what one broker carries, partition by partition.
+
+pub mod report;
