@@ -1,3 +1,5 @@
 //! The balancer: observe, detect, plan, execute.
 
+pub mod detect;
+pub mod model;
 pub mod plan;

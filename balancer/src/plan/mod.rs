@@ -3,19 +3,7 @@
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 
-/// What load is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resource {
-    /// Bytes per second that a broker receives, from producers and from leaders elsewhere.
-    BytesIn,
-    /// Bytes per second that a broker sends, to consumers and to followers elsewhere.
-    BytesOut,
-    /// Processor, in cores.
-    Cpu,
-    /// Bytes in log directories.
-    Disk,
-}
+pub use crate::model::Resource;
 
 /// One partition's change of replicas or leader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

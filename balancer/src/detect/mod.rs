@@ -1,0 +1,1 @@
+//! Finds hot brokers and partitions.
