@@ -47,13 +47,24 @@ impl Progress {
     ///
     /// A group in `unread` keeps its offsets, so that its progress counts when it is read again; any other that is
     /// missing is gone. An offset that went back (a rewind) counts as no progress.
-    pub fn take(&mut self, now: Duration, groups: BTreeMap<GroupId, Offsets>, unread: impl Fn(&GroupId) -> bool) {
+    pub fn take(
+        &mut self,
+        now: Duration,
+        groups: BTreeMap<GroupId, Offsets>,
+        unread: impl Fn(&GroupId) -> bool,
+    ) {
         let mut advanced = BTreeMap::new();
         for (group, offsets) in &groups {
-            let Some(last) = self.last.get(group) else { continue };
+            let Some(last) = self.last.get(group) else {
+                continue;
+            };
             for (partition, offset) in offsets {
-                let Some(before) = last.get(partition) else { continue };
-                if let Some(records) = offset.checked_sub(*before).and_then(|records| u64::try_from(records).ok())
+                let Some(before) = last.get(partition) else {
+                    continue;
+                };
+                if let Some(records) = offset
+                    .checked_sub(*before)
+                    .and_then(|records| u64::try_from(records).ok())
                     && records > 0
                 {
                     *advanced.entry(partition.clone()).or_insert(0) += records;
@@ -106,7 +117,8 @@ pub fn report(
         if topics.last() != Some(&partition.topic) {
             topics.push(partition.topic.clone());
         }
-        rows.topic.push(u32::try_from(topics.len() - 1).unwrap_or(u32::MAX));
+        rows.topic
+            .push(u32::try_from(topics.len() - 1).unwrap_or(u32::MAX));
         rows.partition.push(partition.partition);
         rows.records_out.push(rate.round() as u64);
     }
@@ -141,7 +153,10 @@ mod tests {
     fn groups(offsets: &[(&str, i32, i64)]) -> BTreeMap<GroupId, Offsets> {
         let mut groups: BTreeMap<GroupId, Offsets> = BTreeMap::new();
         for (group, number, offset) in offsets {
-            groups.entry(group.parse().unwrap()).or_default().insert(partition(*number), *offset);
+            groups
+                .entry(group.parse().unwrap())
+                .or_default()
+                .insert(partition(*number), *offset);
         }
         groups
     }

@@ -10,7 +10,13 @@ use crate::jolokia::{Bean, Read, ReadRefused};
 
 const COUNT: &[&str] = &["Count"];
 const VALUE: &[&str] = &["Value"];
-const TIMES: &[&str] = &["Count", "Mean", "50thPercentile", "99thPercentile", "999thPercentile"];
+const TIMES: &[&str] = &[
+    "Count",
+    "Mean",
+    "50thPercentile",
+    "99thPercentile",
+    "999thPercentile",
+];
 
 const fn read(mbean: &'static str, attributes: &'static [&'static str]) -> Read {
     Read { mbean, attributes }
@@ -20,38 +26,116 @@ const fn read(mbean: &'static str, attributes: &'static [&'static str]) -> Read 
 /// are derived from, and no pattern reaches the eleven MBeans of every partition.
 const ALWAYS: &[Read] = &[
     read("kafka.server:type=BrokerTopicMetrics,name=*", COUNT),
-    read("kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec,topic=*", COUNT),
-    read("kafka.server:type=BrokerTopicMetrics,name=BytesOutPerSec,topic=*", COUNT),
-    read("kafka.server:type=BrokerTopicMetrics,name=MessagesInPerSec,topic=*", COUNT),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec,topic=*",
+        COUNT,
+    ),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=BytesOutPerSec,topic=*",
+        COUNT,
+    ),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=MessagesInPerSec,topic=*",
+        COUNT,
+    ),
     read("kafka.network:type=RequestMetrics,name=*,request=Produce", TIMES),
-    read("kafka.network:type=RequestMetrics,name=*,request=FetchConsumer", TIMES),
-    read("kafka.network:type=RequestMetrics,name=*,request=FetchFollower", TIMES),
-    read("kafka.server:type=KafkaRequestHandlerPool,name=*", &["Count", "OneMinuteRate"]),
+    read(
+        "kafka.network:type=RequestMetrics,name=*,request=FetchConsumer",
+        TIMES,
+    ),
+    read(
+        "kafka.network:type=RequestMetrics,name=*,request=FetchFollower",
+        TIMES,
+    ),
+    read(
+        "kafka.server:type=KafkaRequestHandlerPool,name=*",
+        &["Count", "OneMinuteRate"],
+    ),
     read("kafka.network:type=SocketServer,name=*", VALUE),
     read("kafka.network:type=RequestChannel,name=*", VALUE),
     read("kafka.server:type=ReplicaManager,name=*", &["Value", "Count"]),
-    read("java.lang:type=OperatingSystem", &["ProcessCpuTime", "AvailableProcessors", "OpenFileDescriptorCount", "MaxFileDescriptorCount"]),
+    read(
+        "java.lang:type=OperatingSystem",
+        &[
+            "ProcessCpuTime",
+            "AvailableProcessors",
+            "OpenFileDescriptorCount",
+            "MaxFileDescriptorCount",
+        ],
+    ),
     read("java.lang:type=Runtime", &["StartTime"]),
 ];
 
 /// Read with every [`DETAIL_EVERY`]th sample: what dashboards show and no rate is derived from.
 const DETAIL: &[Read] = &[
-    read("kafka.server:type=BrokerTopicMetrics,name=TotalProduceRequestsPerSec,topic=*", COUNT),
-    read("kafka.server:type=BrokerTopicMetrics,name=TotalFetchRequestsPerSec,topic=*", COUNT),
-    read("kafka.server:type=BrokerTopicMetrics,name=FailedProduceRequestsPerSec,topic=*", COUNT),
-    read("kafka.server:type=BrokerTopicMetrics,name=FailedFetchRequestsPerSec,topic=*", COUNT),
-    read("kafka.network:type=RequestMetrics,name=RequestsPerSec,request=*,version=*", COUNT),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=TotalProduceRequestsPerSec,topic=*",
+        COUNT,
+    ),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=TotalFetchRequestsPerSec,topic=*",
+        COUNT,
+    ),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=FailedProduceRequestsPerSec,topic=*",
+        COUNT,
+    ),
+    read(
+        "kafka.server:type=BrokerTopicMetrics,name=FailedFetchRequestsPerSec,topic=*",
+        COUNT,
+    ),
+    read(
+        "kafka.network:type=RequestMetrics,name=RequestsPerSec,request=*,version=*",
+        COUNT,
+    ),
     read("kafka.server:type=ReplicaFetcherManager,name=*,clientId=*", VALUE),
-    read("kafka.server:type=DelayedOperationPurgatory,name=*,delayedOperation=*", VALUE),
+    read(
+        "kafka.server:type=DelayedOperationPurgatory,name=*,delayedOperation=*",
+        VALUE,
+    ),
     read("kafka.server:type=KafkaServer,name=*", VALUE),
-    read("kafka.server:type=raft-metrics", &["current-state", "current-leader", "current-epoch", "current-vote", "high-watermark", "log-end-offset", "append-records-rate", "fetch-records-rate", "commit-latency-avg"]),
-    read("kafka.server:type=raft-channel-metrics", &["incoming-byte-total", "outgoing-byte-total", "request-total", "response-total"]),
-    read("kafka.server:type=socket-server-metrics,listener=*,networkProcessor=*", &["connection-count", "connection-creation-total", "connection-close-total"]),
+    read(
+        "kafka.server:type=raft-metrics",
+        &[
+            "current-state",
+            "current-leader",
+            "current-epoch",
+            "current-vote",
+            "high-watermark",
+            "log-end-offset",
+            "append-records-rate",
+            "fetch-records-rate",
+            "commit-latency-avg",
+        ],
+    ),
+    read(
+        "kafka.server:type=raft-channel-metrics",
+        &[
+            "incoming-byte-total",
+            "outgoing-byte-total",
+            "request-total",
+            "response-total",
+        ],
+    ),
+    read(
+        "kafka.server:type=socket-server-metrics,listener=*,networkProcessor=*",
+        &[
+            "connection-count",
+            "connection-creation-total",
+            "connection-close-total",
+        ],
+    ),
     read("kafka.controller:type=KafkaController,name=*", VALUE),
     read("kafka.controller:type=ControllerStats,name=*", COUNT),
     read("kafka.log:type=LogManager,name=*", VALUE),
-    read("java.lang:type=Memory", &["HeapMemoryUsage", "NonHeapMemoryUsage"]),
-    read("java.lang:type=GarbageCollector,name=*", &["CollectionCount", "CollectionTime"]),
+    read(
+        "java.lang:type=Memory",
+        &["HeapMemoryUsage", "NonHeapMemoryUsage"],
+    ),
+    read(
+        "java.lang:type=GarbageCollector,name=*",
+        &["CollectionCount", "CollectionTime"],
+    ),
     read("java.lang:type=Threading", &["ThreadCount"]),
 ];
 

@@ -7,7 +7,9 @@ use kafka::{BrokerId, TopicName};
 
 use crate::logs::LogReading;
 use crate::rates::PartitionRates;
-use crate::report::{BrokerTotals, ConfidenceCode, Confidence, LoadReport, ReplicaColumns, Source, SourceState, VERSION};
+use crate::report::{
+    BrokerTotals, Confidence, ConfidenceCode, LoadReport, ReplicaColumns, Source, SourceState, VERSION,
+};
 
 /// What a report says besides rates and replicas.
 #[derive(Debug, Clone)]
@@ -35,22 +37,27 @@ pub fn report(heading: Heading, logs: &LogReading, rates: &PartitionRates) -> Lo
         let rate = rates.get(partition);
         // A follower sends nothing to clients and takes nothing from producers: that is certain.
         let confidence = |of_led: Option<Confidence>| ConfidenceCode(of_led.unwrap_or(Confidence::Exact));
-        rows.topic.push(u32::try_from(topics.len() - 1).unwrap_or(u32::MAX));
+        rows.topic
+            .push(u32::try_from(topics.len() - 1).unwrap_or(u32::MAX));
         rows.partition.push(partition.partition);
         rows.leads.push(u8::from(replica.led.is_some()));
         rows.size.push(replica.size);
         rows.bytes_in.push(whole(rate.map(|rate| rate.bytes_in)));
         rows.bytes_out.push(whole(rate.map(|rate| rate.bytes_out)));
         rows.records_in.push(whole(rate.map(|rate| rate.records_in)));
-        rows.bytes_in_confidence.push(confidence(rate.map(|rate| rate.bytes_in_confidence)));
-        rows.bytes_out_confidence.push(confidence(rate.map(|rate| rate.bytes_out_confidence)));
+        rows.bytes_in_confidence
+            .push(confidence(rate.map(|rate| rate.bytes_in_confidence)));
+        rows.bytes_out_confidence
+            .push(confidence(rate.map(|rate| rate.bytes_out_confidence)));
     }
     LoadReport {
         version: VERSION,
         cluster_id: Some(logs.cluster_id.clone()).filter(|id| !id.is_empty()),
         broker: heading.broker,
         sampled_at_ms: heading.sampled_at_ms,
-        window_ms: u32::try_from(heading.window.as_millis()).unwrap_or(u32::MAX).max(1),
+        window_ms: u32::try_from(heading.window.as_millis())
+            .unwrap_or(u32::MAX)
+            .max(1),
         sources: heading.sources,
         totals: heading.totals,
         log_dirs: logs.volumes.clone(),

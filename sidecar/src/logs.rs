@@ -83,7 +83,10 @@ impl LogsError {
     /// A word for the `kind` label of error counters.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Cluster(error) | Self::LogDirs { source: Some(error), .. } => cluster_error_kind(error),
+            Self::Cluster(error)
+            | Self::LogDirs {
+                source: Some(error), ..
+            } => cluster_error_kind(error),
             Self::NotRegistered(_) => "not_registered",
             Self::LogDirs { source: None, .. } => "nonsense",
             Self::TimedOut(_) => "timed_out",
@@ -140,11 +143,19 @@ impl Layout {
             cluster.offsets(&led, OffsetSpec::Latest),
             cluster.offsets(&led, OffsetSpec::Earliest),
         )?;
-        let dirs = dirs.into_iter().find(|(broker, _)| *broker == self.broker).map(|(_, dirs)| dirs);
+        let dirs = dirs
+            .into_iter()
+            .find(|(broker, _)| *broker == self.broker)
+            .map(|(_, dirs)| dirs);
         let broker = self.broker;
         let dirs = match dirs {
             Some(Ok(dirs)) => dirs,
-            Some(Err(error)) => return Err(LogsError::LogDirs { broker, source: Some(error) }),
+            Some(Err(error)) => {
+                return Err(LogsError::LogDirs {
+                    broker,
+                    source: Some(error),
+                });
+            }
             None => return Err(LogsError::LogDirs { broker, source: None }),
         };
         let span = |partition: &TopicPartition| match (starts.get(partition), ends.get(partition)) {
@@ -159,7 +170,10 @@ impl Layout {
 
     fn led(&self) -> Vec<TopicPartition> {
         let partitions = self.description.topics.iter().flat_map(|topic| {
-            let led = topic.partitions.iter().filter(|partition| partition.leader == Some(self.broker));
+            let led = topic
+                .partitions
+                .iter()
+                .filter(|partition| partition.leader == Some(self.broker));
             led.map(|partition| TopicPartition::new(topic.name.clone(), partition.id))
         });
         partitions.collect()
@@ -169,7 +183,10 @@ impl Layout {
         let mut sizes = BTreeMap::new();
         let mut volumes = Vec::with_capacity(dirs.len());
         for dir in dirs {
-            let used = dir.replicas.iter().fold(0_u64, |sum, replica| sum.saturating_add(replica.size));
+            let used = dir
+                .replicas
+                .iter()
+                .fold(0_u64, |sum, replica| sum.saturating_add(replica.size));
             volumes.push(Volume {
                 path: dir.path,
                 used_bytes: used,
@@ -183,7 +200,11 @@ impl Layout {
         // reassignment are waiting for deletion.
         let mut replicas = BTreeMap::new();
         for topic in &self.description.topics {
-            for partition in topic.partitions.iter().filter(|p| p.replicas.contains(&self.broker)) {
+            for partition in topic
+                .partitions
+                .iter()
+                .filter(|p| p.replicas.contains(&self.broker))
+            {
                 let name = TopicPartition::new(topic.name.clone(), partition.id);
                 let Some(&size) = sizes.get(&name) else { continue };
                 let led = self.led_state(partition, || span(&name));

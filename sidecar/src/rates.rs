@@ -72,9 +72,14 @@ pub fn derive(evidence: Evidence<'_>) -> PartitionRates {
             same_window: evidence.same_window,
         };
         // A topic without counters has carried nothing since the broker began to host it.
-        let traffic = evidence.traffic.map(|traffic| traffic.get(name).copied().unwrap_or_default());
+        let traffic = evidence
+            .traffic
+            .map(|traffic| traffic.get(name).copied().unwrap_or_default());
         let bytes_in = leaders.bytes_in(traffic.map(|traffic| traffic.bytes_in));
-        let consumed: Vec<f64> = topic.iter().map(|(partition, growth)| growth.consumed(evidence, partition)).collect();
+        let consumed: Vec<f64> = topic
+            .iter()
+            .map(|(partition, growth)| growth.consumed(evidence, partition))
+            .collect();
         let bytes_out = leaders.bytes_out(traffic.map(|traffic| traffic.bytes_out), &consumed, &bytes_in);
         for (((partition, growth), bytes_in), bytes_out) in topic.iter().zip(bytes_in).zip(bytes_out) {
             let rate = PartitionRate {
@@ -114,7 +119,10 @@ struct Growth {
 impl Growth {
     /// Bytes per second that groups took by their commits.
     fn consumed(&self, evidence: Evidence<'_>, partition: &TopicPartition) -> f64 {
-        let records = evidence.consumed.and_then(|consumed| consumed.get(partition)).copied();
+        let records = evidence
+            .consumed
+            .and_then(|consumed| consumed.get(partition))
+            .copied();
         records.unwrap_or(0.0).max(0.0) * self.record_size.unwrap_or(1.0)
     }
 }
@@ -123,24 +131,34 @@ fn grown(evidence: Evidence<'_>, partition: &TopicPartition, after: &Replica) ->
     let window = evidence.logs;
     let usual = evidence.last.get(partition).and_then(|rate| rate.record_size);
     let span = after.led.and_then(|led| led.span);
-    let over_all = span.filter(|span| span.end > span.start && after.size > 0).map(|span| {
-        // Wrong for compacted topics, whose offsets have gaps, so only where nothing better is known.
-        after.size as f64 / (span.end - span.start) as f64
-    });
+    let over_all = span
+        .filter(|span| span.end > span.start && after.size > 0)
+        .map(|span| {
+            // Wrong for compacted topics, whose offsets have gaps, so only where nothing better is known.
+            after.size as f64 / (span.end - span.start) as f64
+        });
     let unknown = Growth {
         tenure: Tenure::Unknown,
         bytes: 0.0,
         records: 0.0,
         record_size: usual.or(over_all),
     };
-    let before = window.before.replicas.get(partition).filter(|before| before.topic_id == after.topic_id);
+    let before = window
+        .before
+        .replicas
+        .get(partition)
+        .filter(|before| before.topic_id == after.topic_id);
     let Some(before) = before else {
         return Growth {
             record_size: over_all,
             ..unknown
         };
     };
-    let bytes = after.size.checked_sub(before.size).map(|bytes| bytes as f64).filter(|bytes| *bytes > 0.0);
+    let bytes = after
+        .size
+        .checked_sub(before.size)
+        .map(|bytes| bytes as f64)
+        .filter(|bytes| *bytes > 0.0);
     let Some(old_led) = before.led else {
         if !before.in_sync {
             return unknown;
@@ -158,7 +176,9 @@ fn grown(evidence: Evidence<'_>, partition: &TopicPartition, after: &Replica) ->
         (Some(old), Some(new)) => ((new.end - old.end).max(0) as f64, old.start == new.start),
         _ => (0.0, false),
     };
-    let observed = bytes.filter(|_| nothing_deleted && records > 0.0).map(|bytes| bytes / records);
+    let observed = bytes
+        .filter(|_| nothing_deleted && records > 0.0)
+        .map(|bytes| bytes / records);
     let record_size = match (usual, observed) {
         (Some(usual), Some(observed)) => Some(usual + SMOOTHING * (observed - usual)),
         (known, None) => known.or(over_all),
@@ -206,7 +226,11 @@ struct Leaders {
 impl Leaders {
     /// Whether the same partitions were led all the time, so that they account for all of the topic's traffic.
     fn unchanged(&self) -> bool {
-        self.departed == 0 && self.growths.iter().all(|growth| growth.tenure == Tenure::Throughout)
+        self.departed == 0
+            && self
+                .growths
+                .iter()
+                .all(|growth| growth.tenure == Tenure::Throughout)
     }
 
     fn measured(&self) -> Vec<f64> {
@@ -222,7 +246,14 @@ impl Leaders {
             return match divide(total, &measured) {
                 Some(shares) => {
                     let receivers = measured.iter().filter(|bytes| **bytes > 0.0).count();
-                    self.shares(shares, if receivers == 1 { Confidence::Exact } else { Confidence::Weighted })
+                    self.shares(
+                        shares,
+                        if receivers == 1 {
+                            Confidence::Exact
+                        } else {
+                            Confidence::Weighted
+                        },
+                    )
                 }
                 None => self.evenly(total),
             };
@@ -231,7 +262,11 @@ impl Leaders {
         // others stands, but never exceeds what was counted; what is left over is for the unknown ones.
         let measured: f64 = self.measured().iter().sum();
         let scale = if measured > total { total / measured } else { 1.0 };
-        let unknown = self.growths.iter().filter(|growth| growth.tenure == Tenure::Unknown).count();
+        let unknown = self
+            .growths
+            .iter()
+            .filter(|growth| growth.tenure == Tenure::Unknown)
+            .count();
         let left_over = (total - measured).max(0.0) / (unknown + self.departed).max(1) as f64;
         self.unscaled(scale, left_over)
     }
@@ -240,7 +275,14 @@ impl Leaders {
         let Some(total) = total else {
             let consumed = consumed.to_vec();
             let known = consumed.iter().any(|rate| *rate > 0.0);
-            return self.shares(consumed, if known { Confidence::Weighted } else { Confidence::Even });
+            return self.shares(
+                consumed,
+                if known {
+                    Confidence::Weighted
+                } else {
+                    Confidence::Even
+                },
+            );
         };
         if total == 0.0 || (self.growths.len() == 1 && self.unchanged()) {
             return self.evenly(total);
@@ -260,7 +302,11 @@ impl Leaders {
     fn evenly(&self, total: f64) -> Vec<Share> {
         let certain = self.unchanged() && (total == 0.0 || self.growths.len() == 1);
         let share = total / self.growths.len() as f64;
-        let confidence = if certain { Confidence::Exact } else { Confidence::Even };
+        let confidence = if certain {
+            Confidence::Exact
+        } else {
+            Confidence::Even
+        };
         self.shares(vec![share; self.growths.len()], confidence)
     }
 
@@ -279,7 +325,11 @@ impl Leaders {
     }
 
     fn shares(&self, rates: Vec<f64>, confidence: Confidence) -> Vec<Share> {
-        let limit = if self.same_window { Confidence::Exact } else { Confidence::Weighted };
+        let limit = if self.same_window {
+            Confidence::Exact
+        } else {
+            Confidence::Weighted
+        };
         let confidence = confidence.min(limit);
         rates.into_iter().map(|rate| Share { rate, confidence }).collect()
     }

@@ -19,7 +19,11 @@ pub struct TopicTraffic {
 
 /// The broker's own figures. After a restart within the window only those that need no difference.
 pub fn broker_totals(window: Window<'_, JmxReading>) -> BrokerTotals {
-    let Window { before, after, elapsed } = window;
+    let Window {
+        before,
+        after,
+        elapsed,
+    } = window;
     let mut totals = BrokerTotals {
         cpu_cores: after.cores.filter(|cores| *cores >= 0.0),
         network_idle: after.network_idle,
@@ -38,7 +42,8 @@ pub fn broker_totals(window: Window<'_, JmxReading>) -> BrokerTotals {
     totals.replication_out = rate(old.replication_out, new.replication_out);
     totals.cpu_cores_used = rate(old.cpu_ns, new.cpu_ns).map(|nanoseconds| nanoseconds / 1e9);
     // Both counts are read at slightly different moments than the clock, so an idle pool may seem to exceed 1.
-    totals.request_handler_idle = rate(old.handler_idle_ns, new.handler_idle_ns).map(|idle| (idle / 1e9).min(1.0));
+    totals.request_handler_idle =
+        rate(old.handler_idle_ns, new.handler_idle_ns).map(|idle| (idle / 1e9).min(1.0));
     totals.produce_mean_ms = window_mean(old.produce, new.produce);
     totals.produce_local_mean_ms = window_mean(old.produce_local, new.produce_local);
     debug_assert!(!elapsed.is_zero());
@@ -69,10 +74,9 @@ fn restarted(window: Window<'_, JmxReading>) -> bool {
 /// The mean of what happened within the window: Δ sum / Δ count; none when nothing happened.
 fn window_mean(old: Option<Timer>, new: Option<Timer>) -> Option<f64> {
     let new = new?;
-    let old = old.filter(|old| old.count <= new.count).unwrap_or(Timer {
-        count: 0.0,
-        sum: 0.0,
-    });
+    let old = old
+        .filter(|old| old.count <= new.count)
+        .unwrap_or(Timer { count: 0.0, sum: 0.0 });
     let count = new.count - old.count;
     // A sum recomputed from a mean may be off by a rounding error.
     (count > 0.0).then(|| ((new.sum - old.sum) / count).max(0.0))

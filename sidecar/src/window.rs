@@ -31,5 +31,9 @@ impl<T> Window<'_, T> {
 
 /// How much a counter grew. One that fell was reset, and has counted from 0 since then.
 pub fn growth(before: f64, after: f64) -> f64 {
-    if after >= before { after - before } else { after.max(0.0) }
+    if after >= before {
+        after - before
+    } else {
+        after.max(0.0)
+    }
 }

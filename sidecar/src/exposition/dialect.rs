@@ -49,14 +49,24 @@ impl Families {
                 if topic.is_some_and(|(_, topic)| !keeps_topic(topic)) {
                     continue;
                 }
-                let labels: Vec<(&str, &str)> =
-                    series.labels.iter().map(|(label, value)| (label.as_str(), value.as_str())).collect();
+                let labels: Vec<(&str, &str)> = series
+                    .labels
+                    .iter()
+                    .map(|(label, value)| (label.as_str(), value.as_str()))
+                    .collect();
                 writer.suffixed(series.suffix, &labels, series.value);
             }
         }
     }
 
-    fn add(&mut self, name: String, kind: Kind, suffix: &'static str, labels: Vec<(String, String)>, value: f64) {
+    fn add(
+        &mut self,
+        name: String,
+        kind: Kind,
+        suffix: &'static str,
+        labels: Vec<(String, String)>,
+        value: f64,
+    ) {
         let family = self.0.entry(name).or_insert_with(|| Family {
             kind,
             series: Vec::new(),
@@ -91,7 +101,13 @@ fn add_yammer(families: &mut Families, bean: &Bean) {
     let name = property("name");
     let labels = labels(bean, &["type", "name"]);
     if let Some(value) = bean.number("Value") {
-        families.add(metric_name(&base, &name.replace("Percent", "_percent")), Kind::Gauge, "", labels.clone(), value);
+        families.add(
+            metric_name(&base, &name.replace("Percent", "_percent")),
+            Kind::Gauge,
+            "",
+            labels.clone(),
+            value,
+        );
     }
     let Some(count) = bean.number("Count") else { return };
     if let Some(mean) = bean.number("Mean") {
@@ -101,7 +117,13 @@ fn add_yammer(families: &mut Families, bean: &Bean) {
         let seconds = metric_name(&base, &format!("{idle}_seconds_total"));
         families.add(seconds, Kind::Counter, "", labels.clone(), count / 1e9);
         if let Some(share) = bean.number("OneMinuteRate") {
-            families.add(metric_name(&base, &format!("{idle}_percent")), Kind::Gauge, "", labels, share);
+            families.add(
+                metric_name(&base, &format!("{idle}_percent")),
+                Kind::Gauge,
+                "",
+                labels,
+                share,
+            );
         }
     } else {
         let name = format!("{}_total", name.strip_suffix("PerSec").unwrap_or(name));
@@ -110,9 +132,19 @@ fn add_yammer(families: &mut Families, bean: &Bean) {
 }
 
 /// A histogram. Its quantiles are Kafka's, over a sample that decays; sum and count are exact.
-fn add_summary(families: &mut Families, bean: &Bean, name: &str, labels: &[(String, String)], count: f64, mean: f64) {
-    const QUANTILES: [(&str, &str); 3] =
-        [("50thPercentile", "0.50"), ("99thPercentile", "0.99"), ("999thPercentile", "0.999")];
+fn add_summary(
+    families: &mut Families,
+    bean: &Bean,
+    name: &str,
+    labels: &[(String, String)],
+    count: f64,
+    mean: f64,
+) {
+    const QUANTILES: [(&str, &str); 3] = [
+        ("50thPercentile", "0.50"),
+        ("99thPercentile", "0.99"),
+        ("999thPercentile", "0.999"),
+    ];
     for (attribute, quantile) in QUANTILES {
         if let Some(value) = bean.number(attribute) {
             let mut labels = labels.to_vec();
@@ -120,7 +152,13 @@ fn add_summary(families: &mut Families, bean: &Bean, name: &str, labels: &[(Stri
             families.add(name.to_owned(), Kind::Summary, "", labels, value);
         }
     }
-    families.add(name.to_owned(), Kind::Summary, "_sum", labels.to_vec(), count * mean);
+    families.add(
+        name.to_owned(),
+        Kind::Summary,
+        "_sum",
+        labels.to_vec(),
+        count * mean,
+    );
     families.add(name.to_owned(), Kind::Summary, "_count", labels.to_vec(), count);
 }
 
@@ -128,7 +166,11 @@ fn add_summary(families: &mut Families, bean: &Bean, name: &str, labels: &[(Stri
 fn add_client_style(families: &mut Families, bean: &Bean) {
     let kind = bean.name.property("type").unwrap_or_default();
     // Strimzi's rules join the words of KRaft's types and only of those.
-    let kind = if kind.starts_with("raft") { kind.replace('-', "") } else { kind.to_owned() };
+    let kind = if kind.starts_with("raft") {
+        kind.replace('-', "")
+    } else {
+        kind.to_owned()
+    };
     let base = format!("{}_{kind}", bean.name.domain);
     for (attribute, value) in &bean.attributes {
         let name = metric_name(&base, attribute);
@@ -139,7 +181,11 @@ fn add_client_style(families: &mut Families, bean: &Bean) {
                 families.add(name, Kind::Gauge, "", labels, 1.0);
             }
         } else if let Some(value) = bean.number(attribute) {
-            let kind = if attribute.ends_with("-total") { Kind::Counter } else { Kind::Gauge };
+            let kind = if attribute.ends_with("-total") {
+                Kind::Counter
+            } else {
+                Kind::Gauge
+            };
             families.add(name, kind, "", labels, value);
         }
     }
@@ -149,16 +195,33 @@ fn add_client_style(families: &mut Families, bean: &Bean) {
 fn add_jvm(families: &mut Families, bean: &Bean) {
     let mut add = |name: &str, kind, labels: &[(&str, &str)], value: Option<f64>| {
         if let Some(value) = value {
-            let labels = labels.iter().map(|&(label, value)| (label.to_owned(), value.to_owned())).collect();
+            let labels = labels
+                .iter()
+                .map(|&(label, value)| (label.to_owned(), value.to_owned()))
+                .collect();
             families.add(name.to_owned(), kind, "", labels, value);
         }
     };
     match bean.name.property("type") {
         Some("Memory") => {
             for (area, attribute) in [("heap", "HeapMemoryUsage"), ("nonheap", "NonHeapMemoryUsage")] {
-                let usage = |key| bean.attributes.get(attribute).and_then(|usage| usage.get(key)?.as_f64());
-                add("jvm_memory_used_bytes", Kind::Gauge, &[("area", area)], usage("used"));
-                add("jvm_memory_committed_bytes", Kind::Gauge, &[("area", area)], usage("committed"));
+                let usage = |key| {
+                    bean.attributes
+                        .get(attribute)
+                        .and_then(|usage| usage.get(key)?.as_f64())
+                };
+                add(
+                    "jvm_memory_used_bytes",
+                    Kind::Gauge,
+                    &[("area", area)],
+                    usage("used"),
+                );
+                add(
+                    "jvm_memory_committed_bytes",
+                    Kind::Gauge,
+                    &[("area", area)],
+                    usage("committed"),
+                );
                 // -1 where there is no limit.
                 let max = usage("max").filter(|max| *max >= 0.0);
                 add("jvm_memory_max_bytes", Kind::Gauge, &[("area", area)], max);
@@ -166,20 +229,43 @@ fn add_jvm(families: &mut Families, bean: &Bean) {
         }
         Some("GarbageCollector") => {
             let gc = bean.name.property("name").unwrap_or_default().to_owned();
-            let seconds = bean.number("CollectionTime").map(|milliseconds| milliseconds / 1e3);
+            let seconds = bean
+                .number("CollectionTime")
+                .map(|milliseconds| milliseconds / 1e3);
             for (suffix, value) in [("_sum", seconds), ("_count", bean.number("CollectionCount"))] {
                 if let Some(value) = value {
                     let labels = vec![("gc".to_owned(), gc.clone())];
-                    families.add("jvm_gc_collection_seconds".to_owned(), Kind::Summary, suffix, labels, value);
+                    families.add(
+                        "jvm_gc_collection_seconds".to_owned(),
+                        Kind::Summary,
+                        suffix,
+                        labels,
+                        value,
+                    );
                 }
             }
         }
-        Some("Threading") => add("jvm_threads_current", Kind::Gauge, &[], bean.number("ThreadCount")),
+        Some("Threading") => add(
+            "jvm_threads_current",
+            Kind::Gauge,
+            &[],
+            bean.number("ThreadCount"),
+        ),
         Some("OperatingSystem") => {
             let cpu = bean.number("ProcessCpuTime").map(|nanoseconds| nanoseconds / 1e9);
             add("process_cpu_seconds_total", Kind::Counter, &[], cpu);
-            add("process_open_fds", Kind::Gauge, &[], bean.number("OpenFileDescriptorCount"));
-            add("process_max_fds", Kind::Gauge, &[], bean.number("MaxFileDescriptorCount"));
+            add(
+                "process_open_fds",
+                Kind::Gauge,
+                &[],
+                bean.number("OpenFileDescriptorCount"),
+            );
+            add(
+                "process_max_fds",
+                Kind::Gauge,
+                &[],
+                bean.number("MaxFileDescriptorCount"),
+            );
         }
         Some("Runtime") => {
             let seconds = bean.number("StartTime").map(|milliseconds| milliseconds / 1e3);
@@ -193,7 +279,9 @@ fn add_jvm(families: &mut Families, bean: &Bean) {
 fn labels(bean: &Bean, but: &[&str]) -> Vec<(String, String)> {
     let properties = bean.name.properties.iter();
     let others = properties.filter(|(key, _)| !but.contains(&key.as_str()));
-    others.map(|(key, value)| (label_name(key), value.clone())).collect()
+    others
+        .map(|(key, value)| (label_name(key), value.clone()))
+        .collect()
 }
 
 fn metric_name(base: &str, name: &str) -> String {
@@ -201,6 +289,12 @@ fn metric_name(base: &str, name: &str) -> String {
 }
 
 fn label_name(text: &str) -> String {
-    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let legal = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            c
+        } else {
+            '_'
+        }
+    };
     text.chars().map(legal).collect()
 }

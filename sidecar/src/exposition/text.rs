@@ -144,8 +144,12 @@ mod tests {
     #[test]
     fn label_values_are_escaped_so_that_no_client_can_forge_a_series() {
         let mut text = Text::new(10);
-        text.family("a", Kind::Gauge, "A.").series(&[("x", "1\"} 5\nb\\"), ("y", "ü")], 1.5);
-        assert_eq!(text.finish(), "# HELP a A.\n# TYPE a gauge\na{x=\"1\\\"} 5\\nb\\\\\",y=\"ü\"} 1.5\n");
+        text.family("a", Kind::Gauge, "A.")
+            .series(&[("x", "1\"} 5\nb\\"), ("y", "ü")], 1.5);
+        assert_eq!(
+            text.finish(),
+            "# HELP a A.\n# TYPE a gauge\na{x=\"1\\\"} 5\\nb\\\\\",y=\"ü\"} 1.5\n"
+        );
     }
 
     #[test]
@@ -156,7 +160,13 @@ mod tests {
             family.series(&[("x", value)], 1.0);
         }
         let text = text.finish();
-        assert!(text.contains("a{x=\"2\"} 1\n") && !text.contains("a{x=\"3\"}"), "{text}");
-        assert!(text.contains("kafka_sidecar_series_dropped{family=\"a\"} 2\n"), "{text}");
+        assert!(
+            text.contains("a{x=\"2\"} 1\n") && !text.contains("a{x=\"3\"}"),
+            "{text}"
+        );
+        assert!(
+            text.contains("kafka_sidecar_series_dropped{family=\"a\"} 2\n"),
+            "{text}"
+        );
     }
 }

@@ -74,7 +74,9 @@ pub enum JolokiaError {
         timeout: Duration,
     },
     /// The agent refused the request as a whole.
-    #[error("the Jolokia agent refused with status {status}: {message}; check user, password and its policy file")]
+    #[error(
+        "the Jolokia agent refused with status {status}: {message}; check user, password and its policy file"
+    )]
     Refused {
         /// The status, of HTTP or inside the answer.
         status: u16,

@@ -83,7 +83,11 @@ pub fn parse(body: &[u8], reads: &[Read]) -> Result<Vec<Result<Vec<Bean>, ReadRe
         let (found, due) = (answers.len(), reads.len());
         return Err(JolokiaError::Nonsense(format!("{found} answers to {due} reads")));
     }
-    reads.iter().zip(answers).map(|(read, answer)| beans(read, answer)).collect()
+    reads
+        .iter()
+        .zip(answers)
+        .map(|(read, answer)| beans(read, answer))
+        .collect()
 }
 
 fn beans(read: &Read, answer: Answer) -> Result<Result<Vec<Bean>, ReadRefused>, JolokiaError> {
