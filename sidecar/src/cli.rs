@@ -69,6 +69,9 @@ pub enum Command {
     },
 }
 
+/// This project's own modules, and of all others only what is wrong.
+const DEFAULT_FILTER: &str = "warn,sidecar=info,kafka=info,kafka_sidecar=info";
+
 /// How to run.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -78,7 +81,7 @@ pub struct Run {
     /// The form of log lines, which go to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "KAFKA_SIDECAR_LOG_FORMAT")]
     pub log_format: LogFormat,
-    /// What is logged: a level, or levels by module such as info,sidecar=debug
+    /// What is logged: a level, or levels by module
     #[arg(
         long,
         value_name = "FILTER",

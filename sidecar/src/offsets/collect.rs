@@ -126,24 +126,35 @@ impl<C: Cluster> Collector<C> {
         let wanted: Vec<TopicPartition> = all
             .filter(|partition| consumed.contains(partition) || exported(partition))
             .collect();
-        let spans = stream::iter(wanted.chunks(CHUNK))
-            .map(|chunk| async move {
-                let (starts, ends) = tokio::join!(
-                    self.in_time("ListOffsets", self.cluster.offsets(chunk, OffsetSpec::Earliest)),
-                    self.in_time("ListOffsets", self.cluster.offsets(chunk, OffsetSpec::Latest)),
-                );
-                let (Ok(starts), Ok(ends)) = (starts, ends) else {
-                    return Vec::new();
-                };
-                let span = |(partition, end): (TopicPartition, Result<i64, ClusterError>)| {
-                    let (start, end) = (*starts.get(&partition)?.as_ref().ok()?, end.ok()?);
-                    Some((partition, Span { start, end }))
-                };
-                ends.into_iter().filter_map(span).collect::<Vec<_>>()
-            })
+        // Owned chunks, since streams cannot hold futures that borrow from what they stream.
+        let chunks: Vec<Vec<TopicPartition>> = wanted.chunks(CHUNK).map(<[_]>::to_vec).collect();
+        let spans = stream::iter(chunks)
+            .map(|chunk| self.spans_of(chunk))
             .buffer_unordered(CHUNKS_AT_ONCE)
             .collect::<Vec<_>>();
         spans.await.into_iter().flatten().collect()
+    }
+
+    /// The offsets of some partitions; those that could not be had are left out.
+    async fn spans_of(&self, partitions: Vec<TopicPartition>) -> Vec<(TopicPartition, Span)> {
+        let (starts, ends) = tokio::join!(
+            self.in_time(
+                "ListOffsets",
+                self.cluster.offsets(&partitions, OffsetSpec::Earliest)
+            ),
+            self.in_time(
+                "ListOffsets",
+                self.cluster.offsets(&partitions, OffsetSpec::Latest)
+            ),
+        );
+        let (Ok(starts), Ok(ends)) = (starts, ends) else {
+            return Vec::new();
+        };
+        let span = |(partition, end): (TopicPartition, Result<i64, ClusterError>)| {
+            let (start, end) = (*starts.get(&partition)?.as_ref().ok()?, end.ok()?);
+            Some((partition, Span { start, end }))
+        };
+        ends.into_iter().filter_map(span).collect()
     }
 
     async fn in_time<T>(
