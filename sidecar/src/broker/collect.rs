@@ -1,0 +1,167 @@
+//! Asking the sources, all of them at the same moment.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka::{BrokerId, Cluster, TopicPartition};
+use reqwest::Client;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::config::{BrokerConfig, JolokiaConfig};
+use crate::consumption_client::ConsumptionClient;
+use crate::derivation::Taken;
+use crate::health::Failure;
+use crate::jmx::{self, DETAIL_EVERY, JmxReading};
+use crate::jolokia::{Credentials, Jolokia};
+use crate::logs::{Layout, LogReading, LogsError};
+use crate::report::Source;
+
+/// The shortest time that the cluster gets to answer one of the two steps of a sample.
+const MIN_STEP: Duration = Duration::from_secs(2);
+
+/// How asking one source went.
+#[derive(Debug)]
+pub(super) struct Outcome<T> {
+    pub(super) result: Result<T, Failure>,
+    pub(super) duration: Duration,
+}
+
+/// What one round of asking brought; none for sources that are not configured.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) jmx: Option<Outcome<Taken<JmxReading>>>,
+    pub(super) with_detail: bool,
+    pub(super) logs: Outcome<Taken<LogReading>>,
+    pub(super) consumed: Option<Outcome<BTreeMap<TopicPartition, f64>>>,
+}
+
+impl Collected {
+    /// How each source did.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (Source, Option<&Failure>, Duration)> {
+        fn outcome<T>(source: Source, outcome: &Outcome<T>) -> (Source, Option<&Failure>, Duration) {
+            (source, outcome.result.as_ref().err(), outcome.duration)
+        }
+        let jmx = self.jmx.as_ref().map(|jmx| outcome(Source::Jolokia, jmx));
+        let consumed = self
+            .consumed
+            .as_ref()
+            .map(|consumed| outcome(Source::Consumption, consumed));
+        [Some(outcome(Source::Protocol, &self.logs)), jmx, consumed]
+            .into_iter()
+            .flatten()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Collector<C> {
+    broker: BrokerId,
+    clock: Clock,
+    cluster: C,
+    step: Duration,
+    jolokia: Option<Jolokia>,
+    consumption: Option<ConsumptionClient>,
+    rounds: u64,
+}
+
+impl<C: Cluster> Collector<C> {
+    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: C, http: Client) -> Self {
+        let jolokia = config
+            .jolokia
+            .as_ref()
+            .map(|jolokia| client(jolokia, http.clone()));
+        let consumption = config.consumption.as_ref();
+        Self {
+            broker: config.broker,
+            clock,
+            cluster,
+            step: MIN_STEP.max(config.interval / 2),
+            jolokia,
+            consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
+            rounds: 0,
+        }
+    }
+
+    /// Asks all sources. None can hold up the others for longer than its time limit.
+    pub(super) async fn collect(&mut self) -> Collected {
+        let with_detail = self.rounds.is_multiple_of(DETAIL_EVERY);
+        self.rounds += 1;
+        // Who leads what comes first, so that counters, sizes and offsets can be read at the same moment: what is
+        // written between one and the other is an error of the rates.
+        let began = self.clock.now();
+        let layout = self.layout().await;
+        let asked = self.clock.now() - began;
+        let (logs, jmx, consumed) =
+            tokio::join!(self.logs(layout, asked), self.jmx(with_detail), self.consumed());
+        Collected {
+            jmx,
+            with_detail,
+            logs,
+            consumed,
+        }
+    }
+
+    async fn layout(&self) -> Result<Layout, LogsError> {
+        self.in_time(Layout::ask(&self.cluster, self.broker)).await
+    }
+
+    async fn logs(&self, layout: Result<Layout, LogsError>, asked: Duration) -> Outcome<Taken<LogReading>> {
+        let began = self.clock.now();
+        let result = match layout {
+            Ok(layout) => self.in_time(layout.read(&self.cluster)).await,
+            Err(error) => Err(error),
+        };
+        let result = result.map(|reading| self.taken(began, reading));
+        Outcome {
+            result: result.map_err(|error| Failure::new(error.kind(), &error)),
+            duration: asked + (self.clock.now() - began),
+        }
+    }
+
+    async fn jmx(&self, with_detail: bool) -> Option<Outcome<Taken<JmxReading>>> {
+        let jolokia = self.jolokia.as_ref()?;
+        let began = self.clock.now();
+        let result = match jolokia.read(&jmx::reads(with_detail)).await {
+            Ok(answers) => match JmxReading::new(answers) {
+                Ok(reading) => Ok(self.taken(began, reading)),
+                Err(error) => Err(Failure::new("no_broker", &error)),
+            },
+            Err(error) => Err(Failure::new(error.kind(), &error)),
+        };
+        Some(Outcome {
+            result,
+            duration: self.clock.now() - began,
+        })
+    }
+
+    async fn consumed(&self) -> Option<Outcome<BTreeMap<TopicPartition, f64>>> {
+        let consumption = self.consumption.as_ref()?;
+        let began = self.clock.now();
+        let result = consumption.rates(self.clock.unix_ms()).await;
+        Some(Outcome {
+            result: result.map_err(|error| Failure::new(error.kind(), &error)),
+            duration: self.clock.now() - began,
+        })
+    }
+
+    async fn in_time<T>(&self, asking: impl Future<Output = Result<T, LogsError>>) -> Result<T, LogsError> {
+        timeout(self.step, asking)
+            .await
+            .unwrap_or(Err(LogsError::TimedOut(self.broker)))
+    }
+
+    fn taken<T>(&self, began: Duration, reading: T) -> Taken<T> {
+        Taken {
+            at: (began + self.clock.now()) / 2,
+            reading: Arc::new(reading),
+        }
+    }
+}
+
+fn client(config: &JolokiaConfig, http: Client) -> Jolokia {
+    let credentials = config.user.clone().zip(config.password_file.clone());
+    let credentials = credentials.map(|(user, password_file)| Credentials { user, password_file });
+    Jolokia::new(http, config.url.url().clone(), credentials, config.timeout)
+}

@@ -1,0 +1,124 @@
+//! `kafka-sidecar broker`: samples one broker and serves what was derived.
+
+mod collect;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka::Cluster;
+use reqwest::Client;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::BrokerConfig;
+use crate::derivation::{Derivation, Sample, Taken};
+use crate::exposition::Families;
+use crate::health::Health;
+use crate::load::{self, Heading};
+use collect::{Collected, Collector};
+pub use view::BrokerView;
+use view::{Load, Snapshot};
+
+/// Starts sampling. The view shows what is known at any moment; sampling ends with `stop`.
+pub fn start<C: Cluster>(
+    config: BrokerConfig,
+    cluster: C,
+    http: Client,
+    stop: CancellationToken,
+) -> (Arc<BrokerView>, JoinHandle<()>) {
+    let clock = Clock::start();
+    let (publish, snapshots) = watch::channel(Arc::new(Snapshot::default()));
+    let view = Arc::new(BrokerView::new(&config, clock, snapshots));
+    let sampler = Sampler {
+        derivation: Derivation::new(config.interval),
+        collector: Collector::new(&config, clock, cluster, http),
+        clock,
+        health: Health::default(),
+        detail: None,
+        publish,
+        config,
+    };
+    (view, tokio::spawn(sampler.run(stop)))
+}
+
+struct Sampler<C> {
+    config: BrokerConfig,
+    collector: Collector<C>,
+    clock: Clock,
+    derivation: Derivation,
+    health: Health,
+    detail: Option<Taken<Families>>,
+    publish: watch::Sender<Arc<Snapshot>>,
+}
+
+impl<C: Cluster> Sampler<C> {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.config.interval);
+        // After a slow sample the next one is a whole interval later: short windows make bad rates.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                collected = self.collector.collect() => self.take(collected),
+            }
+        }
+    }
+
+    fn take(&mut self, collected: Collected) {
+        let now_ms = self.clock.unix_ms();
+        for (source, failure, duration) in collected.outcomes() {
+            self.health.note(source, failure, duration, now_ms);
+        }
+        let mut snapshot = Snapshot::clone(&self.publish.borrow());
+        let sample = Sample {
+            jmx: collected.jmx.and_then(|jmx| jmx.result.ok()),
+            logs: collected.logs.result.ok(),
+            consumed: collected.consumed.and_then(|consumed| consumed.result.ok()),
+        };
+        if let Some(jmx) = &sample.jmx {
+            snapshot.families = Some(self.with_detail(jmx.at, &jmx.reading.families, collected.with_detail));
+        }
+        if let Some(logs) = &sample.logs {
+            snapshot.logs = Some(logs.clone());
+        }
+        if let Some(derived) = self.derivation.take(sample) {
+            let heading = Heading {
+                broker: self.config.broker,
+                sampled_at_ms: now_ms,
+                window: derived.window,
+                sources: self.health.states(),
+                totals: derived.totals,
+            };
+            snapshot.load = Some(Taken {
+                at: self.clock.now(),
+                reading: Arc::new(Load {
+                    report: Arc::new(load::report(heading, &derived.logs, &derived.rates)),
+                    rates: derived.rates,
+                }),
+            });
+        }
+        snapshot.health = self.health.clone();
+        self.publish.send_replace(Arc::new(snapshot));
+    }
+
+    /// What was read now, and of the details that are read less often what was read last.
+    fn with_detail(&mut self, at: Duration, families: &Families, has_detail: bool) -> Taken<Families> {
+        let mut all = families.clone();
+        if has_detail {
+            let reading = Arc::new(families.clone());
+            self.detail = Some(Taken { at, reading });
+        } else if let Some(detail) = &self.detail {
+            all.or(&detail.reading);
+        }
+        let reading = Arc::new(all);
+        Taken { at, reading }
+    }
+}

@@ -1,0 +1,460 @@
+//! The configuration files of `broker` and `offsets`.
+//!
+//! What is serialised from these types is read back as the same value.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kafka::BrokerId;
+use kafka::connection::ConnectionSettings;
+use kafka::settings::{Fields, Section, Setting, write_duration};
+use reqwest::Url;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// The port of Kafka's exporters by custom; see Prometheus' list of default ports.
+pub const DEFAULT_PORT: u16 = 9404;
+
+/// How often is sampled unless said otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_INTERVAL: Duration = Duration::from_secs(300);
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What `kafka-sidecar broker` reads.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BrokerConfig {
+    /// The `node.id` of the broker beside which it runs.
+    pub broker: BrokerId,
+    /// Where it serves.
+    pub listen: SocketAddr,
+    /// Time from one sample to the next, 1 s to 5 m.
+    #[serde(serialize_with = "write_duration")]
+    pub interval: Duration,
+    /// How it reaches the cluster.
+    pub kafka: ConnectionSettings,
+    /// The broker's Jolokia agent; without one there are no exact totals, and no CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jolokia: Option<JolokiaConfig>,
+    /// Where the cluster's `offsets` serves; without it bytes_out is guessed from bytes_in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumption: Option<ConsumptionConfig>,
+    /// What `/metrics` says.
+    pub metrics: MetricsConfig,
+}
+
+/// What `kafka-sidecar offsets` reads.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OffsetsConfig {
+    /// Where it serves.
+    pub listen: SocketAddr,
+    /// Time from one sample to the next, 1 s to 5 m.
+    #[serde(serialize_with = "write_duration")]
+    pub interval: Duration,
+    /// How it reaches the cluster.
+    pub kafka: ConnectionSettings,
+    /// How many groups are asked about at the same time.
+    pub concurrency: u32,
+    /// Which groups are read.
+    pub groups: Selection,
+    /// Whether it exports partitions' offsets too: for clusters whose brokers have no sidecar. Where they have, sums
+    /// over both would count twice.
+    pub export_partitions: bool,
+    /// What `/metrics` says.
+    pub metrics: MetricsConfig,
+}
+
+/// How a Jolokia agent is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JolokiaConfig {
+    /// Such as `http://127.0.0.1:8778/jolokia/`.
+    pub url: HttpUrl,
+    /// The user of its basic authentication, with `password_file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The file with the password; a line end after it is not part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// How long one answer may take.
+    #[serde(serialize_with = "write_duration")]
+    pub timeout: Duration,
+}
+
+/// Where consumption is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsumptionConfig {
+    /// Such as `http://kafka-offsets:9404/v1/consumption`.
+    pub url: HttpUrl,
+    /// How long one answer may take.
+    #[serde(serialize_with = "write_duration")]
+    pub timeout: Duration,
+}
+
+/// What `/metrics` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MetricsConfig {
+    /// Which topics have series of their own. The report to the balancer has all of them, whatever this says.
+    pub topics: Selection,
+    /// Whether partitions have series of their own.
+    pub granularity: Granularity,
+    /// The most series that a family may have.
+    pub series_per_family: u32,
+}
+
+/// How fine series are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// A series to each topic.
+    Topic,
+    /// A series to each partition, too.
+    Partition,
+}
+
+/// Which names are taken: those that `allow` has (all when it is empty) and `deny` has not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Selection {
+    /// Patterns of names to take.
+    pub allow: Vec<Pattern>,
+    /// Patterns of names to leave out.
+    pub deny: Vec<Pattern>,
+}
+
+/// A name in which `*` stands for any characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+/// An `http://` address. Agents and sidecars are reached within the pod or the cluster, without TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpUrl(Url);
+
+impl HttpUrl {
+    /// The address.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for HttpUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match Url::parse(text) {
+            Ok(url) if url.scheme() == "http" && url.has_host() && url.password().is_none() => Ok(Self(url)),
+            _ => Err(format!(
+                "`{text}` is no address such as http://127.0.0.1:8778/jolokia/; credentials do not belong in it"
+            )),
+        }
+    }
+}
+
+impl Serialize for HttpUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl Pattern {
+    /// Whether the pattern stands for the name.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((head, rest)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let Some(mut left) = name.strip_prefix(head) else {
+            return false;
+        };
+        let mut parts = rest.split('*').peekable();
+        // Each part but the last may stand anywhere after the one before it; the first place leaves most to the others.
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return left.ends_with(part);
+            }
+            match left.find(part) {
+                Some(at) => left = &left[at + part.len()..],
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+impl Selection {
+    /// Whether the name is taken.
+    pub fn takes(&self, name: &str) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
+        (self.allow.is_empty() || any(&self.allow)) && !any(&self.deny)
+    }
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self {
+            topics: Selection::default(),
+            granularity: Granularity::Partition,
+            series_per_family: 20_000,
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// The defaults of everything but the broker and its cluster.
+    pub fn new(broker: BrokerId, kafka: ConnectionSettings) -> Self {
+        Self {
+            broker,
+            listen: default_listen(),
+            interval: DEFAULT_INTERVAL,
+            kafka,
+            jolokia: None,
+            consumption: None,
+            metrics: MetricsConfig::default(),
+        }
+    }
+}
+
+impl OffsetsConfig {
+    /// How many groups are asked about at the same time unless said otherwise.
+    pub const DEFAULT_CONCURRENCY: u32 = 16;
+
+    /// The defaults of everything but the cluster.
+    pub fn new(kafka: ConnectionSettings) -> Self {
+        Self {
+            listen: default_listen(),
+            interval: DEFAULT_INTERVAL,
+            kafka,
+            concurrency: Self::DEFAULT_CONCURRENCY,
+            groups: Selection::default(),
+            export_partitions: false,
+            metrics: MetricsConfig::default(),
+        }
+    }
+}
+
+impl JolokiaConfig {
+    /// How long an answer may take unless said otherwise.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+
+    /// An agent without authentication.
+    pub fn new(url: HttpUrl) -> Self {
+        Self {
+            url,
+            user: None,
+            password_file: None,
+            timeout: Self::DEFAULT_TIMEOUT,
+        }
+    }
+}
+
+impl ConsumptionConfig {
+    /// How long an answer may take unless said otherwise.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+}
+
+/// Loopback: whoever wants to be seen from outside says so.
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))
+}
+
+impl Section for BrokerConfig {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let broker = fields.required("broker");
+        let listen = fields.or("listen", default_listen());
+        let interval = fields.within("interval", DEFAULT_INTERVAL, MIN_INTERVAL..=MAX_INTERVAL);
+        let kafka = fields.section("kafka");
+        let jolokia = fields.optional_section("jolokia");
+        let consumption = fields.optional_section("consumption");
+        let metrics = fields.section("metrics");
+        Some(Self {
+            broker: broker?,
+            listen: listen?,
+            interval: interval?,
+            kafka: kafka?,
+            jolokia: jolokia?,
+            consumption: consumption?,
+            metrics: metrics?,
+        })
+    }
+}
+
+impl Section for OffsetsConfig {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let listen = fields.or("listen", default_listen());
+        let interval = fields.within("interval", DEFAULT_INTERVAL, MIN_INTERVAL..=MAX_INTERVAL);
+        let kafka = fields.section("kafka");
+        let concurrency = fields.within("concurrency", Self::DEFAULT_CONCURRENCY, 1..=256);
+        let groups = fields.section("groups");
+        let export_partitions = fields.or("export_partitions", false);
+        let metrics = fields.section("metrics");
+        Some(Self {
+            listen: listen?,
+            interval: interval?,
+            kafka: kafka?,
+            concurrency: concurrency?,
+            groups: groups?,
+            export_partitions: export_partitions?,
+            metrics: metrics?,
+        })
+    }
+}
+
+impl Section for JolokiaConfig {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let url = fields.required("url");
+        let user: Option<Option<String>> = fields.optional("user");
+        let password_file: Option<Option<PathBuf>> = fields.optional("password_file");
+        if let (Some(user), Some(file)) = (&user, &password_file)
+            && user.is_some() != file.is_some()
+        {
+            fields.problem(
+                "user",
+                "`user` and `password_file` belong together; give both or neither",
+            );
+        }
+        let timeout = fields.within("timeout", Self::DEFAULT_TIMEOUT, MIN_TIMEOUT..=MAX_TIMEOUT);
+        Some(Self {
+            url: url?,
+            user: user?,
+            password_file: password_file?,
+            timeout: timeout?,
+        })
+    }
+}
+
+impl Section for ConsumptionConfig {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let url = fields.required("url");
+        let timeout = fields.within("timeout", Self::DEFAULT_TIMEOUT, MIN_TIMEOUT..=MAX_TIMEOUT);
+        Some(Self {
+            url: url?,
+            timeout: timeout?,
+        })
+    }
+}
+
+impl Section for MetricsConfig {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let default = Self::default();
+        let topics = fields.section("topics");
+        let granularity = fields.or("granularity", default.granularity);
+        let series_per_family = fields.within("series_per_family", default.series_per_family, 10..=1_000_000);
+        Some(Self {
+            topics: topics?,
+            granularity: granularity?,
+            series_per_family: series_per_family?,
+        })
+    }
+}
+
+impl Section for Selection {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let allow = fields.list("allow");
+        let deny = fields.list("deny");
+        Some(Self {
+            allow: allow?,
+            deny: deny?,
+        })
+    }
+}
+
+impl Setting for Granularity {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some("topic") => Ok(Self::Topic),
+            Some("partition") => Ok(Self::Partition),
+            _ => Err(format!("{value} is neither topic nor partition")),
+        }
+    }
+}
+
+impl Setting for Pattern {
+    fn read(value: &Value) -> Result<Self, String> {
+        String::read(value).map(Self)
+    }
+}
+
+impl Setting for HttpUrl {
+    fn read(value: &Value) -> Result<Self, String> {
+        String::read(value)?.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka::settings::{parse, to_yaml};
+
+    use super::*;
+
+    #[test]
+    fn what_another_program_writes_is_read_as_the_same() {
+        let kafka = ConnectionSettings::plaintext(vec!["127.0.0.1:9092".parse().unwrap()]);
+        let mut broker = BrokerConfig::new(3.try_into().unwrap(), kafka.clone());
+        broker.jolokia = Some(JolokiaConfig {
+            user: Some("sidecar".to_owned()),
+            password_file: Some("/etc/jolokia/password".into()),
+            ..JolokiaConfig::new("http://127.0.0.1:8778/jolokia/".parse().unwrap())
+        });
+        broker.consumption = Some(ConsumptionConfig {
+            url: "http://offsets:9404/v1/consumption".parse().unwrap(),
+            timeout: Duration::from_secs(2),
+        });
+        broker.metrics.topics.deny.push(Pattern("__*".to_owned()));
+        assert_eq!(
+            parse::<BrokerConfig>(&to_yaml(&broker).unwrap(), "x").unwrap(),
+            broker
+        );
+        let offsets = OffsetsConfig::new(kafka);
+        assert_eq!(
+            parse::<OffsetsConfig>(&to_yaml(&offsets).unwrap(), "x").unwrap(),
+            offsets
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let text = "
+interval: 100ms
+kafka: {bootstrap: []}
+jolokia: {url: 'https://x/', user: a}
+metrics: {granularity: replica, topics: {allow: orders}}
+";
+        let message = parse::<BrokerConfig>(text, "x").unwrap_err().to_string();
+        for part in [
+            "broker: is missing",
+            "interval: 100ms is not between 1s and 5m",
+            "kafka.bootstrap: names no broker",
+            "jolokia.url: `https://x/` is no address",
+            "jolokia.user: `user` and `password_file` belong together",
+            "metrics.granularity: \"replica\" is neither topic nor partition",
+            "metrics.topics.allow: `orders` is no list",
+        ] {
+            assert!(message.contains(part), "{part:?} is not in:\n{message}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        let matches = |pattern: &str, name| Pattern(pattern.to_owned()).matches(name);
+        for (pattern, name) in [
+            ("a", "a"),
+            ("*", ""),
+            ("a*", "a"),
+            ("*.dlq", "orders.dlq"),
+            ("a*b*c", "axbbc"),
+            ("a**", "ab"),
+        ] {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("a", "ab"),
+            ("a*", "b"),
+            ("*.dlq", "orders.dlq.x"),
+            ("a*b*c", "acb"),
+            ("a*a", "a"),
+        ] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+}
