@@ -1,3 +1,4 @@
 //! The balancer: observe, detect, plan, execute.
 
+pub mod journal;
 pub mod plan;
