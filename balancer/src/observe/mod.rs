@@ -1,0 +1,12 @@
+//! Seeing the cluster: the sidecars' reports and Kafka's metadata, merged into one model.
+//!
+//! A broker without a usable report is looked at over the Kafka protocol instead, which tells bytes but no processor
+//! time. What neither tells stays as it was known last.
+
+mod merge;
+mod protocol;
+mod reports;
+
+pub use merge::{BrokerSource, Merger, Sight};
+pub use protocol::ProtocolSampler;
+pub use reports::{ReportError, ReportReader};
