@@ -1,6 +1,8 @@
 //! The balancer: observe, detect, plan, execute.
 
+pub mod config;
 pub mod detect;
 pub mod journal;
 pub mod model;
+pub mod observe;
 pub mod plan;

@@ -87,13 +87,22 @@ impl Section for BrokerCapacity {
         positive_rate(fields, "bytes_in", bytes_in?);
         positive_rate(fields, "bytes_out", bytes_out?);
         positive_cores(fields, cpu_cores?);
-        Some(Self { id: id?, bytes_in: bytes_in?, bytes_out: bytes_out?, cpu_cores: cpu_cores?, disk: disk? })
+        Some(Self {
+            id: id?,
+            bytes_in: bytes_in?,
+            bytes_out: bytes_out?,
+            cpu_cores: cpu_cores?,
+            disk: disk?,
+        })
     }
 }
 
 fn positive_rate(fields: &mut Fields<'_>, key: &str, rate: Option<ByteRate>) {
     if rate.is_some_and(|rate| rate.bytes_per_second() == 0) {
-        fields.problem(key, "is 0; a broker that can carry nothing is excluded instead (`exclude.brokers`)");
+        fields.problem(
+            key,
+            "is 0; a broker that can carry nothing is excluded instead (`exclude.brokers`)",
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use kafka::ids::{BrokerId, TopicName};
 use kafka::settings::{Fields, Section, Setting, write_duration};
 use serde::Serialize;
 
-use crate::api::view::Mode;
+use crate::journal::Mode;
 pub use capacity::{BrokerCapacity, CapacitySettings};
 
 /// Everything that `kafka-balancer serve` is told.
@@ -83,7 +83,11 @@ impl Sidecars {
     pub fn address(&self, broker: BrokerId, host: &str) -> Option<String> {
         let known = self.list.iter().find(|sidecar| sidecar.broker == broker);
         known.map(|sidecar| sidecar.url.clone()).or_else(|| {
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host.to_owned()
+            };
             self.port.map(|port| format!("http://{host}:{port}"))
         })
     }
@@ -95,8 +99,11 @@ impl Section for Config {
         let listen = fields.or("listen", SocketAddr::from(([127, 0, 0, 1], 9405)));
         let token_file = fields.optional("token_file");
         let mode = fields.or("mode", Mode::Observe);
-        let tick =
-            fields.within("tick", Duration::from_secs(5), Duration::from_secs(1)..=Duration::from_secs(300));
+        let tick = fields.within(
+            "tick",
+            Duration::from_secs(5),
+            Duration::from_secs(1)..=Duration::from_secs(300),
+        );
         let sidecars = fields.section("sidecars");
         let capacity = fields.section("capacity");
         let exclude = fields.section("exclude");
@@ -122,7 +129,10 @@ impl Section for Sidecars {
         let list = list?;
         for (index, sidecar) in list.iter().enumerate() {
             if list[..index].iter().any(|other| other.broker == sidecar.broker) {
-                fields.problem(&format!("list[{index}]"), format!("broker {} is listed twice", sidecar.broker));
+                fields.problem(
+                    &format!("list[{index}]"),
+                    format!("broker {} is listed twice", sidecar.broker),
+                );
             }
         }
         Some(Self { list, port: port? })
@@ -136,9 +146,15 @@ impl Section for SidecarAddress {
         if let Some(url) = &url
             && !url.starts_with("http://")
         {
-            fields.problem("url", format!("`{url}` is no address of a sidecar, such as http://10.0.0.7:9404"));
+            fields.problem(
+                "url",
+                format!("`{url}` is no address of a sidecar, such as http://10.0.0.7:9404"),
+            );
         }
-        Some(Self { broker: broker?, url: url? })
+        Some(Self {
+            broker: broker?,
+            url: url?,
+        })
     }
 }
 
@@ -147,7 +163,11 @@ impl Section for Exclusions {
         let topics = fields.list("topics");
         let internal_topics = fields.or("internal_topics", true);
         let brokers = fields.list("brokers");
-        Some(Self { topics: topics?, internal_topics: internal_topics?, brokers: brokers? })
+        Some(Self {
+            topics: topics?,
+            internal_topics: internal_topics?,
+            brokers: brokers?,
+        })
     }
 }
 
@@ -157,7 +177,10 @@ impl Section for JournalSettings {
         let transactional_id = fields.or("transactional_id", "kafka-balancer".to_owned());
         let default = || "__kafka_balancer_journal".parse().ok();
         let topic = topic?.or_else(default);
-        Some(Self { topic: topic?, transactional_id: transactional_id? })
+        Some(Self {
+            topic: topic?,
+            transactional_id: transactional_id?,
+        })
     }
 }
 

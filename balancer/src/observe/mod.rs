@@ -7,6 +7,6 @@ mod merge;
 mod protocol;
 mod reports;
 
-pub use merge::{BrokerSource, Merger, Sight};
-pub use protocol::ProtocolSampler;
+pub use merge::{BrokerReport, BrokerSource, Look, Merger, Sight};
+pub use protocol::{Moment, ProtocolSampler};
 pub use reports::{ReportError, ReportReader};

@@ -97,8 +97,10 @@ impl ReportReader {
 
     async fn fetch(&self, broker: BrokerId, url: &str) -> Result<LoadReport, ReportError> {
         let url = || url.to_owned();
-        let unreachable =
-            |error: reqwest::Error| ReportError::Unreachable { url: url(), reason: innermost(&error) };
+        let unreachable = |error: reqwest::Error| ReportError::Unreachable {
+            url: url(),
+            reason: innermost(&error),
+        };
         let address = format!("{}/v1/load", url().trim_end_matches('/'));
         let mut response = self.http.get(address).send().await.map_err(unreachable)?;
         let mut body = Vec::new();
@@ -113,9 +115,11 @@ impl ReportReader {
             let reason = format!("{} {}", response.status(), words.trim());
             return Err(ReportError::NotReady { url: url(), reason });
         }
-        let report: LoadReport = serde_json::from_slice(&body)
-            .map_err(|source| ReportError::Malformed { url: url(), source })?;
-        report.check().map_err(|source| ReportError::Invalid { url: url(), source })?;
+        let report: LoadReport =
+            serde_json::from_slice(&body).map_err(|source| ReportError::Malformed { url: url(), source })?;
+        report
+            .check()
+            .map_err(|source| ReportError::Invalid { url: url(), source })?;
         if report.broker != broker {
             return Err(ReportError::WrongSubject {
                 url: url(),
