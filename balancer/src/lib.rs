@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod detect;
+pub mod execute;
 pub mod journal;
 pub mod model;
 pub mod observe;

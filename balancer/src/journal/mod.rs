@@ -32,7 +32,6 @@ pub enum JournalError {
 }
 
 /// The journal, opened by its one writer.
-#[derive(Debug)]
 pub struct Journal<L: CompactedLog> {
     writer: L::Writer,
     state: ExecutionState,

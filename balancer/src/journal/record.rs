@@ -81,8 +81,8 @@ pub struct PlanHead {
     pub phase: Phase,
     /// When it was handed in.
     pub created_at: Timestamp,
-    /// When one of its moves last changed its state, or the plan its phase.
-    pub progressed_at: Timestamp,
+    /// When it came into its phase.
+    pub phase_since: Timestamp,
     /// Imbalance when it was planned.
     pub imbalance_before: Imbalance,
     /// Imbalance that it is to reach.
