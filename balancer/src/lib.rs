@@ -3,3 +3,7 @@
 pub mod detect;
 pub mod model;
 pub mod plan;
+
+// The generator of clusters is shared with the benches and names this crate from outside.
+#[cfg(test)]
+extern crate self as balancer;
