@@ -237,9 +237,13 @@ impl Model {
 
     /// The replicas, the preferred leader first.
     pub fn replicas(&self, partition: PartitionIndex) -> &[BrokerIndex] {
+        &self.layout.replicas[self.replica_range(partition)]
+    }
+
+    /// Where a partition's replicas are among all replicas.
+    pub(crate) fn replica_range(&self, partition: PartitionIndex) -> std::ops::Range<usize> {
         let first = &self.layout.replica_first;
-        let (first, end) = (first[partition.get()], first[partition.get() + 1]);
-        &self.layout.replicas[first as usize..end as usize]
+        first[partition.get()] as usize..first[partition.get() + 1] as usize
     }
 
     /// How many replicas there are in all.
@@ -304,9 +308,7 @@ impl Model {
         };
         for partition in model.partitions() {
             let leader = model.leader(partition);
-            for &broker in &model.layout.replicas[model.layout.replica_first[partition.get()] as usize
-                ..model.layout.replica_first[partition.get() + 1] as usize]
-            {
+            for &broker in &model.layout.replicas[model.replica_range(partition)] {
                 model.broker_loads[broker.get()] +=
                     model.loads[partition.get()].on_replica(leader == Some(broker));
             }
