@@ -6,7 +6,6 @@
 //! The one exception is [`cancelling_takes_a_reassignment_back`], which throttles brokers.
 
 use std::error::Error;
-use std::future::Future;
 use std::time::Duration;
 
 use kafka::cluster::{
@@ -159,12 +158,10 @@ pub async fn another_order_of_replicas_changes_the_leader_by_election_only<C: Cl
 /// Cancelling a reassignment takes it back: the replicas are those that were there before.
 ///
 /// `fill` writes some megabytes to partition 0 of the topic, so that the throttled move takes longer than the test.
-pub async fn cancelling_takes_a_reassignment_back<C, F, Filled>(cluster: &C, fill: F) -> Proof
-where
-    C: Cluster,
-    F: FnOnce(TopicName) -> Filled,
-    Filled: Future<Output = Proof>,
-{
+pub async fn cancelling_takes_a_reassignment_back<C: Cluster>(
+    cluster: &C,
+    fill: impl AsyncFnOnce(TopicName) -> Proof,
+) -> Proof {
     let [a, b, c, d] = four_brokers(cluster).await?;
     let compacted = NewTopic {
         configs: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
