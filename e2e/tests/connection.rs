@@ -4,12 +4,14 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use e2e::{BrokerSpec, Layout, Listener, LocalKafka};
 use kafka::client::KafkaCluster;
 use kafka::connection::{ConnectionSettings, Sasl, SaslMechanism, Security, Tls, TlsIdentity};
 use kafka::{Cluster, ClusterError};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -32,9 +34,18 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
     let tls = secrets.tls("ca.pem", None);
     let mutual = secrets.tls("ca.pem", Some("client"));
     let let_in = [
-        ("SASL", Security::SaslPlaintext(sasl(SaslMechanism::Plain, &password))),
-        ("SASL", Security::SaslPlaintext(sasl(SaslMechanism::ScramSha256, &password))),
-        ("SASL", Security::SaslPlaintext(sasl(SaslMechanism::ScramSha512, &password))),
+        (
+            "SASL",
+            Security::SaslPlaintext(sasl(SaslMechanism::Plain, &password)),
+        ),
+        (
+            "SASL",
+            Security::SaslPlaintext(sasl(SaslMechanism::ScramSha256, &password)),
+        ),
+        (
+            "SASL",
+            Security::SaslPlaintext(sasl(SaslMechanism::ScramSha512, &password)),
+        ),
         ("TLS", Security::Ssl(tls.clone())),
         ("MUTUAL", Security::Ssl(mutual)),
         (
@@ -47,14 +58,26 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
     ];
     for (listener, security) in let_in {
         let cluster = reach(&kafka, listener, security.clone())?;
-        let described = cluster.describe().await.map_err(|error| format!("{security:?}: {error}"))?;
+        let described = cluster
+            .describe()
+            .await
+            .map_err(|error| format!("{security:?}: {error}"))?;
         assert_eq!(described.brokers.len(), 1, "{security:?}");
     }
 
     let kept_out = [
-        ("SASL", Security::SaslPlaintext(sasl(SaslMechanism::Plain, &wrong))),
-        ("SASL", Security::SaslPlaintext(sasl(SaslMechanism::ScramSha256, &wrong))),
-        ("SASL", Security::SaslPlaintext(sasl(SaslMechanism::ScramSha512, &wrong))),
+        (
+            "SASL",
+            Security::SaslPlaintext(sasl(SaslMechanism::Plain, &wrong)),
+        ),
+        (
+            "SASL",
+            Security::SaslPlaintext(sasl(SaslMechanism::ScramSha256, &wrong)),
+        ),
+        (
+            "SASL",
+            Security::SaslPlaintext(sasl(SaslMechanism::ScramSha512, &wrong)),
+        ),
         ("TLS", Security::Ssl(secrets.tls("other-ca.pem", None))),
         ("TLS", Security::Ssl(Tls::default())),
         ("MUTUAL", Security::Ssl(tls.clone())),
@@ -68,7 +91,12 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
         ),
     ];
     for (listener, security) in kept_out {
-        let outcome = reach(&kafka, listener, security.clone())?.describe().await;
+        let cluster = reach(&kafka, listener, security.clone())?;
+        let mut outcome = cluster.describe().await;
+        // A broker that has refused a certificate closes the connection at once, which may destroy its words.
+        while matches!(outcome, Err(ClusterError::Unreachable { .. })) && listener == "MUTUAL" {
+            outcome = cluster.describe().await;
+        }
         assert!(
             matches!(outcome, Err(ClusterError::Authentication { .. })),
             "{listener} with {security:?}: {outcome:?}"
@@ -101,7 +129,10 @@ async fn a_password_is_read_again_after_it_was_refused(kafka: &LocalKafka, secre
     });
     let cluster = reach(kafka, "SASL", security)?;
     let refused = cluster.describe().await;
-    assert!(matches!(refused, Err(ClusterError::Authentication { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ClusterError::Authentication { .. })),
+        "{refused:?}"
+    );
     std::fs::write(&rotating, PASSWORD)?;
     cluster.describe().await?;
     Ok(())
@@ -117,20 +148,24 @@ async fn a_cluster_that_comes_back_is_reached_again_by_itself() -> Outcome {
     let mut kafka = LocalKafka::start(layout).await?;
     let mut settings = ConnectionSettings::plaintext(vec![kafka.bootstrap().parse()?]);
     settings.request_timeout = Duration::from_secs(3);
-    let cluster = KafkaCluster::new(settings.clone());
+    let cluster = Arc::new(KafkaCluster::new(settings));
     let before = cluster.describe().await?;
 
     kafka.kill(0).await?;
     for _ in 0..2 {
-        let error = cluster.describe().await.err().ok_or("nobody is there, yet somebody answers")?;
+        let error = cluster
+            .describe()
+            .await
+            .err()
+            .ok_or("nobody is there, yet somebody answers")?;
         assert!(error.is_retriable(), "{error}");
     }
-    let one = timed(&cluster).await;
-    let calls = (0..50).map(|_| timed(&cluster));
-    let all = futures_joined(calls).await;
+    let one = timed(Arc::clone(&cluster)).await;
+    let callers: JoinSet<Duration> = (0..50).map(|_| timed(Arc::clone(&cluster))).collect();
+    let longest = callers.join_all().await.into_iter().max().unwrap_or_default();
     assert!(
-        all < one * 3 + Duration::from_secs(1),
-        "fifty callers waited {all:?} where one waits {one:?}: each tried for itself"
+        longest < one * 3 + Duration::from_secs(1),
+        "fifty callers waited up to {longest:?} where one waits {one:?}: each tried for itself"
     );
 
     kafka.start_again(0).await?;
@@ -147,19 +182,10 @@ async fn a_cluster_that_comes_back_is_reached_again_by_itself() -> Outcome {
 }
 
 /// How long a call takes.
-async fn timed(cluster: &KafkaCluster) -> Duration {
+async fn timed(cluster: Arc<KafkaCluster>) -> Duration {
     let start = Instant::now();
     let _ = cluster.describe().await;
     start.elapsed()
-}
-
-/// The longest of calls made at the same time.
-async fn futures_joined(calls: impl Iterator<Item = impl Future<Output = Duration>>) -> Duration {
-    let mut longest = Duration::ZERO;
-    for call in calls {
-        longest = longest.max(call.await);
-    }
-    longest
 }
 
 /// A cluster that is reached through one of the broker's listeners.
@@ -186,7 +212,10 @@ fn guarded(secrets: &Secrets) -> Layout {
         ("ssl.keystore.location".to_owned(), secrets.text("server.both")),
         ("ssl.truststore.type".to_owned(), "PEM".to_owned()),
         ("ssl.truststore.location".to_owned(), secrets.text("ca.pem")),
-        ("listener.name.mutual.ssl.client.auth".to_owned(), "required".to_owned()),
+        (
+            "listener.name.mutual.ssl.client.auth".to_owned(),
+            "required".to_owned(),
+        ),
     ];
     for (listener, mechanisms) in [
         ("sasl", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"),
@@ -217,11 +246,21 @@ fn guarded(secrets: &Secrets) -> Layout {
 }
 
 fn add_scram_user(kafka: &LocalKafka) -> Outcome {
-    let credentials = format!("SCRAM-SHA-256=[password={PASSWORD}],SCRAM-SHA-512=[password={PASSWORD}]");
-    run(Command::new("java")
-        .args(["-Xmx64m", "-cp", &kafka.class_path(), "kafka.admin.ConfigCommand"])
-        .args(["--bootstrap-server", &kafka.bootstrap(), "--alter", "--add-config", &credentials])
-        .args(["--entity-type", "users", "--entity-name", USER]))
+    // One command each: Kafka takes one change of a user in a request.
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let credential = format!("{mechanism}=[password={PASSWORD}]");
+        run(Command::new("java")
+            .args(["-Xmx64m", "-cp", &kafka.class_path(), "kafka.admin.ConfigCommand"])
+            .args([
+                "--bootstrap-server",
+                &kafka.bootstrap(),
+                "--alter",
+                "--add-config",
+                &credential,
+            ])
+            .args(["--entity-type", "users", "--entity-name", USER]))?;
+    }
+    Ok(())
 }
 
 /// Passwords and certificates made for one test.
@@ -264,7 +303,15 @@ impl Secrets {
 
     fn authority(&self, name: &str) -> Outcome {
         run(self
-            .openssl(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .openssl([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
             .args(["-days", "2", "-subj", &format!("/CN={name}")])
             .args(["-keyout", &self.text(&format!("{name}.key"))])
             .args(["-out", &self.text(&format!("{name}.pem"))]))
@@ -272,7 +319,15 @@ impl Secrets {
 
     fn certificate(&self, name: &str, authority: &str) -> Outcome {
         run(self
-            .openssl(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .openssl([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
             .args(["-days", "2", "-subj", &format!("/CN={name}")])
             .args(["-CA", &self.text(&format!("{authority}.pem"))])
             .args(["-CAkey", &self.text(&format!("{authority}.key"))])
