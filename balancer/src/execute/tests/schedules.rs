@@ -172,12 +172,10 @@ impl Schedule {
     /// One of the things that happen in a cluster.
     async fn trouble(&mut self) {
         match self.random.random_range(0..60) {
-            0 => {
-                if self.down.is_none() {
-                    let id = broker(self.random.random_range(0..BROKERS));
-                    self.story.cluster.stop_broker(id);
-                    self.down = Some(id);
-                }
+            0 if self.down.is_none() => {
+                let id = broker(self.random.random_range(0..BROKERS));
+                self.story.cluster.stop_broker(id);
+                self.down = Some(id);
             }
             1..=3 => {
                 if let Some(down) = self.down.take() {
