@@ -4,7 +4,7 @@ use kafka::ids::BrokerId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::view::Mode;
+use crate::journal::Mode;
 
 /// Which plan to approve.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -37,6 +37,7 @@ pub(crate) struct BrokersBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModeBody {
     /// The mode to go into; the choice outlives restarts.
+    #[schema(value_type = String)]
     pub(crate) mode: Mode,
 }
 

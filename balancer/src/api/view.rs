@@ -7,6 +7,9 @@ use kafka::ids::{BrokerId, PartitionId, TopicName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::journal::Mode;
+use crate::model::{PerResource, Resource};
+
 /// Everything that the loop knew after its last tick.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct View {
@@ -22,19 +25,6 @@ pub struct View {
     pub plan: Option<PlanView>,
     /// `GET /v1/history`, the newest first.
     pub history: Vec<FinishedPlan>,
-}
-
-/// What the balancer may do by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Watch and say what it would do.
-    #[default]
-    Observe,
-    /// Plan, and wait for somebody to approve each plan.
-    Approve,
-    /// Plan and execute.
-    Auto,
 }
 
 /// What the balancer is doing.
@@ -63,7 +53,8 @@ pub struct State {
     pub version: String,
     /// The cluster's id; empty until it is known.
     pub cluster_id: String,
-    /// What it may do by itself.
+    /// What it may do by itself: `observe`, `approve` or `auto`.
+    #[schema(value_type = String)]
     pub mode: Mode,
     /// What it is doing.
     pub phase: Phase,
@@ -101,6 +92,25 @@ pub struct ResourceFigures {
     pub disk: f64,
 }
 
+impl ResourceFigures {
+    /// The figure of one resource.
+    pub fn of(&self, resource: Resource) -> f64 {
+        match resource {
+            Resource::BytesIn => self.bytes_in,
+            Resource::BytesOut => self.bytes_out,
+            Resource::Cpu => self.cpu,
+            Resource::Disk => self.disk,
+        }
+    }
+}
+
+impl From<PerResource> for ResourceFigures {
+    fn from(figures: PerResource) -> Self {
+        let PerResource { bytes_in, bytes_out, cpu, disk } = figures;
+        Self { bytes_in, bytes_out, cpu, disk }
+    }
+}
+
 /// One broker's load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BrokerView {
@@ -123,7 +133,7 @@ pub struct BrokerView {
     pub utilisation: ResourceFigures,
     /// Resources in which it is hot.
     #[schema(value_type = Vec<String>)]
-    pub hot: Vec<crate::plan::Resource>,
+    pub hot: Vec<Resource>,
     /// Where its figures come from.
     pub source: SourceView,
 }
@@ -147,6 +157,17 @@ pub enum SourceView {
         /// Why.
         reason: String,
     },
+}
+
+impl SourceView {
+    /// The kind as a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sidecar { .. } => "sidecar",
+            Self::Protocol { .. } => "protocol",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
 }
 
 /// One partition's load.
@@ -189,7 +210,7 @@ pub struct HotBrokerView {
     pub broker: BrokerId,
     /// In which resource.
     #[schema(value_type = String)]
-    pub resource: crate::plan::Resource,
+    pub resource: Resource,
     /// Its utilisation.
     pub utilisation: f64,
     /// The cluster's mean utilisation.
@@ -216,7 +237,7 @@ pub struct HotPartitionView {
     pub leader: Option<BrokerId>,
     /// In which resource.
     #[schema(value_type = String)]
-    pub resource: crate::plan::Resource,
+    pub resource: Resource,
     /// Its load in that resource.
     pub load: f64,
     /// Since when it has been named hot, in milliseconds since the Unix epoch.
@@ -236,14 +257,14 @@ pub struct HotPartitionView {
 /// The plan that is waiting or being executed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlanView {
-    /// Its number; `approve` takes it.
-    pub id: u64,
+    /// Its number, which `approve` takes; none for a plan that mode `observe` only suggests.
+    pub id: Option<u64>,
+    /// Where it stands.
+    pub standing: PlanStanding,
     /// What it is for, such as `cool` or `drain 3`.
     pub purpose: String,
     /// When it was made, in milliseconds since the Unix epoch.
     pub planned_at_ms: u64,
-    /// Whether it waits for approval.
-    pub waiting: bool,
     /// Imbalance when it was made.
     pub imbalance_before: ResourceFigures,
     /// Imbalance when all its moves are done.
@@ -258,6 +279,20 @@ pub struct PlanView {
     pub unsolved: Vec<String>,
     /// Replication throttles in force, by broker.
     pub throttles: Vec<ThrottleView>,
+}
+
+/// Where a plan stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanStanding {
+    /// What the balancer would do if its mode let it.
+    Suggested,
+    /// It waits for approval.
+    Waiting,
+    /// It is being executed.
+    Executing,
+    /// It is being stopped.
+    Stopping,
 }
 
 /// One move of a plan.
@@ -328,6 +363,4 @@ pub struct FinishedPlan {
     pub replica_moves: usize,
     /// How many moves ended in each way.
     pub outcomes: std::collections::BTreeMap<String, usize>,
-    /// When the first change was sent to Kafka.
-    pub first_submitted_at_ms: Option<u64>,
 }

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, StopBody};
-use crate::api::view::{BrokerView, HotList, Mode, PlanView, State};
+use crate::api::view::{BrokerView, HotList, PlanView, State};
+use crate::journal::Mode;
 
 /// The API answers from memory or within a tick.
 const TIMEOUT: Duration = Duration::from_secs(65);

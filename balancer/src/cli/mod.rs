@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use kafka::ids::BrokerId;
 use thiserror::Error;
 
-use crate::api::view::Mode;
+use crate::journal::Mode;
 use crate::config::Config;
 use client::{ClientError, Server};
 

@@ -88,10 +88,10 @@ fn source(source: &SourceView) -> String {
 /// A plan and its moves.
 pub(super) fn plan(plan: &PlanView) -> String {
     let head = format!(
-        "plan {} ({}){}: {} moves, {} to copy (at least {} for this balance); imbalance in {:.2} → {:.2}, out {:.2} → {:.2}",
-        plan.id,
+        "plan {}({}, {}): {} moves, {} to copy (at least {} for this balance); imbalance in {:.2} → {:.2}, out {:.2} → {:.2}",
+        plan.id.map_or_else(String::new, |id| format!("{id} ")),
         plan.purpose,
-        if plan.waiting { ", waits for approval" } else { "" },
+        word(&plan.standing),
         plan.moves.len(),
         size(plan.bytes),
         size(plan.bytes_lower_bound),

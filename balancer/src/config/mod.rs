@@ -76,6 +76,8 @@ pub struct JournalSettings {
     pub topic: TopicName,
     /// The transactional id, by which a second balancer fences the first.
     pub transactional_id: String,
+    /// Replicas of the topic when it is made; fewer when there are fewer brokers.
+    pub replication_factor: u16,
 }
 
 impl Sidecars {

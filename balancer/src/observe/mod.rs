@@ -4,9 +4,11 @@
 //! time. What neither tells stays as it was known last.
 
 mod merge;
+mod observer;
 mod protocol;
 mod reports;
 
 pub use merge::{BrokerReport, BrokerSource, Look, Merger, Sight};
+pub use observer::{Observation, ObserveError, Observer, Standing};
 pub use protocol::{Moment, ProtocolSampler};
 pub use reports::{ReportError, ReportReader};
