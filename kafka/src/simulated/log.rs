@@ -16,6 +16,7 @@ pub struct SimulatedLog {
 #[derive(Debug, Default)]
 struct Shared {
     epoch: u64,
+    most_bytes: Option<usize>,
     /// The last record of each key that has one, in the order in which they were written.
     entries: Vec<Entry>,
     faults: Faults,
@@ -29,6 +30,13 @@ pub struct SimulatedLogWriter {
 }
 
 impl SimulatedLog {
+    /// A log that is not read when its live records have more bytes than this.
+    pub fn with_limit(bytes: usize) -> Self {
+        let log = Self::default();
+        lock(&log.shared).most_bytes = Some(bytes);
+        log
+    }
+
     /// Asks `fault` before each request whether and how it fails. Replaces an earlier one.
     pub fn inject(&self, fault: impl FnMut(Operation) -> Option<Fault> + Send + 'static) {
         lock(&self.shared).faults.decide_by(fault);
@@ -50,12 +58,27 @@ impl SimulatedLog {
     }
 }
 
+impl Shared {
+    fn bytes(&self) -> usize {
+        let value = |entry: &Entry| entry.value.as_ref().map_or(0, Vec::len);
+        self.entries
+            .iter()
+            .map(|entry| entry.key.len() + value(entry))
+            .sum()
+    }
+}
+
 impl CompactedLog for SimulatedLog {
     type Writer = SimulatedLogWriter;
 
     async fn open(&self) -> Result<(SimulatedLogWriter, Vec<Entry>), LogError> {
         request(&self.shared, Operation::OpenLog, |shared| {
             shared.epoch += 1;
+            if let Some(limit) = shared.most_bytes
+                && shared.bytes() > limit
+            {
+                return Err(LogError::TooLarge { limit });
+            }
             let writer = SimulatedLogWriter {
                 shared: Arc::clone(&self.shared),
                 epoch: shared.epoch,
