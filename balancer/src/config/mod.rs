@@ -1,6 +1,7 @@
 //! The balancer's configuration.
 
 mod capacity;
+mod tuning;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::journal::Mode;
 pub use capacity::{BrokerCapacity, CapacitySettings};
+pub use tuning::{ExecuteSettings, HeatSettings, PlanLimits};
 
 /// Everything that `kafka-balancer serve` is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +35,12 @@ pub struct Config {
     pub sidecars: Sidecars,
     /// What brokers can carry.
     pub capacity: CapacitySettings,
+    /// When a broker is hot.
+    pub heat: HeatSettings,
+    /// What a plan may cost.
+    pub plan: PlanLimits,
+    /// How much may happen at a time.
+    pub execute: ExecuteSettings,
     /// What is left alone.
     pub exclude: Exclusions,
     /// The record of plans, moves and throttles.
@@ -108,6 +116,9 @@ impl Section for Config {
         );
         let sidecars = fields.section("sidecars");
         let capacity = fields.section("capacity");
+        let heat = fields.section("heat");
+        let plan = fields.section("plan");
+        let execute = fields.section("execute");
         let exclude = fields.section("exclude");
         let journal = fields.section("journal");
         Some(Self {
@@ -118,6 +129,9 @@ impl Section for Config {
             tick: tick?,
             sidecars: sidecars?,
             capacity: capacity?,
+            heat: heat?,
+            plan: plan?,
+            execute: execute?,
             exclude: exclude?,
             journal: journal?,
         })

@@ -144,10 +144,7 @@ fn stopped(id: PlanId, plan: &ActivePlan) -> Admission {
 
 fn drop_move(id: MoveId, outcome: Outcome, plan: &ActivePlan, now: Timestamp) -> Option<Step> {
     let progress = plan.moves.get(&id.place)?;
-    let ended = MoveProgress {
-        change: progress.change.clone(),
-        state: MoveState::Ended { at: now, outcome },
-    };
+    let ended = progress.entering(MoveState::Ended { at: now, outcome });
     Some(Step::note(vec![Record::Move(id.plan, id.place, Some(ended))]))
 }
 
@@ -168,10 +165,7 @@ fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step
         since,
         left: change.removing().collect(),
     };
-    let started = MoveProgress {
-        change: change.clone(),
-        state,
-    };
+    let started = progress.entering(state);
     let intent = vec![
         Record::Move(id.plan, id.place, Some(started)),
         Record::CoolDown(change.partition.clone(), Some(cool)),

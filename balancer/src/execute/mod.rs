@@ -98,6 +98,7 @@ impl TickReport {
                     Some(MoveProgress {
                         change,
                         state: MoveState::Ended { outcome, .. },
+                        ..
                     }),
                 ) => {
                     self.ended.push((change.partition.clone(), outcome.clone()));
@@ -120,18 +121,23 @@ pub struct Executor<C, L: CompactedLog> {
 
 impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Takes over from whichever executor was there. The first tick goes on where it was, and sweeps what it left.
+    /// `mode` holds until somebody chooses one with [`Executor::set_mode`], which outlives this executor.
     ///
     /// # Errors
     ///
     /// [`ExecuteError::Journal`], or [`ExecuteError::Fenced`] when another one opens at the same time.
-    pub async fn open(cluster: C, log: &L, limits: Limits) -> Result<Self, ExecuteError> {
-        Ok(Self {
+    pub async fn open(cluster: C, log: &L, limits: Limits, mode: Mode) -> Result<Self, ExecuteError> {
+        let mut executor = Self {
             cluster,
             journal: Journal::open(log).await?,
             limits,
             fenced: false,
             copied: BTreeMap::new(),
-        })
+        };
+        if executor.journal.state().mode.is_none() {
+            executor.record(vec![Record::Mode(mode)]).await?;
+        }
+        Ok(executor)
     }
 
     /// Hands a plan in: it runs in mode auto and waits for [`Executor::approve`] otherwise. It takes the place of a
@@ -157,7 +163,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             records.push(Record::Plan(*old, None));
             records.extend(plan.moves.keys().map(|place| Record::Move(*old, *place, None)));
         }
-        let phase = match state.mode {
+        let phase = match self.mode() {
             Mode::Auto => Phase::Running,
             Mode::Observe | Mode::Approve => Phase::Proposed,
         };
@@ -174,8 +180,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         };
         records.push(Record::Plan(id, Some(head)));
         records.extend((0..).zip(plan.moves).map(|(place, change)| {
-            let state = MoveState::Waiting;
-            Record::Move(id, place, Some(MoveProgress { change, state }))
+            Record::Move(id, place, Some(MoveProgress::planned(change)))
         }));
         self.record(records).await?;
         Ok(id)
@@ -187,7 +192,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     ///
     /// [`ExecuteError::NoSuchPlan`], [`ExecuteError::Observing`], and those of the journal.
     pub async fn approve(&mut self, id: PlanId, now: Timestamp) -> Result<(), ExecuteError> {
-        if self.journal.state().mode == Mode::Observe {
+        if self.mode() == Mode::Observe {
             return Err(ExecuteError::Observing);
         }
         let proposed = self
@@ -297,7 +302,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
 
     /// The mode.
     pub fn mode(&self) -> Mode {
-        self.journal.state().mode
+        self.journal.state().mode.unwrap_or_default()
     }
 
     /// Brokers that are to be emptied; see [`Drain::empty_since`] for those that are.
@@ -309,6 +314,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     pub fn is_busy(&self) -> bool {
         let mut plans = self.journal.state().plans.values();
         plans.any(|plan| plan.phase() != Phase::Proposed)
+    }
+
+    /// What is known of the plan that is being made or stopped, and its moves with their states.
+    pub fn moving(&self) -> Option<(&PlanHead, impl Iterator<Item = &MoveProgress>)> {
+        let plans = self.journal.state().plans.values();
+        let plan = plans.into_iter().find(|plan| plan.phase() != Phase::Proposed)?;
+        Some((plan.head.as_ref()?, plan.moves.values()))
+    }
+
+    /// Partitions of which something has been asked of Kafka and is not over.
+    pub fn own_partitions(&self) -> BTreeSet<TopicPartition> {
+        let moves = self.journal.state().plans.values().flat_map(|plan| plan.moves.values());
+        moves.filter(|progress| progress.is_in_flight()).map(|progress| progress.change.partition.clone()).collect()
     }
 
     /// Partitions that were moved a short while ago, which a plan does better to leave alone.

@@ -68,7 +68,7 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
             throttles.len() + unthrottles.len() + reassignments.len() + cancellations.len() + elections.len();
         if intents.is_empty() && changes_kafka > 0 {
             // Nothing new to write, but only a write shows that no other balancer has taken over.
-            intents.push(Record::Mode(self.journal.state().mode));
+            intents.push(Record::Mode(self.journal.state().mode.unwrap_or_default()));
         }
         self.report.note_ends(&intents);
         self.journal.record(intents).await?;
@@ -192,9 +192,6 @@ fn refuse(state: &ExecutionState, id: MoveId, error: &ClusterError, at: Timestam
             why: error.to_string().chars().take(LONGEST_REASON).collect(),
         },
     };
-    let ended = MoveProgress {
-        change: progress.change.clone(),
-        state: MoveState::Ended { at, outcome },
-    };
+    let ended = progress.entering(MoveState::Ended { at, outcome });
     Some(Record::Move(id.plan, id.place, Some(ended)))
 }

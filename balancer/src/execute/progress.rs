@@ -286,11 +286,7 @@ impl Started<'_> {
     }
 
     fn record(&self, state: MoveState) -> Record {
-        let progress = MoveProgress {
-            change: self.change().clone(),
-            state,
-        };
-        Record::Move(self.id.plan, self.id.place, Some(progress))
+        Record::Move(self.id.plan, self.id.place, Some(self.progress.entering(state)))
     }
 
     fn stops_at_once(&self) -> bool {

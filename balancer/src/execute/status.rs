@@ -107,7 +107,7 @@ pub(super) fn status(
     let rates = state.broker_throttles.iter();
     let replicas = state.topic_throttles.iter();
     Status {
-        mode: state.mode,
+        mode: state.mode.unwrap_or_default(),
         plan,
         throttles: Throttles {
             rates: rates

@@ -102,6 +102,26 @@ pub struct MoveProgress {
     pub change: Move,
     /// How far it is.
     pub state: MoveState,
+    /// When it was first asked of Kafka, if it was.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
+}
+
+impl MoveProgress {
+    /// A move of which nothing has been asked of Kafka.
+    pub fn planned(change: Move) -> Self {
+        Self { change, state: MoveState::Waiting, asked_at: None }
+    }
+
+    /// The same move in another state.
+    #[must_use]
+    pub fn entering(&self, state: MoveState) -> Self {
+        let asked = match &state {
+            MoveState::Asked { since } | MoveState::Electing { since } => Some(*since),
+            _ => None,
+        };
+        Self { change: self.change.clone(), asked_at: self.asked_at.or(asked), state }
+    }
 }
 
 /// How far a move is.

@@ -12,8 +12,8 @@ use super::record::{
 /// The fold of the journal's records. The order of records with different keys does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecutionState {
-    /// The mode.
-    pub mode: Mode,
+    /// The mode, if one was ever chosen.
+    pub mode: Option<Mode>,
     /// Brokers to be emptied.
     pub drains: BTreeMap<BrokerId, Drain>,
     /// Plans that are not over, at most one unless a record was unreadable.
@@ -59,7 +59,7 @@ impl ExecutionState {
     /// Takes one more record in.
     pub fn apply(&mut self, record: Record) {
         match record {
-            Record::Mode(mode) => self.mode = mode,
+            Record::Mode(mode) => self.mode = Some(mode),
             Record::Usage(spent) => self.usage = spent,
             Record::Drain(broker, drain) => put(&mut self.drains, broker, drain),
             Record::Finished(plan, finished) => put(&mut self.history, plan, finished),

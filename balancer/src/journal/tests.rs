@@ -59,6 +59,7 @@ fn record() -> impl Strategy<Value = Record> {
                     expected_seconds: 1e-3,
                 },
                 state: MoveState::Asked { since },
+                asked_at: Some(since),
             });
             Record::Move(PlanId(plan), place, progress)
         }),
@@ -138,7 +139,7 @@ fn a_record_of_an_unknown_version_is_named_and_left_alone() {
             .await
             .unwrap();
         let journal = Journal::open(&log).await.unwrap();
-        assert_eq!(journal.state().mode, Mode::Auto);
+        assert_eq!(journal.state().mode, Some(Mode::Auto));
         let named: Vec<&str> = journal
             .skipped()
             .iter()

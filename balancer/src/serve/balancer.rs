@@ -16,8 +16,8 @@ use super::show::{self, Picture};
 use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
-use crate::execute::{ExecuteError, Executor};
-use crate::journal::{Mode, MoveState, Phase, PlanId, StopHow};
+use crate::execute::{ExecuteError, Executor, Limits};
+use crate::journal::{Mode, Phase, PlanId, StopHow};
 use crate::model::Model;
 use crate::observe::{Observation, ObserveError, Observer, Standing};
 use crate::plan::{Plan, PlanRequest, PlanSettings, Purpose, plan, still_helps};
@@ -67,7 +67,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         Ok(Self {
             clock: Clock::start(),
             observer: Observer::new(cluster.clone(), config)?,
-            detector: Detector::new(config.detect.clone()),
+            detector: Detector::new(config.heat.detect()),
             hands: Hands::Opening { reason: "not tried yet".to_owned() },
             last: None,
             rebalance_asked: false,
@@ -138,7 +138,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         if !matches!(self.hands, Hands::Opening { .. }) {
             return;
         }
-        let limits = self.config.execute.clone();
+        let limits = Limits::from(&self.config.execute);
         let opened = Executor::open(self.cluster.clone(), &self.log, limits, self.config.mode).await;
         self.hands = match opened {
             Ok(executor) => {
@@ -169,7 +169,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         let current = self.detector.current(model);
         let settings = settings(&self.config, BTreeSet::new());
         let moving = executor.moving();
-        let guidance = guidance(&current, &looked.observation.reports, moving.as_ref(), &settings);
+        let guidance = guidance(&current, &looked.observation.reports, moving, &settings);
         match executor.tick(&guidance, now).await {
             Ok(report) => {
                 for (partition, outcome) in &report.ended {
@@ -209,7 +209,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new()),
         };
         let settings = settings(&self.config, cooling_down);
-        let model = self.detector.to_plan_for(&looked.observation.sight.model);
+        let model = self.detector.planning_model(&looked.observation.sight.model);
         if self.proposal_stands(&model, &settings) {
             return;
         }
@@ -230,7 +230,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
     fn purpose(&self, model: &Model, detection: &Detection) -> Option<Purpose> {
         match Purpose::of_states(model) {
             Purpose::Rebalance if self.rebalance_asked => Some(Purpose::Rebalance),
-            Purpose::Rebalance => (!detection.hot_brokers.is_empty()).then_some(Purpose::Cool),
+            Purpose::Rebalance => (!detection.brokers.is_empty()).then_some(Purpose::Cool),
             asked => Some(asked),
         }
     }
@@ -341,7 +341,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
                 fenced: matches!(self.hands, Hands::Fenced),
-                started: self.clock,
+                clock: self.clock,
                 took,
                 problems,
             }),
@@ -352,7 +352,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 }
 
 fn settings(config: &Config, cooling_down: BTreeSet<TopicPartition>) -> PlanSettings {
-    PlanSettings { cooling_down: cooling_down.into_iter().collect(), ..config.plan.clone() }
+    PlanSettings { cooling_down: cooling_down.into_iter().collect(), ..config.heat.plan(&config.plan) }
 }
 
 fn list(brokers: &[BrokerId]) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kafka::ids::{BrokerId, TopicPartition};
 
 use crate::execute::{Guidance, Headroom};
-use crate::journal::{MoveState, PlanHead};
+use crate::journal::{MoveProgress, MoveState, PlanHead};
 use crate::model::{Model, Resource};
 use crate::observe::BrokerReport;
 use crate::plan::{Move, PlanSettings, Purpose, still_helps};
@@ -15,7 +15,7 @@ use crate::plan::{Move, PlanSettings, Purpose, still_helps};
 pub(super) fn guidance<'a>(
     model: &Model,
     reports: &BTreeMap<BrokerId, BrokerReport>,
-    plan: Option<(&PlanHead, impl Iterator<Item = (&'a Move, &'a MoveState)>)>,
+    plan: Option<(&PlanHead, impl Iterator<Item = &'a MoveProgress>)>,
     settings: &PlanSettings,
 ) -> Guidance {
     let mut guidance = Guidance {
@@ -25,7 +25,7 @@ pub(super) fn guidance<'a>(
     };
     let Some((head, moves)) = plan else { return guidance };
     let mut copying = BTreeMap::new();
-    for (change, state) in moves {
+    for MoveProgress { change, state, .. } in moves {
         match state {
             MoveState::Waiting if !helps(model, change, &head.purpose, settings) => {
                 let why = "under the load of now it would not make the cluster better".to_owned();

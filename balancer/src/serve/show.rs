@@ -114,7 +114,7 @@ fn brokers(picture: &Picture<'_>) -> Vec<BrokerView> {
 fn broker_view(picture: &Picture<'_>, row: BrokerIndex, replicas: usize, leaders: usize) -> BrokerView {
     let model = picture.current;
     let broker = model.broker(row);
-    let hot = picture.detection.hot_brokers.iter().filter(|hot| hot.broker == broker.id);
+    let hot = picture.detection.brokers.iter().filter(|hot| hot.broker == broker.id);
     let now = picture.clock.moment().unix_ms;
     BrokerView {
         id: broker.id,

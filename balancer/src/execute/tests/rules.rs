@@ -87,7 +87,7 @@ impl Bench {
             &brokers(to),
             1_000_000_000,
         );
-        let progress = MoveProgress { change, state };
+        let progress = MoveProgress::planned(change).entering(state);
         self.state.apply(Record::Move(PlanId(1), place, Some(progress)));
     }
 
@@ -123,10 +123,7 @@ impl Bench {
             }
         }
         for (place, progress) in self.state.plans[&PlanId(1)].moves.clone() {
-            let waiting = MoveProgress {
-                state: MoveState::Waiting,
-                ..progress
-            };
+            let waiting = MoveProgress::planned(progress.change);
             self.state.apply(Record::Move(PlanId(1), place, Some(waiting)));
         }
         self.state.cool_downs.clear();
@@ -531,13 +528,8 @@ fn a_move_of_a_topic_that_was_made_again_ends_so() {
     let mut bench = Bench::moving(&[COPY]);
     let mut other = bench.the_move(0).clone();
     other.topic_id = [9; 16];
-    let progress = MoveProgress {
-        change: other,
-        state: MoveState::Copying {
-            since: NOW,
-            doubt: None,
-        },
-    };
+    let progress =
+        MoveProgress::planned(other).entering(MoveState::Copying { since: NOW, doubt: None });
     bench.state.apply(Record::Move(PlanId(1), 0, Some(progress)));
     assert_eq!(bench.ended(), [Outcome::TopicRecreated]);
 }
@@ -565,7 +557,7 @@ async fn a_fenced_executor_stops_at_once_and_for_good() {
         .start(a_plan(vec![planned]), story.now())
         .await
         .unwrap();
-    let _second = Executor::open(story.cluster.clone(), &story.log, story.limits.clone())
+    let _second = Executor::open(story.cluster.clone(), &story.log, story.limits.clone(), Mode::Auto)
         .await
         .unwrap();
     let before = story.configs().await;

@@ -322,6 +322,7 @@ impl Schedule {
                 self.story.cluster.clone(),
                 &self.story.log,
                 self.story.limits.clone(),
+                Mode::Auto,
             );
             let successor = successor.await.map_err(|error| error.to_string())?;
             let mut predecessor = std::mem::replace(&mut self.story.executor, successor);

@@ -33,10 +33,9 @@ impl Story {
             disk_reserve: 1000,
             ..Limits::default()
         };
-        let mut executor = Executor::open(cluster.clone(), &log, limits.clone())
+        let executor = Executor::open(cluster.clone(), &log, limits.clone(), Mode::Auto)
             .await
             .unwrap();
-        executor.set_mode(Mode::Auto, Timestamp(0)).await.unwrap();
         Self {
             cluster,
             log,
@@ -88,7 +87,7 @@ impl Story {
 
     /// Lets the executor die and a new one take over.
     pub(super) async fn crash(&mut self) {
-        self.executor = Executor::open(self.cluster.clone(), &self.log, self.limits.clone())
+        self.executor = Executor::open(self.cluster.clone(), &self.log, self.limits.clone(), Mode::Auto)
             .await
             .unwrap();
     }
