@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// How many producers.
     #[arg(long, default_value_t = 1)]
     producers: u32,
+    /// How long a producer waits for more records before it sends some, in milliseconds.
+    #[arg(long, default_value_t = 20)]
+    linger_ms: u32,
     /// A consumer group, of all topics or of those named; may be repeated.
     #[arg(long = "group", value_name = "ID[=TOPIC,TOPIC…]")]
     groups: Vec<String>,
@@ -74,6 +77,7 @@ impl Arguments {
             partition_skew: self.partition_skew,
             value_bytes: self.min_value_bytes..=self.max_value_bytes,
             producers: self.producers,
+            linger: Duration::from_millis(self.linger_ms.into()),
             groups: self.groups.iter().map(|group| self.group(group)).collect(),
             seed: self.seed,
             ..LoadSettings::new(connection, self.topics.clone())

@@ -91,6 +91,7 @@ pub(crate) struct Shape {
     pub(crate) producer: u32,
     pub(crate) value_bytes: RangeInclusive<usize>,
     pub(crate) keys: Zipf<f64>,
+    pub(crate) linger: Duration,
     pub(crate) seed: u64,
 }
 
@@ -124,6 +125,7 @@ impl Producer {
             .set("client.id", format!("kafka-load-{}", shape.producer))
             .set("enable.idempotence", "true")
             .set("acks", "all")
+            .set("linger.ms", shape.linger.as_millis().to_string())
             .set("compression.type", "none");
         let client = config.create_with_context(Reports(Arc::clone(&shared)))?;
         let mut random = Pcg64Mcg::seed_from_u64(shape.seed ^ u64::from(shape.producer));

@@ -287,6 +287,7 @@ fn start_producer(
         producer,
         value_bytes: settings.value_bytes.clone(),
         keys: Zipf::new(settings.keys.into(), settings.key_skew)?,
+        linger: settings.linger,
         seed: settings.seed,
     };
     let name = format!("producer {producer}");

@@ -81,6 +81,9 @@ pub struct LoadSettings {
     pub value_bytes: RangeInclusive<usize>,
     /// How many producers, among which the partitions are dealt.
     pub producers: u32,
+    /// `linger.ms`, up to which every latency contains. librdkafka sends a request for each partition: at its
+    /// default of 5 ms, brokers that share a small machine are busy with requests rather than with bytes.
+    pub linger: Duration,
     /// The consumers.
     pub groups: Vec<GroupSettings>,
     /// Makes ranks, sizes and keys repeatable.
@@ -100,6 +103,7 @@ impl LoadSettings {
             key_skew: 1.0,
             value_bytes: 1_024..=4_096,
             producers: 1,
+            linger: Duration::from_millis(20),
             groups: Vec::new(),
             seed: 1,
         }
