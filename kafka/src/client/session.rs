@@ -1,0 +1,296 @@
+//! One connection to the cluster, shared by all callers and replaced when it is of no more use.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use krafka::admin::{self, AdminClient};
+use krafka::error::KrafkaError;
+use krafka::{Kafka, TopicInfo};
+
+use super::credentials::{self, PasswordError};
+use super::errors;
+use crate::cluster::{ConfigResource, Each};
+use crate::connection::{ConnectionSettings, Security};
+use crate::error::ClusterError;
+use crate::ids::{BrokerId, TopicName, TopicPartition};
+
+/// Makes a session when there is none, and hands it to everybody.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    settings: ConnectionSettings,
+    current: Arc<Mutex<Option<Arc<Session>>>>,
+    /// Held while connecting, so that one caller does it for all; the last failure is in it.
+    connecting: tokio::sync::Mutex<Option<ConnectError>>,
+    attempts: AtomicU64,
+}
+
+/// Why no session could be made; cloned to everybody who waited for it.
+#[derive(Debug, Clone)]
+enum ConnectError {
+    Password(Arc<PasswordError>),
+    Kafka(KrafkaError),
+}
+
+impl From<ConnectError> for ClusterError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Password(error) => Self::Settings {
+                message: error.to_string(),
+                source: Some(Box::new(error)),
+            },
+            ConnectError::Kafka(error) => errors::of_connecting(error),
+        }
+    }
+}
+
+impl Sessions {
+    pub(super) fn new(settings: ConnectionSettings) -> Self {
+        Self {
+            settings,
+            current: Arc::default(),
+            connecting: tokio::sync::Mutex::new(None),
+            attempts: AtomicU64::new(0),
+        }
+    }
+
+    /// The session that there is, or a new one.
+    ///
+    /// Whoever waits while another caller connects gets that attempt's outcome, good or bad, instead of trying again.
+    pub(super) async fn current(&self) -> Result<Arc<Session>, ClusterError> {
+        if let Some(session) = self.slot().clone() {
+            return Ok(session);
+        }
+        let attempts_before = self.attempts.load(Ordering::Acquire);
+        let mut last_failure = self.connecting.lock().await;
+        if let Some(session) = self.slot().clone() {
+            return Ok(session);
+        }
+        if self.attempts.load(Ordering::Acquire) != attempts_before
+            && let Some(failure) = last_failure.clone()
+        {
+            return Err(failure.into());
+        }
+        let outcome = connect(&self.settings).await;
+        self.attempts.fetch_add(1, Ordering::AcqRel);
+        match outcome {
+            Ok(kafka) => {
+                *last_failure = None;
+                let session = Arc::new(Session::new(kafka, &self.settings, Arc::downgrade(&self.current)));
+                *self.slot() = Some(Arc::clone(&session));
+                Ok(session)
+            }
+            Err(error) => {
+                *last_failure = Some(error.clone());
+                Err(error.into())
+            }
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Connects with what the credential files say now.
+async fn connect(settings: &ConnectionSettings) -> Result<Kafka, ConnectError> {
+    let security = credentials::load(&settings.security)
+        .await
+        .map_err(|error| ConnectError::Password(Arc::new(error)))?;
+    let timeout = settings.request_timeout;
+    let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();
+    let mut builder = Kafka::builder(bootstrap.join(","))
+        .client_id(&settings.client_id)
+        .security(security)
+        .request_timeout(timeout)
+        // A broker that swallows packets must leave time to ask another one.
+        .connect_timeout(timeout / 3);
+    if let Security::Ssl(_) | Security::SaslSsl { .. } = settings.security {
+        // A rotated certificate is used for new connections before the old one is refused.
+        builder = builder.tls_reload_interval(Some(Duration::from_secs(60)));
+    }
+    match tokio::time::timeout(timeout, builder.connect()).await {
+        Ok(outcome) => outcome.map_err(ConnectError::Kafka),
+        Err(_) => Err(ConnectError::Kafka(KrafkaError::timeout("no broker answered"))),
+    }
+}
+
+/// One connection to the cluster.
+#[derive(Debug)]
+pub(super) struct Session {
+    kafka: Kafka,
+    pub(super) admin: AdminClient,
+    timeout: Duration,
+    slot: Weak<Mutex<Option<Arc<Session>>>>,
+}
+
+impl Session {
+    fn new(kafka: Kafka, settings: &ConnectionSettings, slot: Weak<Mutex<Option<Arc<Session>>>>) -> Self {
+        Self {
+            admin: kafka.admin().default_api_timeout(settings.request_timeout),
+            kafka,
+            timeout: settings.request_timeout,
+            slot,
+        }
+    }
+
+    /// A session that nobody else uses.
+    pub(super) async fn open(settings: &ConnectionSettings) -> Result<Self, ClusterError> {
+        let kafka = connect(settings).await?;
+        Ok(Self::new(kafka, settings, Weak::new()))
+    }
+
+    pub(super) fn kafka(&self) -> &Kafka {
+        &self.kafka
+    }
+
+    /// The time that one call has.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) async fn live_brokers(&self) -> krafka::Result<admin::ClusterDescription> {
+        self.admin.describe_cluster(Default::default()).await
+    }
+
+    /// All topics, asked of a broker now.
+    pub(super) async fn all_topics(&self) -> krafka::Result<Vec<TopicInfo>> {
+        // Listing names fetches the metadata of all topics and keeps it; the library shows what it has kept only
+        // through a consumer. Describing topics by name instead would take a request per 2,000 partitions.
+        let everything = admin::ListTopicsOptions::default().include_internal(true);
+        self.admin.list_topics(everything).await?;
+        Ok(self.kept_metadata().await?.topics)
+    }
+
+    /// Makes the library know all brokers that are alive, which it otherwise learns by chance.
+    pub(super) async fn learn_brokers(&self) -> krafka::Result<()> {
+        let mut alive: Vec<i32> = self
+            .live_brokers()
+            .await?
+            .brokers
+            .iter()
+            .map(|broker| broker.id)
+            .collect();
+        alive.sort_unstable();
+        let kept = self.kept_metadata().await?;
+        if !kept.brokers.iter().map(krafka::BrokerInfo::id).eq(alive) {
+            self.admin.list_topics(Default::default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn kept_metadata(&self) -> krafka::Result<krafka::consumer::FetchMetadataResult> {
+        let consumer = self
+            .kafka
+            .consumer_without_group()
+            .metrics_push(false)
+            .build()
+            .await?;
+        let kept = consumer.fetch_metadata(None).await;
+        consumer.close().await?;
+        kept
+    }
+
+    /// The outcome of a call about the whole cluster.
+    pub(super) fn outcome<T>(&self, operation: &str, outcome: krafka::Result<T>) -> Result<T, ClusterError> {
+        self.outcome_for(operation, &"the cluster", outcome)
+    }
+
+    /// The outcome of a call about `subject`.
+    pub(super) fn outcome_for<T>(
+        &self,
+        operation: &str,
+        subject: &dyn Display,
+        outcome: krafka::Result<T>,
+    ) -> Result<T, ClusterError> {
+        outcome.map_err(|error| {
+            let error = errors::of_call(operation, subject, error);
+            // The library finds brokers again by itself when some are left, but keeps the credentials that it has.
+            if matches!(
+                error,
+                ClusterError::Unreachable { .. }
+                    | ClusterError::TimedOut { .. }
+                    | ClusterError::Authentication { .. }
+            ) {
+                self.retire();
+            }
+            error
+        })
+    }
+
+    /// The answer for each thing that was asked for: what it is here, and what it was called in the request.
+    pub(super) fn each<K, N, A, V>(
+        &self,
+        operation: &str,
+        asked: BTreeMap<K, N>,
+        answers: krafka::Result<HashMap<N, krafka::Result<A>>>,
+        convert: impl Fn(&K, A) -> Result<V, ClusterError>,
+    ) -> Result<Each<K, V>, ClusterError>
+    where
+        K: Ord + Subject,
+        N: Eq + Hash,
+    {
+        let mut answers = self.outcome(operation, answers)?;
+        let each = asked.into_iter().map(|(key, name)| {
+            let subject = key.subject();
+            let answer = match answers.remove(&name) {
+                None => Err(ClusterError::Nonsense(format!("{operation} left out {subject}"))),
+                Some(Ok(answer)) => convert(&key, answer),
+                Some(Err(error)) => Err(errors::of_call(operation, &subject, error)),
+            };
+            if let Err(ClusterError::Authentication { .. }) = answer {
+                self.retire();
+            }
+            (key, answer)
+        });
+        Ok(each.collect())
+    }
+
+    /// Makes the next call connect anew; calls that are under way end as they will.
+    fn retire(&self) {
+        let Some(slot) = self.slot.upgrade() else { return };
+        let mut current = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if current
+            .as_deref()
+            .is_some_and(|session| std::ptr::eq(session, self))
+        {
+            *current = None;
+        }
+    }
+}
+
+/// What a request can be about, as error messages name it.
+pub(super) trait Subject {
+    fn subject(&self) -> String;
+}
+
+impl Subject for BrokerId {
+    fn subject(&self) -> String {
+        format!("broker {self}")
+    }
+}
+
+impl Subject for TopicName {
+    fn subject(&self) -> String {
+        format!("topic {self}")
+    }
+}
+
+impl Subject for TopicPartition {
+    fn subject(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Subject for ConfigResource {
+    fn subject(&self) -> String {
+        match self {
+            Self::Topic(topic) => topic.subject(),
+            Self::Broker(broker) => broker.subject(),
+            Self::BrokerDefault => "the default of all brokers".to_owned(),
+        }
+    }
+}
