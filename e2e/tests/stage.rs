@@ -174,7 +174,6 @@ fn nothing_that_was_started_outlives_a_killed_parent() -> Outcome {
     let mut parent = std::process::Command::new(std::env::current_exe()?)
         .args(["--exact", "nothing_that_was_started_outlives_a_killed_parent"])
         .env(CHILD, &pids)
-        .env("TMPDIR", folder.path())
         .spawn()?;
     let eventually = |what: &str, reached: &dyn Fn() -> bool| {
         runtime.block_on(async {
