@@ -1,5 +1,8 @@
 //! What a Jolokia agent beside Kafka 4.3.1 answered, and what becomes of it.
 
+// The lint's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
 use sidecar::exposition::Text;
 use sidecar::jmx::{JmxReading, reads};
 use sidecar::jolokia::{JolokiaError, parse};

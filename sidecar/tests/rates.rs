@@ -1,5 +1,8 @@
 //! Per-partition rates, from two readings of a broker's logs and the exact traffic of its topics.
 
+// The lint's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How the broker behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub(crate) enum Mood {
     Answering,
     Failing,
     Hanging,
@@ -21,28 +21,28 @@ pub enum Mood {
 
 /// Each reading finds the one partition grown by 10 records of 100 bytes, and each group 10 records further.
 #[derive(Debug, Clone)]
-pub struct Stub {
+pub(crate) struct Stub {
     mood: Arc<Mutex<Mood>>,
     records: Arc<AtomicU64>,
 }
 
-pub fn broker() -> BrokerId {
+pub(crate) fn broker() -> BrokerId {
     7.try_into().unwrap()
 }
 
-pub fn partition() -> TopicPartition {
+pub(crate) fn partition() -> TopicPartition {
     TopicPartition::new("orders".parse().unwrap(), 0.try_into().unwrap())
 }
 
 impl Stub {
-    pub fn new(mood: Mood) -> Self {
+    pub(crate) fn new(mood: Mood) -> Self {
         Self {
             mood: Arc::new(Mutex::new(mood)),
             records: Arc::new(AtomicU64::new(1000)),
         }
     }
 
-    pub fn becomes(&self, mood: Mood) {
+    pub(crate) fn becomes(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
@@ -209,7 +209,7 @@ impl Cluster for Stub {
 }
 
 /// A sidecar that serves on a port of its own.
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     address: std::net::SocketAddr,
     http: reqwest::Client,
     stop: CancellationToken,
@@ -221,7 +221,7 @@ impl Drop for Sidecar {
     }
 }
 
-pub async fn serve<S: Served>(view: Arc<S>, stop: CancellationToken) -> Sidecar {
+pub(crate) async fn serve<S: Served>(view: Arc<S>, stop: CancellationToken) -> Sidecar {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(server::serve(listener, server::router(view), stop.clone()));
@@ -230,7 +230,7 @@ pub async fn serve<S: Served>(view: Arc<S>, stop: CancellationToken) -> Sidecar 
 }
 
 impl Sidecar {
-    pub async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let answer = self
             .http
             .get(format!("http://{}{path}", self.address))
@@ -241,7 +241,7 @@ impl Sidecar {
     }
 
     /// Asks again and again until the answer is as wanted.
-    pub async fn get_until(&self, path: &str, wanted: impl Fn(u16, &str) -> bool) -> String {
+    pub(crate) async fn get_until(&self, path: &str, wanted: impl Fn(u16, &str) -> bool) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let (status, body) = self.get(path).await;
@@ -256,7 +256,7 @@ impl Sidecar {
 
 impl Sidecar {
     /// The encoding of the metrics for a reader that accepts `accepted`.
-    pub async fn encoding(&self, accepted: &str) -> Option<String> {
+    pub(crate) async fn encoding(&self, accepted: &str) -> Option<String> {
         let url = format!("http://{}/metrics", self.address);
         let answer = self
             .http

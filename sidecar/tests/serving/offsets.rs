@@ -1,15 +1,13 @@
 //! `kafka-sidecar offsets` as its readers see it, over HTTP.
 
-mod stub;
-
 use std::time::Duration;
 
+use crate::stub::{self, Mood, Stub, serve};
 use kafka::connection::ConnectionSettings;
 use sidecar::config::OffsetsConfig;
 use sidecar::consumption::rates;
 use sidecar::offsets;
 use sidecar::report::ConsumptionReport;
-use stub::{Mood, Stub, serve};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]

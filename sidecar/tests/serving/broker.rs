@@ -1,16 +1,14 @@
 //! `kafka-sidecar broker` as its readers see it, over HTTP.
 
-mod stub;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::stub::{self, Mood, Sidecar, Stub, serve};
 use kafka::connection::ConnectionSettings;
 use reqwest::Client;
 use sidecar::broker;
 use sidecar::config::{BrokerConfig, JolokiaConfig};
 use sidecar::report::{LoadReport, Source};
-use stub::{Mood, Sidecar, Stub, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
