@@ -1,1 +1,10 @@
-//! x
+//! Starts real Kafka clusters and the project's own binaries on this machine, and proves the whole against
+//! them.
+//!
+//! Nothing that is started here outlives the process that started it, not even when that is killed.
+
+mod child;
+pub mod local_kafka;
+pub mod process;
+
+pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka};

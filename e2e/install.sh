@@ -1,0 +1,65 @@
+#!/bin/sh
+# Fetches a real Kafka (its jars) and the Jolokia agent once, into a folder outside the checkout, and prints
+# that folder. Does nothing when it is there. Safe when run several times at once.
+#
+# Usage: e2e/install.sh [KAFKA_VERSION]
+set -eu
+
+version=${1:-4.3.1}
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
+target=$cache/kafka-$version
+
+# Debian packages, only those whose program is missing.
+missing=
+command -v java >/dev/null || missing="$missing default-jre-headless"
+command -v mvn >/dev/null || missing="$missing maven"
+command -v setpriv >/dev/null || missing="$missing util-linux"
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
+    # shellcheck disable=SC2086 # lists of words
+    if ! { command -v apt-get && $as_root apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >&2; then
+        echo "e2e/install.sh: these packages are missing and could not be installed:$missing" >&2
+        echo "  install them (Debian: apt-get install$missing) and run this again" >&2
+        exit 1
+    fi
+fi
+
+major=$(java -version 2>&1 | sed -n 's/^[^"]*"\([0-9]*\).*/\1/p' | head -n 1)
+if [ "${major:-0}" -lt 17 ]; then
+    echo "e2e/install.sh: Kafka $version needs Java 17 or newer, but \`java\` on the PATH is ${major:-unknown}" >&2
+    exit 1
+fi
+
+mkdir -p "$cache"
+exec 9>"$cache/install.lock"
+flock 9
+
+if [ ! -e "$target" ]; then
+    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
+    trap 'rm -rf "$unfinished"' EXIT
+    mvn -q -B -f "$here/java/pom.xml" -Dkafka.version="$version" dependency:copy-dependencies \
+        -DoutputDirectory="$unfinished/libs" -DincludeScope=runtime >&2
+    mv "$unfinished"/libs/jolokia-agent-jvm-*-javaagent.jar "$unfinished/jolokia-agent.jar"
+
+    # A new controller needs the feature levels of this version as its first metadata. They are the same for
+    # every cluster, so one formatted folder saves each start the JVM that would format it.
+    cat >"$unfinished/format.properties" <<PROPERTIES
+process.roles=controller
+node.id=3000
+controller.quorum.voters=3000@127.0.0.1:9093
+controller.listener.names=CONTROLLER
+listeners=CONTROLLER://127.0.0.1:9093
+log.dirs=$unfinished/formatted
+PROPERTIES
+    java -cp "$unfinished/libs/*" kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAQ \
+        -c "$unfinished/format.properties" >&2
+    mv "$unfinished/formatted/bootstrap.checkpoint" "$unfinished/bootstrap.checkpoint"
+    rm -r "$unfinished/formatted" "$unfinished/format.properties"
+
+    chmod 755 "$unfinished"
+    mv "$unfinished" "$target"
+    trap - EXIT
+fi
+echo "$target"

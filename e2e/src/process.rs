@@ -1,0 +1,212 @@
+//! Runs the project's own binaries as users run them: with a configuration file, over HTTP and by signals.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+
+use crate::child::Child;
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// One of the project's programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `kafka-sidecar`.
+    Sidecar,
+    /// `kafka-balancer`.
+    Balancer,
+}
+
+impl Program {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sidecar => "kafka-sidecar",
+            Self::Balancer => "kafka-balancer",
+        }
+    }
+
+    /// The program's file, of the same build as the one that runs now.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::NotBuilt`].
+    pub fn path(self) -> Result<PathBuf, ProcessError> {
+        let own = std::env::current_exe().map_err(ProcessError::Start)?;
+        // Tests live in `target/<profile>/deps`, programs one folder up.
+        let folder = own
+            .ancestors()
+            .skip(1)
+            .find(|folder| !folder.ends_with("deps"))
+            .unwrap_or(Path::new("."));
+        let path = folder.join(self.name());
+        if path.is_file() {
+            Ok(path)
+        } else {
+            Err(ProcessError::NotBuilt { path })
+        }
+    }
+}
+
+/// What can go wrong with a program.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// There is no such file.
+    #[error("{path} is not built: run `make build`")]
+    NotBuilt {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The program, its configuration file or its log could not be set up, or a signal not sent.
+    #[error("cannot run the program")]
+    Start(#[source] io::Error),
+    /// It ended before it was ready.
+    #[error("{name} ended with {status} before it was ready; the end of its log:\n{log}")]
+    Ended {
+        /// The program.
+        name: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last lines.
+        log: String,
+    },
+    /// It did not become ready in time.
+    #[error("{name} was not ready after {after:?} ({last}); the end of its log:\n{log}")]
+    NotReady {
+        /// The program.
+        name: &'static str,
+        /// How long it had.
+        after: Duration,
+        /// The last answer of `/readyz`.
+        last: String,
+        /// Its last lines.
+        log: String,
+    },
+}
+
+/// A program that runs with a configuration file of its own. Dropping it kills it with SIGKILL.
+#[derive(Debug)]
+pub struct Process {
+    program: Program,
+    arguments: Vec<String>,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Process {
+    /// Starts `program <arguments> --config FILE`, FILE being a new file with `config` in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::NotBuilt`] and [`ProcessError::Start`].
+    pub fn start(program: Program, arguments: &[&str], config: &str) -> Result<Self, ProcessError> {
+        let folder = TempDir::with_prefix(program.name()).map_err(ProcessError::Start)?;
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, config).map_err(ProcessError::Start)?;
+        let mut arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        arguments.extend(["--config".to_owned(), file.display().to_string()]);
+        let child = Self::spawn(program, &arguments, folder.path())?;
+        Ok(Self {
+            program,
+            arguments,
+            child,
+            folder,
+        })
+    }
+
+    fn spawn(program: Program, arguments: &[String], folder: &Path) -> Result<Child, ProcessError> {
+        Child::spawn(&program.path()?, arguments, &folder.join("log")).map_err(ProcessError::Start)
+    }
+
+    /// Starts a program that has ended again, with the same arguments and configuration; its log goes on.
+    /// One that still runs is killed first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::start`].
+    pub async fn restart(&mut self) -> Result<(), ProcessError> {
+        self.kill().await?;
+        self.child = Self::spawn(self.program, &self.arguments, self.folder.path())?;
+        Ok(())
+    }
+
+    /// Waits until `GET {url}/readyz` answers 200; `url` is as in `http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Ended`] and [`ProcessError::NotReady`], with the end of the log.
+    pub async fn ready(&mut self, url: &str, within: Duration) -> Result<(), ProcessError> {
+        let start = Instant::now();
+        loop {
+            let last = match reqwest::get(format!("{url}/readyz")).await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => {
+                    let status = answer.status();
+                    format!("{status}: {}", answer.text().await.unwrap_or_default())
+                }
+                Err(error) => error.to_string(),
+            };
+            let name = self.program.name();
+            if let Some(status) = self.child.exit_status() {
+                let log = self.child.log_tail();
+                return Err(ProcessError::Ended { name, status, log });
+            }
+            if start.elapsed() > within {
+                return Err(ProcessError::NotReady {
+                    name,
+                    after: within,
+                    last,
+                    log: self.child.log_tail(),
+                });
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// How the program ended, if it has.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.child.exit_status()
+    }
+
+    /// All that the program has written so far, to standard output and standard error.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`] when the file cannot be read.
+    pub fn log(&self) -> Result<String, ProcessError> {
+        std::fs::read_to_string(self.folder.path().join("log")).map_err(ProcessError::Start)
+    }
+
+    /// Ends the program by SIGTERM and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`] when the signal cannot be sent.
+    pub async fn terminate(&mut self) -> Result<ExitStatus, ProcessError> {
+        self.end(Signal::TERM).await
+    }
+
+    /// Ends the program by SIGKILL, as a crash would, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`] when the signal cannot be sent.
+    pub async fn kill(&mut self) -> Result<ExitStatus, ProcessError> {
+        self.end(Signal::KILL).await
+    }
+
+    async fn end(&mut self, signal: Signal) -> Result<ExitStatus, ProcessError> {
+        self.child.signal(signal).map_err(ProcessError::Start)?;
+        Ok(self.child.ended().await)
+    }
+}
