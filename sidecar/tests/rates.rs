@@ -262,6 +262,16 @@ fn bytes_out_follow_what_groups_consumed_and_not_what_was_written() {
     assert_eq!(given.bytes_out(), [(20_000.0, Even), (20_000.0, Even)]);
 }
 
+#[test]
+fn where_followers_serve_consumers_the_broker_that_follows_too_is_not_sure_of_its_bytes_out() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(follower(true, 10_000))];
+    let after = vec![Some(leader(0, 200, 20_000)), Some(follower(true, 10_000))];
+    let mut given = given(before, after).traffic(1000.0, 5000.0);
+    assert_eq!(given.bytes_out(), [(5000.0, Exact)]);
+    given.after.followers_serve = true;
+    assert_eq!(given.bytes_out(), [(5000.0, Even)]);
+}
+
 fn usual_sizes(sizes: &[f64]) -> PartitionRates {
     let rate = |size| PartitionRate {
         bytes_in: 0.0,

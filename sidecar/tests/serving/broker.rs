@@ -76,6 +76,7 @@ async fn two_samples_make_a_report_and_series_of_what_the_broker_leads() {
         "kafka_sidecar_partition_bytes_in_per_second{topic=\"orders\",partition=\"0\",confidence=\"weighted\"} ",
         "kafka_log_log_size{topic=\"orders\",partition=\"0\"} ",
         "kafka_topic_partition_current_offset{topic=\"orders\",partition=\"0\"} ",
+        "kafka_topic_partitions{topic=\"orders\"} 1\n",
         "kafka_sidecar_log_dir_total_bytes{path=\"/data\"} 1099511627776\n",
     ] {
         assert!(metrics.contains(line), "{line:?} is not in:\n{metrics}");
