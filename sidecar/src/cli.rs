@@ -85,7 +85,7 @@ pub struct Run {
     #[arg(
         long,
         value_name = "FILTER",
-        default_value = "info",
+        default_value = DEFAULT_FILTER,
         env = "KAFKA_SIDECAR_LOG"
     )]
     pub log: String,

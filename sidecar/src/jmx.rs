@@ -316,10 +316,16 @@ impl JmxReading {
     }
 }
 
+/// The sum that a mean was computed from. Kafka's histograms add whole numbers, so what is not whole is a rounding error,
+/// which could make a sum seem to fall.
+pub fn exact_sum(count: f64, mean: f64) -> f64 {
+    (count * mean).round()
+}
+
 fn timer(bean: &Bean) -> Option<Timer> {
     let (count, mean) = (bean.number("Count")?, bean.number("Mean")?);
     (count >= 0.0 && mean >= 0.0).then(|| Timer {
         count,
-        sum: count * mean,
+        sum: exact_sum(count, mean),
     })
 }

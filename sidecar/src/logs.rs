@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kafka::cluster::{ClusterDescription, LogDir, OffsetSpec, Partition};
-use kafka::{BrokerId, Cluster, ClusterError, TopicPartition};
+use kafka::cluster::{ClusterDescription, ConfigResource, LogDir, OffsetSpec, Partition};
+use kafka::{BrokerId, Cluster, ClusterError, TopicName, TopicPartition};
 use thiserror::Error;
 
 use crate::report::Volume;
+
+/// The broker configuration that makes followers serve consumers; null unless somebody sets it.
+const REPLICA_SELECTOR: &str = "replica.selector.class";
 
 /// A broker's logs at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,6 +23,10 @@ pub struct LogReading {
     pub volumes: Vec<Volume>,
     /// The replicas on the broker.
     pub replicas: BTreeMap<TopicPartition, Replica>,
+    /// How many partitions there are of each topic whose partition 0 the broker leads; so each topic has one teller.
+    pub partition_counts: BTreeMap<TopicName, u32>,
+    /// Whether consumers may fetch from followers (KIP-392), which then count bytes out for partitions they do not lead.
+    pub followers_serve: bool,
 }
 
 /// One replica on the broker.
@@ -228,11 +235,22 @@ impl Layout {
             cluster_id: self.description.cluster_id.clone(),
             volumes,
             replicas,
+            partition_counts: self.partition_counts(),
+            followers_serve: false,
         }
     }
 
+    fn partition_counts(&self) -> BTreeMap<TopicName, u32> {
+        let topics = self.description.topics.iter();
+        let led = topics.filter(|topic| {
+            let first = topic.partitions.first();
+            first.is_some_and(|first| first.id.get() == 0 && first.leader == Some(self.broker))
+        });
+        led.map(|topic| (topic.name.clone(), count(&topic.partitions)))
+            .collect()
+    }
+
     fn led_state(&self, partition: &Partition, span: impl FnOnce() -> Option<Span>) -> Option<Led> {
-        let count = |brokers: &[BrokerId]| u32::try_from(brokers.len()).unwrap_or(u32::MAX);
         (partition.leader == Some(self.broker)).then(|| Led {
             span: span(),
             replicas: count(&partition.replicas),
@@ -240,4 +258,26 @@ impl Layout {
             preferred: partition.replicas.first() == Some(&self.broker),
         })
     }
+}
+
+fn count<T>(things: &[T]) -> u32 {
+    u32::try_from(things.len()).unwrap_or(u32::MAX)
+}
+
+/// Whether the broker lets consumers fetch from followers: whether it has a replica selector.
+///
+/// # Errors
+///
+/// The broker did not tell.
+pub async fn followers_serve<C: Cluster>(cluster: &C, broker: BrokerId) -> Result<bool, LogsError> {
+    let resource = ConfigResource::Broker(broker);
+    let answers = cluster
+        .configs(std::slice::from_ref(&resource), &[REPLICA_SELECTOR])
+        .await?;
+    let entries = match answers.into_iter().find(|(answered, _)| *answered == resource) {
+        Some((_, entries)) => entries?,
+        None => return Ok(false),
+    };
+    let selector = entries.into_iter().find(|entry| entry.name == REPLICA_SELECTOR);
+    Ok(selector.is_some_and(|entry| entry.value.is_some_and(|class| !class.is_empty())))
 }

@@ -5,7 +5,7 @@
 //! between, are weights; the weights of a topic's leaders on the broker are scaled to the topic's exact count. For
 //! consumers the weights are the records by which groups advanced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka::{TopicName, TopicPartition};
 
@@ -55,6 +55,7 @@ pub struct Evidence<'a> {
 /// Derives the rate of each partition that the broker leads at the window's end.
 pub fn derive(evidence: Evidence<'_>) -> PartitionRates {
     let departed = departed(evidence.logs);
+    let followed = followed(evidence.logs.after);
     let mut rates = PartitionRates::new();
     let led: Vec<(&TopicPartition, Growth)> = evidence
         .logs
@@ -70,6 +71,7 @@ pub fn derive(evidence: Evidence<'_>) -> PartitionRates {
             growths: topic.iter().map(|(_, growth)| *growth).collect(),
             departed: departed.get(name).copied().unwrap_or(0),
             same_window: evidence.same_window,
+            others_count: followed.contains(name),
         };
         // A topic without counters has carried nothing since the broker began to host it.
         let traffic = evidence
@@ -196,6 +198,13 @@ fn grown(evidence: Evidence<'_>, partition: &TopicPartition, after: &Replica) ->
     }
 }
 
+/// The topics of which consumers may read partitions that the broker only follows.
+fn followed(logs: &LogReading) -> BTreeSet<&TopicName> {
+    let replicas = logs.replicas.iter().filter(|_| logs.followers_serve);
+    let followed = replicas.filter(|(_, replica)| replica.led.is_none());
+    followed.map(|(partition, _)| &partition.topic).collect()
+}
+
 /// How many partitions of each topic the broker led at first and does not lead any more.
 fn departed<'a>(window: Window<'a, LogReading>) -> BTreeMap<&'a TopicName, usize> {
     let mut departed = BTreeMap::new();
@@ -221,6 +230,8 @@ struct Leaders {
     growths: Vec<Growth>,
     departed: usize,
     same_window: bool,
+    /// Whether the topic's bytes out may be of partitions that the broker follows.
+    others_count: bool,
 }
 
 impl Leaders {
@@ -285,7 +296,14 @@ impl Leaders {
             );
         };
         if total == 0.0 || (self.growths.len() == 1 && self.unchanged()) {
-            return self.evenly(total);
+            let mut shares = self.evenly(total);
+            for share in shares
+                .iter_mut()
+                .filter(|share| share.rate > 0.0 && self.others_count)
+            {
+                share.confidence = share.confidence.min(Confidence::Even);
+            }
+            return shares;
         }
         if let Some(shares) = divide(total, consumed) {
             return self.shares(shares, Confidence::Weighted);

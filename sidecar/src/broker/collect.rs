@@ -8,6 +8,7 @@ use std::time::Duration;
 use kafka::{BrokerId, Cluster, TopicPartition};
 use reqwest::Client;
 use tokio::time::timeout;
+use tracing::debug;
 
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, JolokiaConfig};
@@ -16,7 +17,7 @@ use crate::derivation::Taken;
 use crate::health::Failure;
 use crate::jmx::{self, DETAIL_EVERY, JmxReading};
 use crate::jolokia::{Credentials, Jolokia};
-use crate::logs::{Layout, LogReading, LogsError};
+use crate::logs::{self, Layout, LogReading, LogsError};
 use crate::report::Source;
 
 /// The shortest time that the cluster gets to answer one of the two steps of a sample.
@@ -64,6 +65,7 @@ pub(super) struct Collector<C> {
     jolokia: Option<Jolokia>,
     consumption: Option<ConsumptionClient>,
     rounds: u64,
+    followers_serve: bool,
 }
 
 impl<C: Cluster> Collector<C> {
@@ -81,6 +83,7 @@ impl<C: Cluster> Collector<C> {
             jolokia,
             consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
             rounds: 0,
+            followers_serve: false,
         }
     }
 
@@ -95,6 +98,9 @@ impl<C: Cluster> Collector<C> {
         let asked = self.clock.now() - began;
         let (logs, jmx, consumed) =
             tokio::join!(self.logs(layout, asked), self.jmx(with_detail), self.consumed());
+        if with_detail && logs.result.is_ok() {
+            self.ask_whether_followers_serve().await;
+        }
         Collected {
             jmx,
             with_detail,
@@ -113,10 +119,25 @@ impl<C: Cluster> Collector<C> {
             Ok(layout) => self.in_time(layout.read(&self.cluster)).await,
             Err(error) => Err(error),
         };
-        let result = result.map(|reading| self.taken(began, reading));
+        let result = result.map(|mut reading| {
+            reading.followers_serve = self.followers_serve;
+            self.taken(began, reading)
+        });
         Outcome {
             result: result.map_err(|error| Failure::new(error.kind(), &error)),
             duration: asked + (self.clock.now() - began),
+        }
+    }
+
+    /// Learns what changes only with the broker's configuration. Who may not describe it is not told, and assumes Kafka's
+    /// default, that they do not.
+    async fn ask_whether_followers_serve(&mut self) {
+        match self
+            .in_time(logs::followers_serve(&self.cluster, self.broker))
+            .await
+        {
+            Ok(serve) => self.followers_serve = serve,
+            Err(error) => debug!(%error, "the broker's replica selector is not known"),
         }
     }
 

@@ -84,6 +84,7 @@ impl Served for BrokerView {
         let by_partition = self.metrics.granularity == Granularity::Partition;
         if let Some(logs) = self.fresh(&snapshot.logs) {
             write_volumes(&mut text, logs);
+            write_partition_counts(&mut text, logs, |topic| self.takes(topic));
             if by_partition {
                 write_logs(&mut text, logs, |topic| self.takes(topic));
             }
@@ -148,53 +149,63 @@ fn write_volumes(text: &mut Text, logs: &LogReading) {
     });
 }
 
+fn write_partition_counts(text: &mut Text, logs: &LogReading, takes: impl Fn(&str) -> bool) {
+    let mut family = text.family("kafka_topic_partitions", Kind::Gauge, "Partitions of the topic.");
+    for (topic, count) in logs
+        .partition_counts
+        .iter()
+        .filter(|(topic, _)| takes(topic.as_str()))
+    {
+        family.series(&[("topic", topic.as_str())], f64::from(*count));
+    }
+}
+
 /// Writes what the broker knows of the partitions that it leads; what it follows its leaders export.
 fn write_logs(text: &mut Text, logs: &LogReading, takes: impl Fn(&str) -> bool) {
     type Value = fn(&Replica, &Led) -> Option<f64>;
-    let flag = |name, help, value: Value| (name, help, value);
     let families: [(&str, &str, Value); 10] = [
-        flag(
+        (
             "kafka_log_log_size",
             "Size of the leader's log in bytes.",
             |replica, _| Some(replica.size as f64),
         ),
-        flag("kafka_log_log_logstartoffset", "First offset kept.", |_, led| {
+        ("kafka_log_log_logstartoffset", "First offset kept.", |_, led| {
             Some(led.span?.start as f64)
         }),
-        flag(
+        (
             "kafka_log_log_logendoffset",
             "Offset after the last record that consumers see.",
             |_, led| Some(led.span?.end as f64),
         ),
-        flag(
+        (
             "kafka_topic_partition_current_offset",
             "Offset after the last record that consumers see.",
             |_, led| Some(led.span?.end as f64),
         ),
-        flag(
+        (
             "kafka_topic_partition_oldest_offset",
             "First offset kept.",
             |_, led| Some(led.span?.start as f64),
         ),
-        flag("kafka_topic_partition_replicas", "Replicas.", |_, led| {
+        ("kafka_topic_partition_replicas", "Replicas.", |_, led| {
             Some(led.replicas.into())
         }),
-        flag(
+        (
             "kafka_topic_partition_in_sync_replica",
             "Replicas in sync.",
             |_, led| Some(led.in_sync.into()),
         ),
-        flag(
+        (
             "kafka_topic_partition_under_replicated_partition",
             "1 where replicas are out of sync.",
             |_, led| Some((led.in_sync < led.replicas).into()),
         ),
-        flag(
+        (
             "kafka_topic_partition_leader_is_preferred",
             "1 where the preferred replica leads.",
             |_, led| Some(led.preferred.into()),
         ),
-        flag("kafka_cluster_partition_replicascount", "Replicas.", |_, led| {
+        ("kafka_cluster_partition_replicascount", "Replicas.", |_, led| {
             Some(led.replicas.into())
         }),
     ];

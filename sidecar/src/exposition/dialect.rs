@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::text::{Kind, Text};
+use crate::jmx::exact_sum;
 use crate::jolokia::Bean;
 
 /// Families by name.
@@ -43,7 +44,7 @@ impl Families {
     /// Writes all series but those of topics that `keeps_topic` refuses.
     pub fn write(&self, text: &mut Text, keeps_topic: impl Fn(&str) -> bool) {
         for (name, family) in &self.0 {
-            let mut writer = text.family(name, family.kind, "As Kafka's MBean of that name has it.");
+            let mut writer = text.family(name, family.kind, "From the broker's MBean of that name.");
             for series in &family.series {
                 let topic = series.labels.iter().find(|(label, _)| label == "topic");
                 if topic.is_some_and(|(_, topic)| !keeps_topic(topic)) {
@@ -157,7 +158,7 @@ fn add_summary(
         Kind::Summary,
         "_sum",
         labels.to_vec(),
-        count * mean,
+        exact_sum(count, mean),
     );
     families.add(name.to_owned(), Kind::Summary, "_count", labels.to_vec(), count);
 }

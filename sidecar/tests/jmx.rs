@@ -1,0 +1,139 @@
+//! What a Jolokia agent beside Kafka 4.3.1 answered, and what becomes of it.
+
+// The lint's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use sidecar::exposition::Text;
+use sidecar::jmx::{JmxReading, reads};
+use sidecar::jolokia::{JolokiaError, parse};
+use sidecar::totals::{broker_totals, topic_traffic};
+use sidecar::window::Window;
+use std::time::Duration;
+
+const ANSWER: &str = include_str!("data/jolokia-kafka-4.3.1.json");
+
+fn reading(answer: &str) -> JmxReading {
+    JmxReading::new(parse(answer.as_bytes(), &reads(true)).unwrap()).unwrap()
+}
+
+#[test]
+fn the_figures_of_a_real_broker_are_found() {
+    let reading = reading(ANSWER);
+    assert_eq!(reading.started_at_ms, 1_795_490_563_308);
+    assert_eq!(reading.cores, Some(2.0));
+    assert_eq!(reading.under_replicated, Some(0));
+    assert!(reading.refused.is_empty());
+    let counters = reading.counters;
+    for figure in [
+        counters.bytes_in,
+        counters.bytes_out,
+        counters.replication_in,
+        counters.cpu_ns,
+    ] {
+        assert!(figure.is_some());
+    }
+    assert!(counters.handler_idle_ns.unwrap() > 1e9);
+    let topics: f64 = reading.topics.values().map(|topic| topic.bytes_in).sum();
+    assert_eq!(
+        Some(topics),
+        counters.bytes_in,
+        "the topics' bytes are the broker's"
+    );
+    let produce = counters.produce.unwrap();
+    assert!(
+        (produce.sum - produce.sum.round()).abs() < 1e-6,
+        "mean times count is a whole number of milliseconds"
+    );
+}
+
+#[test]
+fn metrics_have_the_names_that_dashboards_use() {
+    let mut text = Text::new(1000);
+    reading(ANSWER).families.write(&mut text, |_| true);
+    let expected = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/metrics-kafka-4.3.1.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(expected, text.finish()).unwrap();
+    } else {
+        assert_eq!(text.finish(), std::fs::read_to_string(expected).unwrap());
+    }
+}
+
+#[test]
+fn a_restart_within_the_window_has_no_rates_and_a_reset_counter_no_negative_one() {
+    let before = reading(ANSWER);
+    let mut restarted = before.clone();
+    restarted.started_at_ms += 60_000;
+    let window = |after| Window {
+        before: &before,
+        after,
+        elapsed: Duration::from_secs(10),
+    };
+    assert_eq!(topic_traffic(window(&restarted)), None);
+    assert_eq!(broker_totals(window(&restarted)).bytes_in, None);
+    let mut reset = before.clone();
+    let orders = "orders".parse().unwrap();
+    reset.topics.get_mut(&orders).unwrap().bytes_in = 500.0;
+    assert_eq!(topic_traffic(window(&reset)).unwrap()[&orders].bytes_in, 50.0);
+}
+
+#[test]
+fn mean_produce_time_is_that_of_the_window_and_not_of_the_brokers_life() {
+    let before = reading(ANSWER);
+    let mut after = before.clone();
+    let produce = after.counters.produce.as_mut().unwrap();
+    produce.count += 10.0;
+    produce.sum += 70.0;
+    let totals = broker_totals(Window {
+        before: &before,
+        after: &after,
+        elapsed: Duration::from_secs(5),
+    });
+    assert!((totals.produce_mean_ms.unwrap() - 7.0).abs() < 1e-6);
+    assert_eq!(
+        totals.produce_local_mean_ms, None,
+        "nothing happened, so there is no mean"
+    );
+}
+
+#[test]
+fn answers_that_are_nonsense_are_errors_and_not_figures() {
+    let reads = reads(false);
+    let refused = r#"{"error":"Origin null is not allowed to call this agent","status":403}"#;
+    assert!(matches!(
+        parse(refused.as_bytes(), &reads),
+        Err(JolokiaError::Refused { status: 403, .. })
+    ));
+    for nonsense in [
+        "",
+        "<html>",
+        "null",
+        "[]",
+        "[{}]",
+        r#"[{"status":200,"value":7}]"#,
+    ] {
+        assert!(
+            matches!(parse(nonsense.as_bytes(), &reads), Err(JolokiaError::Nonsense(_))),
+            "{nonsense}"
+        );
+    }
+    // An agent whose JVM is no broker has nothing of what is asked.
+    let empty = format!(
+        "[{}]",
+        vec![r#"{"status":404,"error":"none"}"#; reads.len()].join(",")
+    );
+    let error = JmxReading::new(parse(empty.as_bytes(), &reads).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("is it a Kafka broker's"), "{error}");
+}
+
+#[test]
+fn null_is_absent_and_text_may_be_a_number() {
+    let answer = r#"[{"status":200,"value":{"a:type=T,name=x":{"Value":null},"a:type=T,name=y":{"Value":"12.5"},
+        "a:type=T,name=z":{"Value":{"error":"no such attribute"}}}}]"#;
+    let read = sidecar::jolokia::Read {
+        mbean: "a:type=T,name=*",
+        attributes: &["Value"],
+    };
+    let beans = parse(answer.as_bytes(), &[read]).unwrap().remove(0).unwrap();
+    let values: Vec<Option<f64>> = beans.iter().map(|bean| bean.number("Value")).collect();
+    assert_eq!(values, [None, Some(12.5), None]);
+}

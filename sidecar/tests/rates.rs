@@ -1,0 +1,368 @@
+//! Per-partition rates, from two readings of a broker's logs and the exact traffic of its topics.
+
+// The lint's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka::{TopicName, TopicPartition};
+use proptest::prelude::*;
+use sidecar::logs::{Led, LogReading, Replica, Span};
+use sidecar::rates::{Evidence, PartitionRate, PartitionRates, derive};
+use sidecar::report::Confidence::{self, Even, Exact, Weighted};
+use sidecar::totals::TopicTraffic;
+use sidecar::window::Window;
+
+const WINDOW: Duration = Duration::from_secs(10);
+
+fn topic() -> TopicName {
+    "orders".parse().unwrap()
+}
+
+fn partition(number: usize) -> TopicPartition {
+    TopicPartition::new(topic(), i32::try_from(number).unwrap().try_into().unwrap())
+}
+
+fn leader(start: i64, end: i64, size: u64) -> Replica {
+    let span = Some(Span { start, end });
+    Replica {
+        topic_id: [1; 16],
+        size,
+        led: Some(Led {
+            span,
+            replicas: 1,
+            in_sync: 1,
+            preferred: true,
+        }),
+        in_sync: true,
+    }
+}
+
+fn follower(in_sync: bool, size: u64) -> Replica {
+    Replica {
+        led: None,
+        in_sync,
+        ..leader(0, 0, size)
+    }
+}
+
+/// A reading of partitions 0, 1, 2… of one topic.
+fn logs(replicas: impl IntoIterator<Item = Option<Replica>>) -> LogReading {
+    let replicas = replicas.into_iter().enumerate();
+    LogReading {
+        replicas: replicas
+            .filter_map(|(number, replica)| Some((partition(number), replica?)))
+            .collect(),
+        ..LogReading::default()
+    }
+}
+
+struct Given {
+    before: LogReading,
+    after: LogReading,
+    bytes_in: Option<f64>,
+    bytes_out: f64,
+    consumed: Option<BTreeMap<TopicPartition, f64>>,
+    same_window: bool,
+    last: PartitionRates,
+}
+
+fn given(before: Vec<Option<Replica>>, after: Vec<Option<Replica>>) -> Given {
+    Given {
+        before: logs(before),
+        after: logs(after),
+        bytes_in: None,
+        bytes_out: 0.0,
+        consumed: None,
+        same_window: true,
+        last: PartitionRates::new(),
+    }
+}
+
+impl Given {
+    /// With the exact rates of the topic on the broker.
+    fn traffic(mut self, bytes_in: f64, bytes_out: f64) -> Self {
+        (self.bytes_in, self.bytes_out) = (Some(bytes_in), bytes_out);
+        self
+    }
+
+    fn rates(&self) -> Vec<PartitionRate> {
+        let traffic = self.bytes_in.map(|bytes_in| {
+            let traffic = TopicTraffic {
+                bytes_in,
+                bytes_out: self.bytes_out,
+            };
+            BTreeMap::from([(topic(), traffic)])
+        });
+        let rates = derive(Evidence {
+            logs: Window {
+                before: &self.before,
+                after: &self.after,
+                elapsed: WINDOW,
+            },
+            traffic: traffic.as_ref(),
+            same_window: self.same_window,
+            consumed: self.consumed.as_ref(),
+            last: &self.last,
+        });
+        rates.into_values().collect()
+    }
+
+    fn bytes_in(&self) -> Vec<(f64, Confidence)> {
+        self.rates()
+            .iter()
+            .map(|rate| (rate.bytes_in, rate.bytes_in_confidence))
+            .collect()
+    }
+
+    fn bytes_out(&self) -> Vec<(f64, Confidence)> {
+        self.rates()
+            .iter()
+            .map(|rate| (rate.bytes_out, rate.bytes_out_confidence))
+            .collect()
+    }
+}
+
+#[test]
+fn a_partition_that_leads_alone_gets_the_topics_exact_bytes() {
+    // The log was read a little later than the counter, so it seems to have grown by more.
+    let given = given(
+        vec![Some(leader(0, 100, 10_000))],
+        vec![Some(leader(0, 200, 21_000))],
+    )
+    .traffic(1000.0, 50.0);
+    assert_eq!(given.bytes_in(), [(1000.0, Exact)]);
+    assert_eq!(given.bytes_out(), [(50.0, Exact)]);
+}
+
+#[test]
+fn leaders_share_the_topics_bytes_as_their_logs_grew() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(leader(0, 100, 10_000))];
+    let after = vec![Some(leader(0, 200, 20_000)), Some(leader(0, 400, 40_000))];
+    let given = given(before, after).traffic(4200.0, 0.0);
+    assert_eq!(given.bytes_in(), [(1050.0, Weighted), (3150.0, Weighted)]);
+    assert_eq!(given.rates()[1].records_in, 30.0);
+}
+
+#[test]
+fn the_only_receiver_among_several_leaders_is_exact_and_so_are_the_idle_ones() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(leader(0, 100, 10_000))];
+    let after = vec![Some(leader(0, 100, 10_000)), Some(leader(0, 400, 40_000))];
+    let given = given(before, after).traffic(2900.0, 0.0);
+    assert_eq!(given.bytes_in(), [(0.0, Exact), (2900.0, Exact)]);
+}
+
+#[test]
+fn where_old_segments_were_deleted_records_count_at_their_usual_size() {
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
+    let after = vec![Some(leader(900, 1100, 20_000)), Some(leader(0, 1100, 110_000))];
+    let given = given(before, after).traffic(2000.0, 0.0);
+    assert_eq!(given.bytes_in(), [(1000.0, Weighted), (1000.0, Weighted)]);
+}
+
+#[test]
+fn compaction_that_shrinks_a_log_does_not_hide_what_was_written() {
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
+    let after = vec![Some(leader(0, 1100, 60_000)), Some(leader(0, 1100, 110_000))];
+    let mut given = given(before, after).traffic(2000.0, 0.0);
+    given.last = usual_sizes(&[100.0, 100.0]);
+    assert_eq!(given.bytes_in(), [(1000.0, Weighted), (1000.0, Weighted)]);
+}
+
+#[test]
+fn without_the_counter_the_logs_growth_stands_for_itself() {
+    let before = vec![Some(leader(0, 100, 10_000))];
+    let given = given(before, vec![Some(leader(0, 200, 20_000))]);
+    assert_eq!(given.bytes_in(), [(1000.0, Weighted)]);
+}
+
+#[test]
+fn traffic_that_no_log_shows_is_divided_evenly_and_says_so() {
+    let same = vec![Some(leader(0, 100, 10_000)), Some(leader(0, 100, 10_000))];
+    let given = given(same.clone(), same).traffic(500.0, 500.0);
+    assert_eq!(given.bytes_in(), [(250.0, Even), (250.0, Even)]);
+    assert_eq!(given.bytes_out(), [(250.0, Even), (250.0, Even)]);
+}
+
+#[test]
+fn counters_of_another_window_make_nothing_exact() {
+    let mut given = given(
+        vec![Some(leader(0, 100, 10_000))],
+        vec![Some(leader(0, 200, 20_000))],
+    )
+    .traffic(900.0, 9.0);
+    given.same_window = false;
+    assert_eq!(given.bytes_in(), [(900.0, Weighted)]);
+    assert_eq!(given.bytes_out(), [(9.0, Weighted)]);
+}
+
+#[test]
+fn a_partition_whose_leader_left_takes_its_traffic_with_it() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(leader(0, 100, 10_000))];
+    let after = vec![Some(leader(0, 200, 20_000)), Some(follower(true, 20_000))];
+    let given = given(before, after).traffic(1600.0, 0.0);
+    assert_eq!(given.bytes_in(), [(1000.0, Weighted)]);
+}
+
+#[test]
+fn a_follower_in_sync_that_became_leader_shows_what_it_copied_but_no_more_than_was_counted() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(follower(true, 10_000))];
+    let after = vec![Some(leader(0, 200, 20_000)), Some(leader(0, 200, 40_000))];
+    let plenty = given(before.clone(), after.clone()).traffic(9000.0, 0.0);
+    assert_eq!(plenty.bytes_in(), [(1000.0, Weighted), (3000.0, Weighted)]);
+    let scarce = given(before, after).traffic(2000.0, 0.0);
+    assert_eq!(scarce.bytes_in(), [(500.0, Weighted), (1500.0, Weighted)]);
+}
+
+#[test]
+fn a_replica_that_caught_up_from_nothing_is_no_hot_partition() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(follower(false, 0)), None];
+    let huge = Some(leader(0, 1_000_000, 1_000_000_000));
+    let given = given(before, vec![Some(leader(0, 200, 20_000)), huge.clone(), huge]).traffic(1200.0, 0.0);
+    assert_eq!(
+        given.bytes_in(),
+        [(1000.0, Weighted), (100.0, Even), (100.0, Even)]
+    );
+}
+
+#[test]
+fn a_topic_made_again_under_its_name_does_not_inherit_the_old_ones_log() {
+    let mut new = leader(0, 10, 1000);
+    new.topic_id = [2; 16];
+    let given = given(vec![Some(leader(0, 1_000_000, 1 << 30))], vec![Some(new)]).traffic(100.0, 0.0);
+    let [rate] = given.rates()[..] else {
+        panic!("one partition is led")
+    };
+    assert!(
+        rate.bytes_in <= 100.0 && rate.bytes_in_confidence == Even,
+        "{rate:?}"
+    );
+    assert_eq!(rate.records_in, 0.0);
+}
+
+#[test]
+fn records_lost_in_an_unclean_election_are_no_negative_rate() {
+    let given = given(
+        vec![Some(leader(0, 1000, 100_000))],
+        vec![Some(leader(0, 900, 90_000))],
+    );
+    assert_eq!(given.bytes_in(), [(0.0, Weighted)]);
+    assert_eq!(given.rates()[0].records_in, 0.0);
+}
+
+#[test]
+fn bytes_out_follow_what_groups_consumed_and_not_what_was_written() {
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
+    let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 2000, 200_000))];
+    let mut given = given(before, after).traffic(20_000.0, 40_000.0);
+    given.consumed = Some(BTreeMap::from([(partition(0), 100.0), (partition(1), 300.0)]));
+    assert_eq!(given.bytes_out(), [(10_000.0, Weighted), (30_000.0, Weighted)]);
+    given.consumed = Some(BTreeMap::new());
+    assert_eq!(given.bytes_out(), [(20_000.0, Even), (20_000.0, Even)]);
+}
+
+#[test]
+fn where_followers_serve_consumers_the_broker_that_follows_too_is_not_sure_of_its_bytes_out() {
+    let before = vec![Some(leader(0, 100, 10_000)), Some(follower(true, 10_000))];
+    let after = vec![Some(leader(0, 200, 20_000)), Some(follower(true, 10_000))];
+    let mut given = given(before, after).traffic(1000.0, 5000.0);
+    assert_eq!(given.bytes_out(), [(5000.0, Exact)]);
+    given.after.followers_serve = true;
+    assert_eq!(given.bytes_out(), [(5000.0, Even)]);
+}
+
+fn usual_sizes(sizes: &[f64]) -> PartitionRates {
+    let rate = |size| PartitionRate {
+        bytes_in: 0.0,
+        bytes_in_confidence: Weighted,
+        bytes_out: 0.0,
+        bytes_out_confidence: Weighted,
+        records_in: 0.0,
+        record_size: Some(size),
+    };
+    sizes
+        .iter()
+        .enumerate()
+        .map(|(number, size)| (partition(number), rate(*size)))
+        .collect()
+}
+
+prop_compose! {
+    fn any_replica()(
+        id in 1..3_u8,
+        size in 0..1_u64 << 50,
+        start in 0..1_i64 << 40,
+        length in 0..1_i64 << 40,
+        leads in any::<bool>(),
+        told in any::<bool>(),
+        in_sync in any::<bool>(),
+    ) -> Replica {
+        let span = told.then_some(Span { start, end: start + length });
+        let led = leads.then_some(Led { span, replicas: 3, in_sync: 3, preferred: true });
+        Replica { topic_id: [id; 16], size, led, in_sync }
+    }
+}
+
+prop_compose! {
+    /// Leaders that stay, whose logs grow, lose segments or are compacted.
+    fn any_steady()(
+        start in 0..1_i64 << 40,
+        length in 0..1_i64 << 40,
+        size in 0..1_u64 << 50,
+        deleted in 0..1_i64 << 20,
+        written in 0..1_i64 << 30,
+        size_after in 0..1_u64 << 50,
+    ) -> (Option<Replica>, Option<Replica>) {
+        let end = start + length + written;
+        (Some(leader(start, start + length, size)), Some(leader((start + deleted).min(end), end, size_after)))
+    }
+}
+
+proptest! {
+    #[test]
+    fn leaders_that_stay_sum_to_the_exact_totals(
+        replicas in prop::collection::vec(any_steady(), 1..12),
+        bytes_in in 0.0..1e10_f64,
+        bytes_out in 0.0..1e10_f64,
+        consumed in prop::option::of(prop::collection::btree_map((0..12_usize).prop_map(partition), 0.0..1e7_f64, 0..12)),
+    ) {
+        let (before, after) = replicas.into_iter().unzip();
+        let mut given = given(before, after).traffic(bytes_in, bytes_out);
+        given.consumed = consumed;
+        let rates = given.rates();
+        for (sum, total) in [
+            (rates.iter().map(|rate| rate.bytes_in).sum::<f64>(), bytes_in),
+            (rates.iter().map(|rate| rate.bytes_out).sum::<f64>(), bytes_out),
+        ] {
+            prop_assert!((sum - total).abs() <= total * 1e-9, "{sum} is not {total}");
+        }
+    }
+
+    #[test]
+    fn whatever_was_read_no_rate_is_negative_or_beyond_the_topics_total_and_certainty_is_earned(
+        before in prop::collection::vec(prop::option::of(any_replica()), 0..8),
+        after in prop::collection::vec(prop::option::of(any_replica()), 0..8),
+        traffic in (0.0..1e10_f64, 0.0..1e10_f64),
+        same_window in any::<bool>(),
+    ) {
+        let led = |replicas: &[Option<Replica>]| -> Vec<(usize, [u8; 16])> {
+            let replicas = replicas.iter().enumerate();
+            let led = replicas.filter_map(|(number, replica)| Some((number, replica.as_ref().filter(|r| r.led.is_some())?.topic_id)));
+            led.collect()
+        };
+        let same_leaders = led(&before) == led(&after);
+        let mut given = given(before, after).traffic(traffic.0, traffic.1);
+        given.same_window = same_window;
+        let rates = given.rates();
+        for (figure, confidence, total) in rates.iter().flat_map(|rate| [
+            (rate.bytes_in, rate.bytes_in_confidence, traffic.0),
+            (rate.bytes_out, rate.bytes_out_confidence, traffic.1),
+            (rate.records_in, Even, f64::MAX),
+        ]) {
+            prop_assert!(figure.is_finite() && figure >= 0.0, "{figure}");
+            prop_assert!(figure <= total * (1.0 + 1e-9), "{figure} of {total}");
+            prop_assert!(confidence < Exact || same_leaders && same_window);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Both kinds of sidecar as their readers see them, over HTTP, beside a cluster whose answers the tests decide.
+
+// The lint's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod broker;
+mod offsets;
+mod stub;

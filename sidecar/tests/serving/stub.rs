@@ -1,0 +1,271 @@
+//! A cluster of one broker with one topic, whose answers a test decides.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kafka::cluster::*;
+use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
+use sidecar::server::{self, Served};
+use tokio_util::sync::CancellationToken;
+
+/// How the broker behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Answering,
+    Failing,
+    Hanging,
+}
+
+/// Each reading finds the one partition grown by 10 records of 100 bytes, and each group 10 records further.
+#[derive(Debug, Clone)]
+pub(crate) struct Stub {
+    mood: Arc<Mutex<Mood>>,
+    records: Arc<AtomicU64>,
+}
+
+pub(crate) fn broker() -> BrokerId {
+    7.try_into().unwrap()
+}
+
+pub(crate) fn partition() -> TopicPartition {
+    TopicPartition::new("orders".parse().unwrap(), 0.try_into().unwrap())
+}
+
+impl Stub {
+    pub(crate) fn new(mood: Mood) -> Self {
+        Self {
+            mood: Arc::new(Mutex::new(mood)),
+            records: Arc::new(AtomicU64::new(1000)),
+        }
+    }
+
+    pub(crate) fn becomes(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    async fn answer<T>(&self, answer: T) -> Result<T, ClusterError> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Answering => Ok(answer),
+            Mood::Failing => Err(refusal()),
+            Mood::Hanging => pending().await,
+        }
+    }
+
+    fn records(&self) -> u64 {
+        self.records.load(Ordering::SeqCst)
+    }
+}
+
+fn refusal() -> ClusterError {
+    ClusterError::Unreachable {
+        message: "nobody is there".to_owned(),
+        source: None,
+    }
+}
+
+fn not_asked<T>() -> Result<T, ClusterError> {
+    Err(ClusterError::Nonsense("no sidecar asks for this".to_owned()))
+}
+
+impl Cluster for Stub {
+    async fn describe(&self) -> Result<ClusterDescription, ClusterError> {
+        let partition = Partition {
+            id: PartitionId::try_from(0).unwrap(),
+            leader: Some(broker()),
+            replicas: vec![broker()],
+            in_sync: vec![broker()],
+        };
+        let topic = Topic {
+            name: "orders".parse().unwrap(),
+            id: [1; 16],
+            partitions: vec![partition],
+        };
+        let broker = Broker {
+            id: broker(),
+            host: "localhost".to_owned(),
+            port: 9092,
+            rack: None,
+        };
+        let description = ClusterDescription {
+            cluster_id: "stub".to_owned(),
+            controller: Some(broker.id),
+            brokers: vec![broker],
+            topics: vec![topic],
+        };
+        self.answer(description).await
+    }
+
+    async fn log_dirs(&self, _: &[BrokerId]) -> Result<Each<BrokerId, Vec<LogDir>>, ClusterError> {
+        let records = self.records.fetch_add(10, Ordering::SeqCst) + 10;
+        let replica = LogDirReplica {
+            partition: partition(),
+            size: records * 100,
+            offset_lag: 0,
+            is_future: false,
+        };
+        let dir = LogDir {
+            path: "/data".to_owned(),
+            total_bytes: Some(1 << 40),
+            usable_bytes: Some(1 << 39),
+            replicas: vec![replica],
+        };
+        self.answer(BTreeMap::from([(broker(), Ok(vec![dir]))])).await
+    }
+
+    async fn offsets(
+        &self,
+        partitions: &[TopicPartition],
+        which: OffsetSpec,
+    ) -> Result<Each<TopicPartition, i64>, ClusterError> {
+        let offset = match which {
+            OffsetSpec::Earliest => 0,
+            OffsetSpec::Latest => i64::try_from(self.records()).unwrap(),
+        };
+        self.answer(
+            partitions
+                .iter()
+                .map(|partition| (partition.clone(), Ok(offset)))
+                .collect(),
+        )
+        .await
+    }
+
+    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupId>>, ClusterError> {
+        self.records.fetch_add(10, Ordering::SeqCst);
+        let groups = ["billing", "broken", "search"]
+            .map(|group| group.parse().unwrap())
+            .to_vec();
+        self.answer(BTreeMap::from([(broker(), Ok(groups))])).await
+    }
+
+    async fn committed_offsets(
+        &self,
+        group: &GroupId,
+    ) -> Result<BTreeMap<TopicPartition, i64>, ClusterError> {
+        if group.as_str() == "broken" {
+            return Err(ClusterError::Authorization {
+                message: "describe on group broken".to_owned(),
+            });
+        }
+        let behind = i64::try_from(self.records()).unwrap() - 5;
+        self.answer(BTreeMap::from([(partition(), behind)])).await
+    }
+
+    async fn configs(
+        &self,
+        _: &[ConfigResource],
+        _: &[&str],
+    ) -> Result<Each<ConfigResource, Vec<ConfigEntry>>, ClusterError> {
+        not_asked()
+    }
+
+    async fn alter_configs(
+        &self,
+        _: &[(ConfigResource, Vec<ConfigChange>)],
+    ) -> Result<Each<ConfigResource, ()>, ClusterError> {
+        not_asked()
+    }
+
+    async fn reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>, ClusterError> {
+        not_asked()
+    }
+
+    async fn reassign(
+        &self,
+        _: &[(TopicPartition, Vec<BrokerId>)],
+    ) -> Result<Each<TopicPartition, ()>, ClusterError> {
+        not_asked()
+    }
+
+    async fn cancel_reassignments(
+        &self,
+        _: &[TopicPartition],
+    ) -> Result<Each<TopicPartition, ()>, ClusterError> {
+        not_asked()
+    }
+
+    async fn elect_preferred_leaders(
+        &self,
+        _: &[TopicPartition],
+    ) -> Result<Each<TopicPartition, ()>, ClusterError> {
+        not_asked()
+    }
+
+    async fn create_topics(&self, _: &[NewTopic]) -> Result<Each<TopicName, ()>, ClusterError> {
+        not_asked()
+    }
+
+    async fn delete_topics(&self, _: &[TopicName]) -> Result<Each<TopicName, ()>, ClusterError> {
+        not_asked()
+    }
+
+    async fn create_partitions(&self, _: &[(TopicName, u32)]) -> Result<Each<TopicName, ()>, ClusterError> {
+        not_asked()
+    }
+}
+
+/// A sidecar that serves on a port of its own.
+pub(crate) struct Sidecar {
+    address: std::net::SocketAddr,
+    http: reqwest::Client,
+    stop: CancellationToken,
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(crate) async fn serve<S: Served>(view: Arc<S>, stop: CancellationToken) -> Sidecar {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(server::serve(listener, server::router(view), stop.clone()));
+    let http = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    Sidecar { address, http, stop }
+}
+
+impl Sidecar {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let answer = self
+            .http
+            .get(format!("http://{}{path}", self.address))
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Asks again and again until the answer is as wanted.
+    pub(crate) async fn get_until(&self, path: &str, wanted: impl Fn(u16, &str) -> bool) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let (status, body) = self.get(path).await;
+            if wanted(status, &body) {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "{path} still answers {status}: {body}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Sidecar {
+    /// The encoding of the metrics for a reader that accepts `accepted`.
+    pub(crate) async fn encoding(&self, accepted: &str) -> Option<String> {
+        let url = format!("http://{}/metrics", self.address);
+        let answer = self
+            .http
+            .get(url)
+            .header("accept-encoding", accepted)
+            .send()
+            .await
+            .unwrap();
+        let encoding = answer.headers().get("content-encoding")?;
+        Some(encoding.to_str().unwrap().to_owned())
+    }
+}
