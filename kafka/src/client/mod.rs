@@ -44,7 +44,8 @@ pub use log_writer::KafkaLogWriter;
 ///
 /// It connects at the first call. When nothing of the cluster can be reached any more, or the credentials are refused,
 /// the connection is given up, and the next call makes a new one with what the credential files say by then.
-/// Every call ends within [`ConnectionSettings::request_timeout`], the one that connects within twice that.
+/// Each request has [`ConnectionSettings::request_timeout`], with all looking up and repeating. A call makes one, only
+/// `groups` up to three one after the other; connecting has the same time again.
 #[derive(Debug)]
 pub struct KafkaCluster {
     sessions: Sessions,
