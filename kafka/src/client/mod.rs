@@ -61,8 +61,9 @@ impl KafkaCluster {
 }
 
 impl Cluster for KafkaCluster {
-    /// One request for the brokers and one for all topics, however many there are. Both are answered by any one
-    /// broker from what it has heard of the controller, so that for a moment two calls may contradict each other.
+    /// One request for the brokers and one for all topics, however many there are. Each is answered by any one broker
+    /// from what it has heard of the controller, so that for a moment two calls may contradict each other. Only
+    /// a partition's leader never goes back to one of an older epoch.
     async fn describe(&self) -> Result<ClusterDescription, ClusterError> {
         let session = self.sessions.current().await?;
         let (cluster, topics) = tokio::join!(session.live_brokers(), session.all_topics());
@@ -119,6 +120,8 @@ impl Cluster for KafkaCluster {
         })
     }
 
+    /// A broker takes changes of its own configuration only itself (`ConfigAdminManager.preprocess`), so that nothing
+    /// can be changed of one that is down; all other changes go to the controller.
     async fn alter_configs(
         &self,
         changes: &[(ConfigResource, Vec<ConfigChange>)],
