@@ -1,6 +1,6 @@
 //! Emptying brokers that leave.
 
-use super::{Offer, Targets, copy_to};
+use super::{Offer, Target, Targets, copy_to};
 use crate::model::{BrokerIndex, PartitionIndex, Resource};
 use crate::plan::ledger::Part;
 use crate::plan::placement::Placement;
@@ -43,17 +43,19 @@ fn size(placement: &Placement<'_>, broker: BrokerIndex, partition: PartitionInde
         .fold(0.0, |size, &r| size.max(share[r] * scale[r]))
 }
 
-/// Where no rack is free any more, the target that shares its rack with the fewest replicas.
-fn widest(placement: &Placement<'_>, partition: PartitionIndex, from: BrokerIndex) -> Option<super::Target> {
+/// Where no rack is free any more, a target in the rack that holds the fewest other replicas.
+fn widest(placement: &Placement<'_>, partition: PartitionIndex, from: BrokerIndex) -> Option<Target> {
     let offer = Offer::new(placement, partition, from);
-    let legal = placement
-        .model
-        .brokers()
-        .filter(|&to| placement.ledger.receives(to) && !placement.hosts(to, partition));
-    legal
-        .filter_map(|to| {
-            let sharers = placement.rack_sharers(partition, from, to);
-            offer.target(to).map(|target| super::Target { sharers, ..target })
-        })
+    let hosts = || {
+        placement
+            .model
+            .brokers()
+            .filter(|&to| placement.ledger.receives(to) && !placement.hosts(to, partition))
+    };
+    let sharers = |to| placement.rack_sharers(partition, from, to);
+    let fewest = hosts().map(sharers).min()?;
+    hosts()
+        .filter(|&to| sharers(to) == fewest)
+        .filter_map(|to| offer.target(to))
         .min_by(Offer::order)
 }

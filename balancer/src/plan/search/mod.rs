@@ -101,7 +101,6 @@ struct Target {
     leader: BrokerIndex,
     price: f64,
     fill: f64,
-    sharers: usize,
 }
 
 /// One replica that is to leave a broker.
@@ -144,23 +143,20 @@ impl<'p, 'm> Offer<'p, 'm> {
     }
 
     fn order(a: &Target, b: &Target) -> Ordering {
-        a.sharers
-            .cmp(&b.sharers)
-            .then(a.price.total_cmp(&b.price))
+        a.price
+            .total_cmp(&b.price)
             .then(a.fill.total_cmp(&b.fill))
             .then(a.to.cmp(&b.to))
     }
 
     fn target(&self, to: BrokerIndex) -> Option<Target> {
         let ledger = &self.placement.ledger;
-        let sharers = 0;
         let as_follower = |leader, heir_price| {
             ledger.has_room(to, &self.follower).then(|| Target {
                 to,
                 leader,
                 price: heir_price + ledger.price_of(to, &self.follower),
                 fill: ledger.fill(to, &self.follower),
-                sharers,
             })
         };
         match self.leader {
@@ -172,7 +168,6 @@ impl<'p, 'm> Offer<'p, 'm> {
                     leader: to,
                     price: ledger.price_of(to, &load),
                     fill: ledger.fill(to, &load),
-                    sharers,
                 });
                 let passed = self.heir.and_then(|(heir, price)| as_follower(heir, price));
                 match (as_leader, passed) {
