@@ -4,8 +4,10 @@
 //! Nothing that is started here outlives the process that started it, not even when that is killed.
 
 mod child;
-pub mod contract;
 pub mod local_kafka;
+mod port;
 pub mod process;
+pub mod stack;
 
 pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka};
+pub use stack::{Service, Stack};

@@ -4,7 +4,6 @@
 //! The controller is a process of its own, so that every broker can be killed without the quorum being lost.
 
 mod node;
-mod port;
 mod turn;
 
 use std::collections::BTreeMap;

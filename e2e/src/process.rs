@@ -24,7 +24,7 @@ pub enum Program {
 }
 
 impl Program {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sidecar => "kafka-sidecar",
             Self::Balancer => "kafka-balancer",

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{BrokerSpec, Layout, LocalKafkaError, brokers_listed_by, cannot, port};
+use super::{BrokerSpec, Layout, LocalKafkaError, brokers_listed_by, cannot};
 use crate::child::Child;
+use crate::port;
 
 /// The controller's `node.id`, far from any broker's.
 const CONTROLLER: i32 = 3000;
