@@ -14,7 +14,7 @@ use rand_pcg::Pcg32;
 use super::story::{Configs, Story, set};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::{ExecuteError, Executor, Guidance, Headroom};
-use crate::journal::{Direction, StopHow};
+use crate::journal::{Direction, Mode, StopHow};
 use crate::plan::Move;
 
 const BROKERS: i32 = 6;
