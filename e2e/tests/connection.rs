@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use e2e::{BrokerSpec, Layout, Listener, LocalKafka};
-use kafka::client::KafkaCluster;
+use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
+use kafka::compacted_log::{CompactedLog, Entry, LogError, LogWriter};
 use kafka::connection::{ConnectionSettings, Sasl, SaslMechanism, Security, Tls, TlsIdentity};
 use kafka::{Cluster, ClusterError};
 use tokio::task::JoinSet;
@@ -94,8 +95,10 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
         let cluster = reach(&kafka, listener, security.clone())?;
         let mut outcome = cluster.describe().await;
         // A broker that has refused a certificate closes the connection at once, which may destroy its words.
-        while matches!(outcome, Err(ClusterError::Unreachable { .. })) && listener == "MUTUAL" {
-            outcome = cluster.describe().await;
+        for _ in 0..20 {
+            if listener == "MUTUAL" && matches!(outcome, Err(ClusterError::Unreachable { .. })) {
+                outcome = cluster.describe().await;
+            }
         }
         assert!(
             matches!(outcome, Err(ClusterError::Authentication { .. })),
@@ -148,7 +151,10 @@ async fn a_cluster_that_comes_back_is_reached_again_by_itself() -> Outcome {
     let mut kafka = LocalKafka::start(layout).await?;
     let mut settings = ConnectionSettings::plaintext(vec![kafka.bootstrap().parse()?]);
     settings.request_timeout = Duration::from_secs(3);
-    let cluster = Arc::new(KafkaCluster::new(settings));
+    let cluster = Arc::new(KafkaCluster::new(settings.clone()));
+    let log = journal(settings)?;
+    let (mut writer, _) = log.open().await?;
+    writer.append(vec![entry("before")]).await?;
     let before = cluster.describe().await?;
 
     kafka.kill(0).await?;
@@ -168,6 +174,9 @@ async fn a_cluster_that_comes_back_is_reached_again_by_itself() -> Outcome {
         "fifty callers waited up to {longest:?} where one waits {one:?}: each tried for itself"
     );
 
+    let lost = writer.append(vec![entry("while away")]).await;
+    assert!(matches!(lost, Err(LogError::Unavailable(_))), "{lost:?}");
+
     kafka.start_again(0).await?;
     let deadline = Instant::now() + Duration::from_secs(30);
     let after = loop {
@@ -178,7 +187,33 @@ async fn a_cluster_that_comes_back_is_reached_again_by_itself() -> Outcome {
         }
     };
     assert_eq!(after, before);
+
+    // The same writer goes on, and nothing of what failed shows.
+    while let Err(error) = writer.append(vec![entry("after")]).await {
+        if Instant::now() > deadline {
+            return Err(error.into());
+        }
+    }
+    let (_, found) = log.open().await?;
+    assert_eq!(found, [entry("before"), entry("after")]);
     Ok(())
+}
+
+fn journal(connection: ConnectionSettings) -> Outcome<KafkaCompactedLog> {
+    let settings = CompactedLogSettings {
+        topic: "journal".parse()?,
+        transactional_id: "journal".to_owned(),
+        replication_factor: 3,
+        max_live_bytes: 1_000,
+    };
+    Ok(KafkaCompactedLog::new(connection, settings))
+}
+
+fn entry(key: &str) -> Entry {
+    Entry {
+        key: key.to_owned(),
+        value: Some(b"x".to_vec()),
+    }
 }
 
 /// How long a call takes.
