@@ -8,25 +8,58 @@ use crate::model::Resource;
 
 /// Says what each metric is.
 pub(crate) fn describe() {
-    describe_gauge!("kafka_balancer_info", "1; the labels tell version, mode and phase.");
-    describe_gauge!("kafka_balancer_imbalance", "Greatest utilisation of a broker / mean utilisation, by resource.");
-    describe_gauge!("kafka_balancer_broker_utilisation", "Load / capacity of a broker, by resource.");
-    describe_gauge!("kafka_balancer_broker_source", "1 for where a broker's figures come from: sidecar, protocol or unknown.");
+    describe_gauge!(
+        "kafka_balancer_info",
+        "1; the labels tell version, mode and phase."
+    );
+    describe_gauge!(
+        "kafka_balancer_imbalance",
+        "Greatest utilisation of a broker / mean utilisation, by resource."
+    );
+    describe_gauge!(
+        "kafka_balancer_broker_utilisation",
+        "Load / capacity of a broker, by resource."
+    );
+    describe_gauge!(
+        "kafka_balancer_broker_source",
+        "1 for where a broker's figures come from: sidecar, protocol or unknown."
+    );
     describe_gauge!("kafka_balancer_hot_brokers", "Hot brokers.");
     describe_gauge!("kafka_balancer_hot_partitions", "Hot partitions by verdict.");
     describe_gauge!("kafka_balancer_plan_moves", "Moves of the current plan by state.");
     describe_gauge!("kafka_balancer_plan_bytes", "Bytes that the current plan copies.");
-    describe_gauge!("kafka_balancer_plan_bytes_copied", "Bytes that the current plan has copied.");
-    describe_gauge!("kafka_balancer_throttle_bytes_per_second", "Replication throttles that the balancer has set.");
-    describe_gauge!("kafka_balancer_problems", "What keeps the balancer from working well; `/v1/state` has the sentences.");
-    describe_histogram!("kafka_balancer_tick_seconds", "Time of one tick: looking, detecting, planning, executing.");
+    describe_gauge!(
+        "kafka_balancer_plan_bytes_copied",
+        "Bytes that the current plan has copied."
+    );
+    describe_gauge!(
+        "kafka_balancer_throttle_bytes_per_second",
+        "Replication throttles that the balancer has set."
+    );
+    describe_gauge!(
+        "kafka_balancer_problems",
+        "What keeps the balancer from working well; `/v1/state` has the sentences."
+    );
+    describe_histogram!(
+        "kafka_balancer_tick_seconds",
+        "Time of one tick: looking, detecting, planning, executing."
+    );
     describe_counter!("kafka_balancer_ticks_total", "Ticks by result.");
-    describe_counter!("kafka_balancer_changes_total", "Changes that Kafka has confirmed.");
-    describe_counter!("kafka_balancer_moves_ended_total", "Moves that ended, by outcome.");
+    describe_counter!(
+        "kafka_balancer_changes_total",
+        "Changes that Kafka has confirmed."
+    );
+    describe_counter!(
+        "kafka_balancer_moves_ended_total",
+        "Moves that ended, by outcome."
+    );
 }
 
 /// Counts what a tick of the executor did.
-pub(crate) fn count_execution(report: &TickReport, outcome_name: impl Fn(&crate::journal::Outcome) -> String) {
+pub(crate) fn count_execution(
+    report: &TickReport,
+    outcome_name: impl Fn(&crate::journal::Outcome) -> String,
+) {
     counter!("kafka_balancer_changes_total").increment(report.changes as u64);
     for (_, outcome) in &report.ended {
         counter!("kafka_balancer_moves_ended_total", "outcome" => outcome_name(outcome)).increment(1);
@@ -44,11 +77,22 @@ pub(crate) fn show(before: &View, view: &View) {
     show_info(&before.state, &view.state);
     show_figures("kafka_balancer_imbalance", None, &view.state.imbalance);
     for broker in &view.brokers {
-        show_figures("kafka_balancer_broker_utilisation", Some(broker.id.to_string()), &broker.utilisation);
+        show_figures(
+            "kafka_balancer_broker_utilisation",
+            Some(broker.id.to_string()),
+            &broker.utilisation,
+        );
     }
-    let gone = before.brokers.iter().filter(|old| view.brokers.iter().all(|new| new.id != old.id));
+    let gone = before
+        .brokers
+        .iter()
+        .filter(|old| view.brokers.iter().all(|new| new.id != old.id));
     for broker in gone {
-        show_figures("kafka_balancer_broker_utilisation", Some(broker.id.to_string()), &ResourceFigures::default());
+        show_figures(
+            "kafka_balancer_broker_utilisation",
+            Some(broker.id.to_string()),
+            &ResourceFigures::default(),
+        );
     }
     show_sources(view);
     gauge!("kafka_balancer_hot_brokers").set(view.hot.brokers.len() as f64);
@@ -89,9 +133,17 @@ fn show_sources(view: &View) {
 }
 
 fn show_hot(before: &HotList, hot: &HotList) {
-    let verdicts = before.partitions.iter().chain(&hot.partitions).map(|partition| &partition.verdict);
+    let verdicts = before
+        .partitions
+        .iter()
+        .chain(&hot.partitions)
+        .map(|partition| &partition.verdict);
     for verdict in verdicts {
-        let count = hot.partitions.iter().filter(|partition| partition.verdict == *verdict).count();
+        let count = hot
+            .partitions
+            .iter()
+            .filter(|partition| partition.verdict == *verdict)
+            .count();
         gauge!("kafka_balancer_hot_partitions", "verdict" => verdict.clone()).set(count as f64);
     }
 }
@@ -112,8 +164,14 @@ fn show_plan(before: Option<&PlanView>, plan: Option<&PlanView>) {
 fn show_throttles(before: Option<&PlanView>, plan: Option<&PlanView>) {
     let set = |plan: Option<&PlanView>, is_gone: bool| {
         for throttle in plan.into_iter().flat_map(|plan| &plan.throttles) {
-            for (direction, rate) in [("leader", throttle.leader_rate), ("follower", throttle.follower_rate)] {
-                let labels = [("broker", throttle.broker.to_string()), ("direction", direction.to_owned())];
+            for (direction, rate) in [
+                ("leader", throttle.leader_rate),
+                ("follower", throttle.follower_rate),
+            ] {
+                let labels = [
+                    ("broker", throttle.broker.to_string()),
+                    ("direction", direction.to_owned()),
+                ];
                 let rate = rate.filter(|_| !is_gone).unwrap_or(0);
                 gauge!("kafka_balancer_throttle_bytes_per_second", &labels).set(rate as f64);
             }

@@ -69,8 +69,8 @@ pub enum Command {
     },
 }
 
-/// This project's own modules, and of all others only what is wrong.
-const DEFAULT_FILTER: &str = "warn,sidecar=info,kafka=info,kafka_sidecar=info";
+/// Of other modules only errors: the client library warns of every attempt to connect, the sidecar once of an outage.
+const DEFAULT_FILTER: &str = "error,sidecar=info,kafka=info,kafka_sidecar=info";
 
 /// How to run.
 #[derive(Debug, Args)]

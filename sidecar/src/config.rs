@@ -13,6 +13,8 @@ use reqwest::Url;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::selection::Selection;
+
 /// The port of Kafka's exporters by custom; see Prometheus' list of default ports.
 pub const DEFAULT_PORT: u16 = 9404;
 
@@ -114,20 +116,6 @@ pub enum Granularity {
     Partition,
 }
 
-/// Which names are taken: those that `allow` has (all when it is empty) and `deny` has not.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Selection {
-    /// Patterns of names to take.
-    pub allow: Vec<Pattern>,
-    /// Patterns of names to leave out.
-    pub deny: Vec<Pattern>,
-}
-
-/// A name in which `*` stands for any characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Pattern(String);
-
 /// An `http://` address. Agents and sidecars are reached within the pod or the cluster, without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpUrl(Url);
@@ -155,38 +143,6 @@ impl std::str::FromStr for HttpUrl {
 impl Serialize for HttpUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_str())
-    }
-}
-
-impl Pattern {
-    /// Whether the pattern stands for the name.
-    pub fn matches(&self, name: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else {
-            return self.0 == name;
-        };
-        let Some(mut left) = name.strip_prefix(head) else {
-            return false;
-        };
-        let mut parts = rest.split('*').peekable();
-        // Each part but the last may stand anywhere after the one before it; the first place leaves most to the others.
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                return left.ends_with(part);
-            }
-            match left.find(part) {
-                Some(at) => left = &left[at + part.len()..],
-                None => return false,
-            }
-        }
-        true
-    }
-}
-
-impl Selection {
-    /// Whether the name is taken.
-    pub fn takes(&self, name: &str) -> bool {
-        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(name));
-        (self.allow.is_empty() || any(&self.allow)) && !any(&self.deny)
     }
 }
 
@@ -348,17 +304,6 @@ impl Section for MetricsConfig {
     }
 }
 
-impl Section for Selection {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let allow = fields.list("allow");
-        let deny = fields.list("deny");
-        Some(Self {
-            allow: allow?,
-            deny: deny?,
-        })
-    }
-}
-
 impl Setting for Granularity {
     fn read(value: &Value) -> Result<Self, String> {
         match value.as_str() {
@@ -366,12 +311,6 @@ impl Setting for Granularity {
             Some("partition") => Ok(Self::Partition),
             _ => Err(format!("{value} is neither topic nor partition")),
         }
-    }
-}
-
-impl Setting for Pattern {
-    fn read(value: &Value) -> Result<Self, String> {
-        String::read(value).map(Self)
     }
 }
 
@@ -400,7 +339,7 @@ mod tests {
             url: "http://offsets:9404/v1/consumption".parse().unwrap(),
             timeout: Duration::from_secs(2),
         });
-        broker.metrics.topics.deny.push(Pattern("__*".to_owned()));
+        broker.metrics.topics.deny.push("__*".parse().unwrap());
         assert_eq!(
             parse::<BrokerConfig>(&to_yaml(&broker).unwrap(), "x").unwrap(),
             broker
@@ -431,30 +370,6 @@ metrics: {granularity: replica, topics: {allow: orders}}
             "metrics.topics.allow: `orders` is no list",
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
-        }
-    }
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        let matches = |pattern: &str, name| Pattern(pattern.to_owned()).matches(name);
-        for (pattern, name) in [
-            ("a", "a"),
-            ("*", ""),
-            ("a*", "a"),
-            ("*.dlq", "orders.dlq"),
-            ("a*b*c", "axbbc"),
-            ("a**", "ab"),
-        ] {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [
-            ("a", "ab"),
-            ("a*", "b"),
-            ("*.dlq", "orders.dlq.x"),
-            ("a*b*c", "acb"),
-            ("a*a", "a"),
-        ] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod logs;
 pub mod offsets;
 pub mod rates;
 pub mod report;
+pub mod selection;
 pub mod server;
 pub mod totals;
 pub mod window;

@@ -71,7 +71,8 @@ fn check(config: &Path, purpose: Purpose) -> Result<(), Ended> {
     writeln!(io::stdout(), "{} is fine", config.display()).map_err(Ended::Output)
 }
 
-#[tokio::main(worker_threads = 2)]
+// One thread: the work of a sample is milliseconds, and each thread more would keep a heap of its own.
+#[tokio::main(flavor = "current_thread")]
 async fn run_broker(run: &Run) -> Result<(), Ended> {
     let config: BrokerConfig = settings::read_file(&run.config)?;
     start_log(run)?;
@@ -84,7 +85,7 @@ async fn run_broker(run: &Run) -> Result<(), Ended> {
     serve(listener, view, sampling, stop).await
 }
 
-#[tokio::main(worker_threads = 2)]
+#[tokio::main(flavor = "current_thread")]
 async fn run_offsets(run: &Run) -> Result<(), Ended> {
     let config: OffsetsConfig = settings::read_file(&run.config)?;
     start_log(run)?;

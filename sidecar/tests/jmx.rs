@@ -48,7 +48,7 @@ fn the_figures_of_a_real_broker_are_found() {
 
 #[test]
 fn metrics_have_the_names_that_dashboards_use() {
-    let mut text = Text::new(1000);
+    let mut text = Text::new(1000, 0);
     reading(ANSWER).families.write(&mut text, |_| true);
     let expected = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/metrics-kafka-4.3.1.txt");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -19,7 +19,9 @@ pub(super) struct ActionToken {
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
     /// No token is configured.
-    #[error("actions are off: set `token_file` in the balancer's configuration and send its content as a bearer token")]
+    #[error(
+        "actions are off: set `token_file` in the balancer's configuration and send its content as a bearer token"
+    )]
     NotConfigured,
     /// The token file cannot be used.
     #[error("the token file {path} cannot be used: {reason}", path = path.display())]
@@ -45,16 +47,28 @@ impl ActionToken {
     /// Checks the request's token against the file, which is read each time so that it can be rotated.
     pub(super) async fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let path = self.file.as_ref().ok_or(Refusal::NotConfigured)?;
-        let unusable = |reason: String| Refusal::TokenFile { path: path.clone(), reason };
-        let bytes = tokio::fs::read(path).await.map_err(|error| unusable(error.to_string()))?;
+        let unusable = |reason: String| Refusal::TokenFile {
+            path: path.clone(),
+            reason,
+        };
+        let bytes = tokio::fs::read(path)
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
         let expected = bytes.trim_ascii();
         if expected.is_empty() || expected.len() > MAX_TOKEN_BYTES {
-            return Err(unusable(format!("it holds {} bytes where 1 to {MAX_TOKEN_BYTES} are due", expected.len())));
+            return Err(unusable(format!(
+                "it holds {} bytes where 1 to {MAX_TOKEN_BYTES} are due",
+                expected.len()
+            )));
         }
         let given = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
             .ok_or(Refusal::Missing)?;
-        if bool::from(expected.ct_eq(given.trim_ascii())) { Ok(()) } else { Err(Refusal::Wrong) }
+        if bool::from(expected.ct_eq(given.trim_ascii())) {
+            Ok(())
+        } else {
+            Err(Refusal::Wrong)
+        }
     }
 }

@@ -19,9 +19,7 @@ use utoipa::{IntoParams, OpenApi};
 
 use super::auth::{ActionToken, Refusal};
 use super::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, StopBody};
-use super::view::{
-    BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View,
-};
+use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
 /// Actions carry a list of broker ids at most.
@@ -50,7 +48,12 @@ impl Shared {
         token_file: Option<PathBuf>,
         metrics: PrometheusHandle,
     ) -> Self {
-        Self { view, commands, token: ActionToken::new(token_file), metrics }
+        Self {
+            view,
+            commands,
+            token: ActionToken::new(token_file),
+            metrics,
+        }
     }
 
     fn view(&self) -> Arc<View> {
@@ -61,7 +64,10 @@ impl Shared {
 /// The OpenAPI document, served as `GET /v1/openapi.json`.
 #[derive(Debug, OpenApi)]
 #[openapi(
-    info(title = "kafka-balancer", description = "What the balancer sees, plans and does. Reading is open; acting needs a bearer token."),
+    info(
+        title = "kafka-balancer",
+        description = "What the balancer sees, plans and does. Reading is open; acting needs a bearer token."
+    ),
     paths(
         state, brokers, partitions, hot, plan, history, approve, stop, drain, undrain, rebalance, mode
     )
@@ -88,14 +94,21 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/rebalance", post(rebalance))
         .route("/v1/mode", post(mode))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            REQUEST_TIMEOUT,
+        ))
         .layer(CompressionLayer::new())
         .with_state(shared)
 }
 
 async fn ready(AxumState(shared): AxumState<Shared>) -> Response {
     match shared.view().state.phase {
-        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "no complete picture of the cluster yet\n").into_response(),
+        Phase::Starting => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no complete picture of the cluster yet\n",
+        )
+            .into_response(),
         _ => "ready\n".into_response(),
     }
 }
@@ -135,11 +148,25 @@ async fn partitions(
     Query(query): Query<PartitionQuery>,
 ) -> Json<Vec<PartitionView>> {
     let wanted = |row: &&PartitionView| {
-        query.topic.as_deref().is_none_or(|topic| row.topic.as_str() == topic)
-            && query.leader.is_none_or(|id| row.leader.is_some_and(|leader| leader.get() == id))
+        query
+            .topic
+            .as_deref()
+            .is_none_or(|topic| row.topic.as_str() == topic)
+            && query
+                .leader
+                .is_none_or(|id| row.leader.is_some_and(|leader| leader.get() == id))
     };
     let limit = query.limit.unwrap_or(100).min(MAX_PARTITIONS);
-    Json(shared.view().partitions.iter().filter(wanted).take(limit).cloned().collect())
+    Json(
+        shared
+            .view()
+            .partitions
+            .iter()
+            .filter(wanted)
+            .take(limit)
+            .cloned()
+            .collect(),
+    )
 }
 
 /// Hot brokers and partitions with causes and verdicts.
@@ -169,19 +196,40 @@ async fn approve(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json
 /// Stops the plan that is being executed, and takes the mode back to `observe`.
 #[utoipa::path(post, path = "/v1/stop", request_body = StopBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
 async fn stop(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<StopBody>) -> Response {
-    act(shared, headers, Action::Stop { at_once: body.at_once }).await
+    act(
+        shared,
+        headers,
+        Action::Stop {
+            at_once: body.at_once,
+        },
+    )
+    .await
 }
 
 /// Empties brokers: all their replicas move to others.
 #[utoipa::path(post, path = "/v1/drain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
 async fn drain(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<BrokersBody>) -> Response {
-    act(shared, headers, Action::Drain { brokers: body.brokers }).await
+    act(
+        shared,
+        headers,
+        Action::Drain {
+            brokers: body.brokers,
+        },
+    )
+    .await
 }
 
 /// Lets drained or draining brokers take load again.
 #[utoipa::path(post, path = "/v1/undrain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
 async fn undrain(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<BrokersBody>) -> Response {
-    act(shared, headers, Action::Undrain { brokers: body.brokers }).await
+    act(
+        shared,
+        headers,
+        Action::Undrain {
+            brokers: body.brokers,
+        },
+    )
+    .await
 }
 
 /// Asks for a plan now, although nothing may be hot.
@@ -210,7 +258,7 @@ async fn act(AxumState(shared): AxumState<Shared>, headers: HeaderMap, action: A
     }
     match answered.await {
         Ok(Ok(message)) => Json(Done { message }).into_response(),
-        Ok(Err(error @ ActionError::ShuttingDown)) | Ok(Err(error @ ActionError::Journal(_))) => {
+        Ok(Err(error @ (ActionError::ShuttingDown | ActionError::NoJournal(_) | ActionError::NotNow(_)))) => {
             failure(StatusCode::SERVICE_UNAVAILABLE, &error)
         }
         Ok(Err(error)) => failure(StatusCode::CONFLICT, &error),
@@ -219,5 +267,11 @@ async fn act(AxumState(shared): AxumState<Shared>, headers: HeaderMap, action: A
 }
 
 fn failure(status: StatusCode, error: &dyn std::error::Error) -> Response {
-    (status, Json(Failure { error: error.to_string() })).into_response()
+    (
+        status,
+        Json(Failure {
+            error: error.to_string(),
+        }),
+    )
+        .into_response()
 }

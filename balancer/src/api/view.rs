@@ -106,8 +106,18 @@ impl ResourceFigures {
 
 impl From<PerResource> for ResourceFigures {
     fn from(figures: PerResource) -> Self {
-        let PerResource { bytes_in, bytes_out, cpu, disk } = figures;
-        Self { bytes_in, bytes_out, cpu, disk }
+        let PerResource {
+            bytes_in,
+            bytes_out,
+            cpu,
+            disk,
+        } = figures;
+        Self {
+            bytes_in,
+            bytes_out,
+            cpu,
+            disk,
+        }
     }
 }
 
@@ -215,9 +225,9 @@ pub struct HotBrokerView {
     pub utilisation: f64,
     /// The cluster's mean utilisation.
     pub mean: f64,
-    /// Since when it has been named hot, in milliseconds since the Unix epoch.
+    /// Since when its utilisation has been too high, in milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// Why: `hot_partition`, `hot_topic`, `too_many_leaders`, `slow_or_small_broker` or `skewed_keys`.
+    /// Why: `hot_partition`, `hot_topic`, `too_many_leaders`, `small_broker`, `skewed_keys` or `too_much`.
     pub cause: String,
     /// The cause in a sentence with figures.
     pub explanation: String,
@@ -235,13 +245,14 @@ pub struct HotPartitionView {
     /// Its leader.
     #[schema(value_type = Option<i32>)]
     pub leader: Option<BrokerId>,
+    /// The broker that it makes hot, with its leader or with another replica.
+    #[schema(value_type = i32)]
+    pub broker: BrokerId,
     /// In which resource.
     #[schema(value_type = String)]
     pub resource: Resource,
-    /// Its load in that resource.
+    /// What it takes of that resource there.
     pub load: f64,
-    /// Since when it has been named hot, in milliseconds since the Unix epoch.
-    pub since_ms: u64,
     /// Why, as for brokers.
     pub cause: String,
     /// The cause in a sentence with figures.

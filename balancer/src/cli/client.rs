@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kafka::error::with_causes;
 use kafka::ids::BrokerId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,7 +45,9 @@ pub enum ClientError {
         source: reqwest::Error,
     },
     /// Nobody answers there.
-    #[error("no balancer answers at {url} ({reason}); is `kafka-balancer serve` running, and is --url right?")]
+    #[error(
+        "no balancer answers at {url} ({reason}); is `kafka-balancer serve` running, and is --url right?"
+    )]
     Unreachable {
         /// The address.
         url: String,
@@ -77,8 +80,15 @@ impl Server {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .build()
-            .map_err(|source| ClientError::Setup { url: url.to_owned(), source })?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), token_file, http })
+            .map_err(|source| ClientError::Setup {
+                url: url.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            token_file,
+            http,
+        })
     }
 
     pub(super) async fn status(&self) -> Result<Status, ClientError> {
@@ -103,11 +113,23 @@ impl Server {
     }
 
     pub(super) async fn drain(&self, brokers: &[BrokerId]) -> Result<String, ClientError> {
-        self.post("/v1/drain", &BrokersBody { brokers: brokers.to_vec() }).await
+        self.post(
+            "/v1/drain",
+            &BrokersBody {
+                brokers: brokers.to_vec(),
+            },
+        )
+        .await
     }
 
     pub(super) async fn undrain(&self, brokers: &[BrokerId]) -> Result<String, ClientError> {
-        self.post("/v1/undrain", &BrokersBody { brokers: brokers.to_vec() }).await
+        self.post(
+            "/v1/undrain",
+            &BrokersBody {
+                brokers: brokers.to_vec(),
+            },
+        )
+        .await
     }
 
     pub(super) async fn rebalance(&self) -> Result<String, ClientError> {
@@ -125,8 +147,10 @@ impl Server {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<String, ClientError> {
         let mut request = self.http.post(format!("{}{path}", self.url)).json(body);
         if let Some(path) = &self.token_file {
-            let token = std::fs::read_to_string(path)
-                .map_err(|source| ClientError::Token { path: path.clone(), source })?;
+            let token = std::fs::read_to_string(path).map_err(|source| ClientError::Token {
+                path: path.clone(),
+                source,
+            })?;
             request = request.bearer_auth(token.trim());
         }
         Ok(self.answer::<Done>(request).await?.message)
@@ -135,27 +159,23 @@ impl Server {
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, ClientError> {
         let unreachable = |error: reqwest::Error| ClientError::Unreachable {
             url: self.url.clone(),
-            reason: innermost(&error),
+            reason: with_causes(&error),
         };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let body = response.bytes().await.map_err(unreachable)?;
         if status.is_success() {
-            return serde_json::from_slice(&body)
-                .map_err(|error| ClientError::Nonsense { url: self.url.clone(), reason: error.to_string() });
+            return serde_json::from_slice(&body).map_err(|error| ClientError::Nonsense {
+                url: self.url.clone(),
+                reason: error.to_string(),
+            });
         }
         match serde_json::from_slice::<Failure>(&body) {
             Ok(failure) => Err(ClientError::Refused(failure.error)),
-            Err(_) => Err(ClientError::Nonsense { url: self.url.clone(), reason: format!("status {status}") }),
+            Err(_) => Err(ClientError::Nonsense {
+                url: self.url.clone(),
+                reason: format!("status {status}"),
+            }),
         }
     }
-}
-
-/// The cause at the bottom: reqwest's own words only say that sending failed.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -11,8 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use kafka::ids::BrokerId;
 use thiserror::Error;
 
-use crate::journal::Mode;
 use crate::config::Config;
+use crate::journal::Mode;
 use client::{ClientError, Server};
 
 /// Finds hot partitions and brokers of a Kafka cluster, plans the cheapest cure and executes it against live traffic.
@@ -25,7 +25,13 @@ pub struct Cli {
     #[command(subcommand)]
     command: Subcommands,
     /// Address of the running balancer.
-    #[arg(long, global = true, env = "KAFKA_BALANCER_URL", default_value = "http://127.0.0.1:9405", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "KAFKA_BALANCER_URL",
+        default_value = "http://127.0.0.1:9405",
+        value_name = "URL"
+    )]
     url: String,
     /// File with the token that allows actions.
     #[arg(long, global = true, env = "KAFKA_BALANCER_TOKEN_FILE", value_name = "FILE")]
@@ -138,8 +144,12 @@ impl From<ModeArg> for Mode {
 }
 
 fn broker_id(text: &str) -> Result<BrokerId, String> {
-    let number: i64 = text.parse().map_err(|_| format!("`{text}` is no broker id: ids are whole numbers from 0 up"))?;
-    number.try_into().map_err(|error: kafka::ids::InvalidId| error.to_string())
+    let number: i64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no broker id: ids are whole numbers from 0 up"))?;
+    number
+        .try_into()
+        .map_err(|error: kafka::ids::InvalidId| error.to_string())
 }
 
 /// Why a command failed.
@@ -188,14 +198,19 @@ impl Cli {
     pub async fn run(self) -> Result<(), CliError> {
         let server = || Server::new(&self.url, self.token_file.clone());
         match self.command {
-            Subcommands::Serve { ref config, log_format, ref log } => {
+            Subcommands::Serve {
+                ref config,
+                log_format,
+                ref log,
+            } => {
                 let config: Config = kafka::settings::read_file(config)?;
                 start_logging(log_format, log)?;
                 Ok(crate::serve::run(config).await?)
             }
             Subcommands::CheckConfig { ref config } => {
                 let config: Config = kafka::settings::read_file(config)?;
-                let yaml = kafka::settings::to_yaml(&config).map_err(|error| CliError::Yaml(error.to_string()))?;
+                let yaml =
+                    kafka::settings::to_yaml(&config).map_err(|error| CliError::Yaml(error.to_string()))?;
                 self.print(&yaml)
             }
             Subcommands::Status => self.status(&server()?).await,
@@ -257,9 +272,15 @@ impl Cli {
 }
 
 fn start_logging(format: LogFormat, filter: &str) -> Result<(), CliError> {
-    let filter_error = |reason: String| CliError::LogFilter { filter: filter.to_owned(), reason };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| filter_error(error.to_string()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter_error = |reason: String| CliError::LogFilter {
+        filter: filter.to_owned(),
+        reason,
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| filter_error(error.to_string()))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -105,8 +105,10 @@ impl PlanArgs {
         let read = if path.as_os_str() == "-" {
             snapshot::read(std::io::stdin().lock())
         } else {
-            let file = File::open(&path)
-                .map_err(|source| OfflineError::Unreadable { path: path.clone(), source })?;
+            let file = File::open(&path).map_err(|source| OfflineError::Unreadable {
+                path: path.clone(),
+                source,
+            })?;
             snapshot::read(BufReader::with_capacity(1 << 20, file))
         };
         read.map_err(|source| OfflineError::Snapshot { path, source })
@@ -132,7 +134,12 @@ fn percent(option: &'static str, value: f64, high: f64) -> Result<f64, OfflineEr
     if (0.0..=high).contains(&value) {
         Ok(value / 100.0)
     } else {
-        Err(OfflineError::OutOfRange { option, value, low: 0.0, high })
+        Err(OfflineError::OutOfRange {
+            option,
+            value,
+            low: 0.0,
+            high,
+        })
     }
 }
 

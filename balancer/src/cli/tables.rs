@@ -4,22 +4,19 @@ use comfy_table::{Table, presets};
 
 use super::client::Status;
 use crate::api::view::{BrokerView, MoveView, PlanView, SourceView, State};
+use crate::model::Resource;
 
 /// The whole status: a summary, the brokers, what is hot, the plan.
 pub(super) fn status(status: &Status) -> String {
     let mut parts = vec![summary(&status.state), brokers(&status.brokers)];
     for partition in &status.hot.partitions {
         parts.push(format!(
-            "hot: {}-{} on broker {}: {}\n     {}",
-            partition.topic,
-            partition.partition,
-            partition.leader.map_or_else(|| "?".to_owned(), |leader| leader.to_string()),
-            partition.explanation,
-            partition.advice,
+            "hot: {}-{} {}\n     {}",
+            partition.topic, partition.partition, partition.explanation, partition.advice,
         ));
     }
     for broker in &status.hot.brokers {
-        parts.push(format!("hot: broker {}: {}", broker.broker, broker.explanation));
+        parts.push(format!("hot: broker {} {}", broker.broker, broker.explanation));
     }
     if let Some(shown) = &status.plan {
         parts.push(plan(shown));
@@ -33,7 +30,11 @@ pub(super) fn status(status: &Status) -> String {
 fn summary(state: &State) -> String {
     format!(
         "cluster {}: {} brokers, {} partitions; mode {}, {}; imbalance in {:.2} out {:.2} cpu {:.2} disk {:.2}",
-        if state.cluster_id.is_empty() { "?" } else { &state.cluster_id },
+        if state.cluster_id.is_empty() {
+            "?"
+        } else {
+            &state.cluster_id
+        },
         state.brokers,
         state.partitions,
         word(&state.mode),
@@ -111,7 +112,11 @@ pub(super) fn plan(plan: &PlanView) -> String {
             change.reason.clone(),
         ]);
     }
-    let unsolved: String = plan.unsolved.iter().map(|line| format!("\nunsolved: {line}")).collect();
+    let unsolved: String = plan
+        .unsolved
+        .iter()
+        .map(|line| format!("\nunsolved: {line}"))
+        .collect();
     format!("{head}\n{table}{unsolved}")
 }
 
@@ -136,23 +141,21 @@ pub(super) fn kafka_plan(plan: &PlanView) -> Result<String, serde_json::Error> {
 }
 
 fn ids(brokers: &[kafka::BrokerId]) -> String {
-    brokers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    brokers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
-/// Bytes with three significant figures.
 fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    Resource::Disk.amount(bytes as f64)
 }
 
 fn plain_table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(header.iter().copied());
     table
 }

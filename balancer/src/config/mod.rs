@@ -191,11 +191,13 @@ impl Section for JournalSettings {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let topic = fields.optional::<TopicName>("topic");
         let transactional_id = fields.or("transactional_id", "kafka-balancer".to_owned());
+        let replication_factor = fields.within("replication_factor", 3_u16, 1..=9);
         let default = || "__kafka_balancer_journal".parse().ok();
         let topic = topic?.or_else(default);
         Some(Self {
             topic: topic?,
             transactional_id: transactional_id?,
+            replication_factor: replication_factor?,
         })
     }
 }

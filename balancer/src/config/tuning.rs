@@ -72,7 +72,12 @@ pub struct ExecuteSettings {
 impl HeatSettings {
     /// For detection.
     pub fn detect(&self) -> DetectSettings {
-        DetectSettings { threshold: self.threshold, floor: self.floor, hold: self.hold, skew: self.skew }
+        DetectSettings {
+            threshold: self.threshold,
+            floor: self.floor,
+            hold: self.hold,
+            skew: self.skew,
+        }
     }
 
     /// For planning, within `limits`.
@@ -112,7 +117,12 @@ impl Section for HeatSettings {
         let floor = fields.section("floor");
         let hold = fields.within("hold", Duration::from_secs(10), Duration::ZERO..=HOUR);
         let skew = fields.within("skew", 3.0, 1.1..=1000.0);
-        Some(Self { threshold: threshold?, floor: floor?, hold: hold?, skew: skew? })
+        Some(Self {
+            threshold: threshold?,
+            floor: floor?,
+            hold: hold?,
+            skew: skew?,
+        })
     }
 }
 
@@ -121,7 +131,12 @@ impl Section for PerResource {
         let mut share = |key| fields.within(key, 0.1, 0.0..=1.0);
         let (bytes_in, bytes_out) = (share("bytes_in"), share("bytes_out"));
         let (cpu, disk) = (share("cpu"), share("disk"));
-        Some(Self { bytes_in: bytes_in?, bytes_out: bytes_out?, cpu: cpu?, disk: disk? })
+        Some(Self {
+            bytes_in: bytes_in?,
+            bytes_out: bytes_out?,
+            cpu: cpu?,
+            disk: disk?,
+        })
     }
 }
 

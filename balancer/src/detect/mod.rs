@@ -106,6 +106,8 @@ pub struct Detector {
     settings: DetectSettings,
     rates: Rates,
     heat: HeatMap,
+    /// When the last tick was, from where the latest loads are the means.
+    ticked: Option<Duration>,
 }
 
 impl Detector {
@@ -115,12 +117,19 @@ impl Detector {
             settings,
             rates: Rates::default(),
             heat: HeatMap::new(),
+            ticked: None,
         }
     }
 
     /// The rates that it keeps, by rows of the latest model.
     pub fn rates(&self) -> &Rates {
         &self.rates
+    }
+
+    /// The latest model under the fast rates: what is carried now.
+    #[must_use]
+    pub fn current_model(&self, model: &Model) -> Model {
+        model.with_loads(|partition| self.rates.fast(partition))
     }
 
     /// The latest model under the load to plan for.
@@ -133,9 +142,10 @@ impl Detector {
     /// does not advance adds nothing.
     pub fn tick(&mut self, model: &Model, now: Duration) -> Detection {
         self.rates.add(model, now);
-        let fast = model.with_loads(|partition| self.rates.fast(partition));
+        let fast = self.current_model(model);
         let mut scene = Scene::new(&fast, &self.settings);
-        let (hot, heat) = scene.hot(&self.heat, now);
+        let (hot, heat) = scene.hot(&self.heat, self.ticked.unwrap_or(now), now);
+        self.ticked = Some(now);
         scene.look_at(&hot);
         let brokers = hot.iter().map(|&(row, r, since)| scene.describe(row, r, since));
         let detection = Detection {
@@ -172,8 +182,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Which brokers are hot in what and since when, the hottest first. Entering takes the threshold for the hold time,
-    /// leaving takes less than half of it.
-    fn hot(&self, known: &HeatMap, now: Duration) -> (Vec<Hot>, HeatMap) {
+    /// leaving takes less than half of it. Heat that is seen for the first time began when the window that shows it did.
+    fn hot(&self, known: &HeatMap, began: Duration, now: Duration) -> (Vec<Hot>, HeatMap) {
         let mut heat = HeatMap::new();
         let mut hot: Vec<(f64, BrokerIndex, Resource, Duration)> = Vec::new();
         let counting = self
@@ -190,7 +200,7 @@ impl<'a> Scene<'a> {
             if utilisation <= self.mean[r] * (1.0 + threshold) || utilisation <= floor {
                 continue;
             }
-            let since = before.map_or(now, |heat| heat.since);
+            let since = before.map_or(began, |heat| heat.since);
             let lasting = now.saturating_sub(since);
             let is_hot = was_hot || lasting >= self.settings.hold;
             heat.insert(key, Heat { since, hot: is_hot });

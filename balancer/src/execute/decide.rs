@@ -75,7 +75,7 @@ fn advance(
     let before = steps.len();
     for (place, progress) in plan.moves.iter().filter(|(_, progress)| progress.is_in_flight()) {
         if needs_throttle(progress) {
-            wanted.add(&progress.change);
+            wanted.add(&progress.change, situation.guidance);
         }
         let started = Started {
             id: MoveId {
@@ -97,7 +97,7 @@ fn advance(
     }
     for id in &admission.copies {
         if let Some(progress) = plan.moves.get(&id.place) {
-            wanted.add(&progress.change);
+            wanted.add(&progress.change, situation.guidance);
         }
     }
     let throttled = |id: &&MoveId| {

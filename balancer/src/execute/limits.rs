@@ -1,6 +1,7 @@
 //! How much the balancer may do at a time, and what it takes into account from outside.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
@@ -48,11 +49,25 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// How long a copy may take before it is given up: twice what it takes at the least rate, shared with as many
+    /// other copies as a broker may have, beside the patience that a plan has anyway. A replica whose disk has failed
+    /// would be waited for forever otherwise.
+    pub(super) fn longest_copy(&self, bytes: u64) -> Duration {
+        let sharing = self.moves_per_broker.max(1) as u64;
+        let seconds = bytes.saturating_mul(2 * sharing) / self.throttle_floor.max(1);
+        Duration::from_secs(seconds.saturating_add(self.patience_seconds))
+    }
+}
+
 /// What the current load says about a plan that is being made.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guidance {
     /// What each broker can spare. One that is not named gets the least rate.
     pub headroom: BTreeMap<BrokerId, Headroom>,
+    /// Bytes per second that producers write to each partition, where known: a copy that is throttled below them would
+    /// never catch up.
+    pub produced: BTreeMap<TopicPartition, f64>,
     /// Moves that would not help any more, by partition, and why.
     pub useless: BTreeMap<TopicPartition, String>,
     /// Bytes free on each broker, where known.

@@ -9,6 +9,7 @@ mod decide;
 mod limits;
 mod perform;
 mod progress;
+mod report;
 mod seen;
 mod status;
 mod step;
@@ -18,17 +19,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka::ids::{BrokerId, TopicPartition};
 use kafka::{Cluster, ClusterError, CompactedLog};
-use thiserror::Error;
 
 pub use decide::decide;
 pub use limits::{Guidance, Headroom, Limits};
+pub use report::{ExecuteError, TickReport};
 pub use seen::{Found, Seen, SeenList, SeenRate};
 pub use status::{MoveStatus, PlanStatus, RateStatus, ReplicasStatus, Status, Throttles};
 pub use step::{Change, MoveId, Step};
 
 use crate::journal::{
-    Drain, Journal, JournalError, Mode, MoveProgress, MoveState, Outcome, Phase, PlanHead, PlanId, Record,
-    Skipped, StopHow, Timestamp,
+    Drain, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId, Record, Skipped, StopHow, Timestamp,
 };
 use crate::plan::Plan;
 use perform::Round;
@@ -36,79 +36,6 @@ use perform::Round;
 /// How many times one tick decides again after all went well, so that what can follow at once does. The longest way
 /// is from the end of a copy to the last throttle gone.
 const ROUNDS: usize = 8;
-
-/// The most moves of one plan; each is a record in one transaction of the journal.
-const MOST_MOVES: usize = 10_000;
-
-/// Why the executor could not do something.
-#[derive(Debug, Error)]
-pub enum ExecuteError {
-    /// Another balancer has opened the journal. Nothing more may be done; the loop must stop at once.
-    #[error("another balancer has taken over; this one stops")]
-    Fenced,
-    /// The journal could not be written, so nothing was done. The next tick tries again.
-    #[error("the journal cannot be written; nothing is changed in Kafka until it can")]
-    Journal(#[source] JournalError),
-    /// Kafka could not be read, so nothing was done. The next tick tries again.
-    #[error("Kafka cannot be read; nothing is changed until it can")]
-    Cluster(#[source] ClusterError),
-    /// Another plan is being made.
-    #[error("plan {0} is being made; stop it or wait for its end")]
-    Busy(PlanId),
-    /// There is no such plan to approve or to stop.
-    #[error("there is no such plan to act on; it may be over or replaced by a newer one")]
-    NoSuchPlan,
-    /// The mode does not allow it.
-    #[error("nothing is changed in mode observe; switch to approve or auto first")]
-    Observing,
-    /// The plan cannot be executed.
-    #[error("the plan cannot be executed: {0}")]
-    Unusable(String),
-}
-
-impl From<JournalError> for ExecuteError {
-    fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::Fenced => Self::Fenced,
-            other => Self::Journal(other),
-        }
-    }
-}
-
-/// What one tick did.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct TickReport {
-    /// Changes that Kafka has confirmed.
-    pub changes: usize,
-    /// Moves that ended, and how.
-    pub ended: Vec<(TopicPartition, Outcome)>,
-    /// Plans that are over.
-    pub finished: Vec<PlanId>,
-    /// What went wrong, in sentences; the next tick tries again.
-    pub problems: Vec<String>,
-}
-
-impl TickReport {
-    fn note_ends(&mut self, records: &[Record]) {
-        for record in records {
-            match record {
-                Record::Move(
-                    _,
-                    _,
-                    Some(MoveProgress {
-                        change,
-                        state: MoveState::Ended { outcome, .. },
-                        ..
-                    }),
-                ) => {
-                    self.ended.push((change.partition.clone(), outcome.clone()));
-                }
-                Record::Finished(plan, Some(_)) => self.finished.push(*plan),
-                _ => {}
-            }
-        }
-    }
-}
 
 /// Makes plans happen. There is at most one that acts for a cluster: opening one fences the one before.
 pub struct Executor<C, L: CompactedLog> {
@@ -147,7 +74,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     ///
     /// [`ExecuteError::Busy`], [`ExecuteError::Unusable`], and those of the journal.
     pub async fn start(&mut self, plan: Plan, now: Timestamp) -> Result<PlanId, ExecuteError> {
-        check(&plan)?;
+        report::check(&plan)?;
         let state = self.journal.state();
         if let Some((id, _)) = state
             .plans
@@ -179,9 +106,11 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             unsolved: plan.unsolved,
         };
         records.push(Record::Plan(id, Some(head)));
-        records.extend((0..).zip(plan.moves).map(|(place, change)| {
-            Record::Move(id, place, Some(MoveProgress::planned(change)))
-        }));
+        records.extend(
+            (0..)
+                .zip(plan.moves)
+                .map(|(place, change)| Record::Move(id, place, Some(MoveProgress::planned(change)))),
+        );
         self.record(records).await?;
         Ok(id)
     }
@@ -325,8 +254,16 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
 
     /// Partitions of which something has been asked of Kafka and is not over.
     pub fn own_partitions(&self) -> BTreeSet<TopicPartition> {
-        let moves = self.journal.state().plans.values().flat_map(|plan| plan.moves.values());
-        moves.filter(|progress| progress.is_in_flight()).map(|progress| progress.change.partition.clone()).collect()
+        let moves = self
+            .journal
+            .state()
+            .plans
+            .values()
+            .flat_map(|plan| plan.moves.values());
+        moves
+            .filter(|progress| progress.is_in_flight())
+            .map(|progress| progress.change.partition.clone())
+            .collect()
     }
 
     /// Partitions that were moved a short while ago, which a plan does better to leave alone.
@@ -389,39 +326,6 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         };
         Ok(Seen::new(reassignments, description, &configs))
     }
-}
-
-/// Refuses plans that Kafka would refuse, or that the journal could not hold.
-fn check(plan: &Plan) -> Result<(), ExecuteError> {
-    let unusable = |why: String| Err(ExecuteError::Unusable(why));
-    if plan.moves.len() > MOST_MOVES {
-        return unusable(format!("{} moves, more than {MOST_MOVES}", plan.moves.len()));
-    }
-    let mut seen = BTreeSet::new();
-    for change in &plan.moves {
-        let distinct: BTreeSet<_> = change.to.iter().collect();
-        if change.to.is_empty() || distinct.len() != change.to.len() {
-            return unusable(format!(
-                "{} would be on no broker or twice on one",
-                change.partition
-            ));
-        }
-        if !seen.insert(&change.partition) {
-            return unusable(format!("{} is moved twice", change.partition));
-        }
-        if !(change.gain.is_finite() && change.expected_seconds.is_finite()) {
-            return unusable(format!("gain or time of {} is no number", change.partition));
-        }
-    }
-    let numbers = [plan.imbalance_before, plan.imbalance_after];
-    if numbers.iter().any(|i| {
-        ![i.bytes_in, i.bytes_out, i.cpu, i.disk]
-            .iter()
-            .all(|n| n.is_finite())
-    }) {
-        return unusable("an imbalance is no number".to_owned());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

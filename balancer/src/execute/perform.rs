@@ -9,7 +9,7 @@ use kafka::{Cluster, CompactedLog};
 
 use super::step::{Change, MoveId, Step};
 use super::{ExecuteError, TickReport};
-use crate::journal::{ExecutionState, Journal, MoveProgress, MoveState, Outcome, Record, Timestamp};
+use crate::journal::{ExecutionState, Journal, MoveState, Outcome, Record, Timestamp};
 
 /// The longest text of Kafka's that an outcome carries.
 const LONGEST_REASON: usize = 300;

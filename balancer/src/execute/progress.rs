@@ -105,6 +105,9 @@ impl Started<'_> {
         if let Some(broker) = full {
             return self.revert(Outcome::DiskFull { broker }, partition);
         }
+        if self.age(since) > self.situation.limits.longest_copy(self.change().bytes) {
+            return self.revert(Outcome::TooSlow, partition);
+        }
         match behind().find(|broker| !self.situation.seen.alive.contains(broker)) {
             Some(broker) => {
                 let gone = WhyDoubt::BrokerGone(broker);

@@ -6,6 +6,7 @@ use kafka::cluster::{ConfigChange, ConfigResource};
 use kafka::ids::{BrokerId, TopicName};
 
 use super::decide::Situation;
+use super::limits::Guidance;
 use super::progress::SETTLE;
 use super::seen::{SeenList, SeenRate};
 use super::step::{Change, Step};
@@ -18,26 +19,31 @@ const HYSTERESIS: f64 = 0.1;
 /// How many of the values written last are remembered as ours.
 const REMEMBERED: usize = 4;
 
+/// How much faster than producers a copy has to be, so that it ever catches up.
+const CATCH_UP: f64 = 1.25;
+
 /// Throttles that the moves in flight, and those about to start, are to run under.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    brokers: BTreeSet<(BrokerId, Direction)>,
+    /// With each broker the bytes per second that producers write to what it copies.
+    brokers: BTreeMap<(BrokerId, Direction), f64>,
     replicas: BTreeMap<(TopicName, Direction), BTreeSet<String>>,
 }
 
 impl Wanted {
     /// Adds what one copy needs: whoever may lead is throttled in sending, who gets a copy in receiving.
-    pub(super) fn add(&mut self, change: &Move) {
+    pub(super) fn add(&mut self, change: &Move, guidance: &Guidance) {
+        let produced = guidance.produced.get(&change.partition).copied().unwrap_or(0.0);
         for broker in &change.from {
-            self.add_replica(change, *broker, Direction::Leader);
+            self.add_replica(change, *broker, Direction::Leader, produced);
         }
         for broker in change.adding() {
-            self.add_replica(change, broker, Direction::Follower);
+            self.add_replica(change, broker, Direction::Follower, produced);
         }
     }
 
-    fn add_replica(&mut self, change: &Move, broker: BrokerId, direction: Direction) {
-        self.brokers.insert((broker, direction));
+    fn add_replica(&mut self, change: &Move, broker: BrokerId, direction: Direction, produced: f64) {
+        *self.brokers.entry((broker, direction)).or_default() += produced;
         self.replicas
             .entry((change.partition.topic.clone(), direction))
             .or_default()
@@ -48,7 +54,7 @@ impl Wanted {
     pub(super) fn steps(&self, situation: &Situation<'_>) -> Vec<Step> {
         let state = situation.state;
         let topics: BTreeSet<_> = self.replicas.keys().chain(state.topic_throttles.keys()).collect();
-        let brokers: BTreeSet<_> = self.brokers.iter().chain(state.broker_throttles.keys()).collect();
+        let brokers: BTreeSet<_> = self.brokers.keys().chain(state.broker_throttles.keys()).collect();
         let nothing = BTreeSet::new();
         let lists = topics.into_iter().filter_map(|at| {
             let wanted = self.replicas.get(at).unwrap_or(&nothing);
@@ -56,7 +62,7 @@ impl Wanted {
         });
         let rates = brokers
             .into_iter()
-            .filter_map(|at| rate_step(at.0, at.1, self.brokers.contains(at), situation));
+            .filter_map(|at| rate_step(at.0, at.1, self.brokers.get(at).copied(), situation));
         // Lists without a rate throttle nothing, so the order in which the two appear does not matter.
         lists.chain(rates).collect()
     }
@@ -206,14 +212,16 @@ impl List<'_> {
 fn rate_step(
     broker: BrokerId,
     direction: Direction,
-    wanted: bool,
+    produced: Option<f64>,
     situation: &Situation<'_>,
 ) -> Option<Step> {
+    let wanted = produced.is_some();
     let seen = situation.seen.rates.get(&(broker, direction))?;
     let rate = Rate {
         broker,
         direction,
         seen,
+        produced: produced.unwrap_or(0.0),
         situation,
     };
     let others = || used_by_others(broker, direction, situation);
@@ -253,21 +261,23 @@ struct Rate<'a> {
     broker: BrokerId,
     direction: Direction,
     seen: &'a SeenRate,
+    /// Bytes per second that producers write to what passes through the broker.
+    produced: f64,
     situation: &'a Situation<'a>,
 }
 
 impl Rate<'_> {
-    /// What the broker can spare, in bytes per second.
+    /// What the broker can spare, in bytes per second, but not less than what lets a copy end.
     fn target(&self) -> u64 {
         let headroom = self.situation.guidance.headroom.get(&self.broker);
         let spare = headroom.map_or(0.0, |headroom| match self.direction {
             Direction::Leader => headroom.send,
             Direction::Follower => headroom.receive,
         });
+        let rate = spare.max(CATCH_UP * self.produced);
         // Kafka takes a signed 64-bit number; no network is faster than this bound.
-        (spare.clamp(0.0, 1e15) as u64)
-            .max(self.situation.limits.throttle_floor)
-            .max(1)
+        let rate = rate.clamp(0.0, 1e15) as u64;
+        rate.max(self.situation.limits.throttle_floor).max(1)
     }
 
     fn set(&self, ours: Option<&BrokerThrottle>) -> Step {

@@ -3,6 +3,7 @@
 //! A journal is a [`CompactedLog`] of versioned JSON values. Its state is the fold of its records, so that a balancer
 //! that starts knows exactly what the one before it knew. Records that cannot be understood are left alone and named.
 
+mod codec;
 mod record;
 mod state;
 
@@ -10,10 +11,10 @@ use kafka::CompactedLog;
 use kafka::compacted_log::{Entry, LogError, LogWriter};
 use thiserror::Error;
 
+pub use codec::{Record, Skipped};
 pub use record::{
     BrokerThrottle, CoolDown, Direction, Doubt, Drain, FinishedMove, FinishedPlan, Mode, MoveProgress,
-    MoveState, Outcome, Phase, PlanHead, PlanId, Record, Skipped, Spent, StopHow, Timestamp, TopicThrottle,
-    WhyDoubt,
+    MoveState, Outcome, Phase, PlanHead, PlanId, Spent, StopHow, Timestamp, TopicThrottle, WhyDoubt,
 };
 pub use state::{ActivePlan, ExecutionState};
 

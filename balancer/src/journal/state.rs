@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 
+use super::codec::Record;
 use super::record::{
     BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, MoveState, Phase, PlanHead,
-    PlanId, Record, Spent, StopHow, TopicThrottle,
+    PlanId, Spent, StopHow, TopicThrottle,
 };
 
 /// The fold of the journal's records. The order of records with different keys does not matter.

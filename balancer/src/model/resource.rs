@@ -31,6 +31,21 @@ impl Resource {
             Self::Disk => "disk",
         }
     }
+
+    /// An amount of it for people, with its unit and three or four digits.
+    pub fn amount(self, figure: f64) -> String {
+        let unit = match self {
+            Self::Cpu => return format!("{figure:.2} cores"),
+            Self::Disk => "B",
+            Self::BytesIn | Self::BytesOut => "B/s",
+        };
+        let scales = [("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)];
+        let (prefix, scale) = scales
+            .into_iter()
+            .find(|(_, scale)| figure >= *scale)
+            .unwrap_or(("", 1.0));
+        format!("{:.1} {prefix}{unit}", figure / scale)
+    }
 }
 
 /// A figure for each resource.

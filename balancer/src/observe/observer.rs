@@ -55,7 +55,7 @@ pub struct Observation {
 
 /// Looks at the cluster again and again.
 pub struct Observer<C> {
-    cluster: Arc<C>,
+    cluster: C,
     reader: ReportReader,
     protocol: ProtocolSampler,
     merger: Merger,
@@ -71,7 +71,7 @@ impl<C: Cluster> Observer<C> {
     /// # Errors
     ///
     /// [`ObserveError::Http`].
-    pub fn new(cluster: Arc<C>, config: &Config) -> Result<Self, ObserveError> {
+    pub fn new(cluster: C, config: &Config) -> Result<Self, ObserveError> {
         // Half a tick: a sidecar that hangs must not make the look at all others late.
         let timeout = (config.tick / 2).max(Duration::from_secs(1));
         Ok(Self {
@@ -172,7 +172,7 @@ impl<C: Cluster> Observer<C> {
         let brokers: Vec<BrokerId> = missing.keys().copied().collect();
         let mut sampled = self
             .protocol
-            .sample(&*self.cluster, description, &brokers, now)
+            .sample(&self.cluster, description, &brokers, now)
             .await;
         missing
             .into_iter()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use kafka::error::with_causes;
 use kafka::ids::BrokerId;
 use sidecar::report::{InvalidReport, LoadReport};
 use thiserror::Error;
@@ -99,7 +100,7 @@ impl ReportReader {
         let url = || url.to_owned();
         let unreachable = |error: reqwest::Error| ReportError::Unreachable {
             url: url(),
-            reason: innermost(&error),
+            reason: with_causes(&error),
         };
         let address = format!("{}/v1/load", url().trim_end_matches('/'));
         let mut response = self.http.get(address).send().await.map_err(unreachable)?;
@@ -129,13 +130,4 @@ impl ReportReader {
         }
         Ok(report)
     }
-}
-
-/// The cause at the bottom: reqwest's own words only say that sending failed.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -161,8 +161,8 @@ fn reason(ledger: &Ledger, model: &Model, change: &Change) -> String {
         return format!(
             "empties broker {}, which leaves: {} of disk and {} of bytes_in",
             id(*leaving),
-            amount(load.disk, Resource::Disk),
-            amount(load.bytes_in, Resource::BytesIn)
+            Resource::Disk.amount(load.disk),
+            Resource::BytesIn.amount(load.bytes_in)
         );
     }
     let filled = change
@@ -173,8 +173,8 @@ fn reason(ledger: &Ledger, model: &Model, change: &Change) -> String {
         return format!(
             "gives broker {} a share: {} of bytes_in and {} of disk",
             id(filled),
-            amount(load.bytes_in, Resource::BytesIn),
-            amount(load.disk, Resource::Disk)
+            Resource::BytesIn.amount(load.bytes_in),
+            Resource::Disk.amount(load.disk)
         );
     }
     let hottest = relieved
@@ -184,7 +184,7 @@ fn reason(ledger: &Ledger, model: &Model, change: &Change) -> String {
     match hottest {
         Some((row, r, taken)) => format!(
             "takes {} of {} off broker {} ({:.0} % of mean)",
-            amount(taken, r),
+            r.amount(taken),
             r.name(),
             id(row),
             100.0 * relative(ledger, row, r)
@@ -212,23 +212,6 @@ fn taken(model: &Model, change: &Change, row: BrokerIndex, r: Resource) -> f64 {
 /// A broker's load in parts of what it would carry at the mean.
 fn relative(ledger: &Ledger, row: BrokerIndex, r: Resource) -> f64 {
     ledger.load[row.get()][r] * ledger.scale[row.get()][r]
-}
-
-/// A figure with its unit.
-pub(super) fn amount(figure: f64, resource: Resource) -> String {
-    let unit = match resource {
-        Resource::Cpu => return format!("{figure:.2} CPU"),
-        Resource::Disk => "B",
-        Resource::BytesIn | Resource::BytesOut => "B/s",
-    };
-    let (figure, prefix) = match figure {
-        f if f >= 1e12 => (f / 1e12, "T"),
-        f if f >= 1e9 => (f / 1e9, "G"),
-        f if f >= 1e6 => (f / 1e6, "M"),
-        f if f >= 1e3 => (f / 1e3, "k"),
-        f => (f, ""),
-    };
-    format!("{figure:.1} {prefix}{unit}")
 }
 
 /// Imbalance over the brokers that stay or fill.
@@ -280,9 +263,9 @@ fn unsolved(
         format!(
             "{} takes {} of {}, more than the {} that a broker should carry: no placement helps, {} partitions would",
             model.name(found.partition),
-            amount(found.load, found.resource),
+            found.resource.amount(found.load),
             found.resource.name(),
-            amount(found.limit, found.resource),
+            found.resource.amount(found.limit),
             (found.load / found.limit).ceil()
         )
     }));

@@ -6,7 +6,6 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use kafka::ids::{BrokerId, PartitionId, TopicName};
 use serde::Serialize;
 
-use super::explain::amount;
 use super::{Plan, Resource};
 
 /// The whole plan as JSON.
@@ -64,7 +63,7 @@ pub fn table(plan: &Plan) -> String {
             Cell::new(&change.partition),
             Cell::new(list(&change.from)),
             Cell::new(list(&change.to)),
-            right(amount(change.bytes as f64, Resource::Disk)),
+            right(Resource::Disk.amount(change.bytes as f64)),
             right(format!("{:.0}", change.expected_seconds)),
             right(format!("{:.4}", change.gain)),
             Cell::new(&change.reason),
@@ -78,8 +77,8 @@ pub fn table(plan: &Plan) -> String {
         "\n{} leadership changes, {} replica moves, {} (at least {} for this result)\n",
         plan.leadership_changes(),
         plan.replica_moves(),
-        amount(plan.bytes as f64, Resource::Disk),
-        amount(plan.bytes_lower_bound as f64, Resource::Disk),
+        Resource::Disk.amount(plan.bytes as f64),
+        Resource::Disk.amount(plan.bytes_lower_bound as f64),
     );
     for (name, before, after) in [
         ("bytes_in", before.bytes_in, after.bytes_in),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kafka::error::with_causes;
 use kafka::{BrokerId, Cluster, CompactedLog, TopicPartition};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -68,7 +69,9 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             clock: Clock::start(),
             observer: Observer::new(cluster.clone(), config)?,
             detector: Detector::new(config.heat.detect()),
-            hands: Hands::Opening { reason: "not tried yet".to_owned() },
+            hands: Hands::Opening {
+                reason: "not tried yet".to_owned(),
+            },
             last: None,
             rebalance_asked: false,
             suggestion: None,
@@ -119,14 +122,20 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             Ok(observation) => {
                 let model = &observation.sight.model;
                 let detection = self.detector.tick(model, clock.steady());
-                self.last = Some(Looked { observation, detection });
+                self.last = Some(Looked {
+                    observation,
+                    detection,
+                });
                 self.execute().await;
                 self.plan().await;
                 true
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "The cluster cannot be seen.");
-                self.problems.push(sentence(&error));
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "The cluster cannot be seen."
+                );
+                self.problems.push(with_causes(&error));
                 false
             }
         };
@@ -150,7 +159,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             }
             Err(ExecuteError::Fenced) => Hands::Fenced,
             Err(error) => {
-                let reason = sentence(&error);
+                let reason = with_causes(&error);
                 tracing::warn!(%reason, "The journal cannot be opened; trying again with the next tick.");
                 Hands::Opening { reason }
             }
@@ -158,15 +167,22 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
     }
 
     fn standing(&self) -> Standing {
-        let Hands::Open(executor) = &self.hands else { return Standing::default() };
-        Standing { draining: executor.drains().keys().copied().collect(), own: executor.own_partitions() }
+        let Hands::Open(executor) = &self.hands else {
+            return Standing::default();
+        };
+        Standing {
+            draining: executor.drains().keys().copied().collect(),
+            own: executor.own_partitions(),
+        }
     }
 
     async fn execute(&mut self) {
         let now = self.clock.timestamp();
-        let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else { return };
+        let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
+            return;
+        };
         let model = &looked.observation.sight.model;
-        let current = self.detector.current(model);
+        let current = self.detector.current_model(model);
         let settings = settings(&self.config, BTreeSet::new());
         let moving = executor.moving();
         let guidance = guidance(&current, &looked.observation.reports, moving, &settings);
@@ -190,7 +206,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             tracing::error!("Another balancer has taken over; this one only watches from now on.");
             self.hands = Hands::Fenced;
         } else {
-            let problem = sentence(&error);
+            let problem = with_causes(&error);
             tracing::warn!(%problem, "Nothing could be executed in this tick.");
             self.problems.push(problem);
         }
@@ -214,10 +230,15 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             return;
         }
         let made = self.purpose(&model, &looked.detection).map(|purpose| {
-            plan(&PlanRequest { model: &model, purpose, settings })
+            plan(&PlanRequest {
+                model: &model,
+                purpose,
+                settings,
+            })
         });
         self.rebalance_asked = false;
-        self.problems.extend(made.iter().flat_map(|plan| plan.unsolved.clone()));
+        self.problems
+            .extend(made.iter().flat_map(|plan| plan.unsolved.clone()));
         let made = made.filter(|plan| !plan.moves.is_empty());
         match (mode, made) {
             (Mode::Observe, made) => self.suggestion = made,
@@ -237,18 +258,29 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 
     /// Whether a plan that waits for approval is still worth waiting for. One that is not is replaced.
     fn proposal_stands(&self, model: &Model, settings: &PlanSettings) -> bool {
-        let Hands::Open(executor) = &self.hands else { return false };
-        let Some(plan) = executor.status().plan.filter(|plan| plan.phase == Phase::Proposed) else {
+        let Hands::Open(executor) = &self.hands else {
+            return false;
+        };
+        let Some(plan) = executor
+            .status()
+            .plan
+            .filter(|plan| plan.phase == Phase::Proposed)
+        else {
             return false;
         };
         !self.rebalance_asked
-            && plan.moves.iter().any(|status| still_helps(model, &status.progress.change, settings))
+            && plan
+                .moves
+                .iter()
+                .any(|status| still_helps(model, &status.progress.change, settings))
     }
 
     async fn start(&mut self, made: Plan) {
         self.suggestion = None;
         let now = self.clock.timestamp();
-        let Hands::Open(executor) = &mut self.hands else { return };
+        let Hands::Open(executor) = &mut self.hands else {
+            return;
+        };
         tracing::info!(
             purpose = ?made.purpose,
             leadership_changes = made.leadership_changes(),
@@ -284,8 +316,12 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                 executor.set_mode(Mode::Observe, now).await?;
                 stopped?;
                 match how {
-                    StopHow::AtOnce => "Moves in progress are being cancelled; the mode is observe.".to_owned(),
-                    StopHow::Gently => "Moves in progress are finished, no other starts; the mode is observe.".to_owned(),
+                    StopHow::AtOnce => {
+                        "Moves in progress are being cancelled; the mode is observe.".to_owned()
+                    }
+                    StopHow::Gently => {
+                        "Moves in progress are finished, no other starts; the mode is observe.".to_owned()
+                    }
                 }
             }
             Action::Drain { brokers } => {
@@ -317,7 +353,10 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 
     fn known_brokers(&self) -> BTreeSet<BrokerId> {
         let description = self.last.iter().map(|looked| &looked.observation.description);
-        description.flat_map(|description| &description.brokers).map(|broker| broker.id).collect()
+        description
+            .flat_map(|description| &description.brokers)
+            .map(|broker| broker.id)
+            .collect()
     }
 
     fn show(&self, took: Duration) {
@@ -328,7 +367,9 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         let mut problems = self.problems.clone();
         match &self.hands {
             Hands::Opening { reason } => problems.push(format!("the journal is not open: {reason}")),
-            Hands::Fenced => problems.push("another balancer has taken over; this one only watches".to_owned()),
+            Hands::Fenced => {
+                problems.push("another balancer has taken over; this one only watches".to_owned())
+            }
             Hands::Open(_) => {}
         }
         let before = Arc::clone(&self.publish.borrow());
@@ -336,7 +377,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             None => show::blind(&before, problems),
             Some(looked) => show::view(&Picture {
                 observation: &looked.observation,
-                current: &self.detector.current(&looked.observation.sight.model),
+                current: &self.detector.current_model(&looked.observation.sight.model),
                 detection: &looked.detection,
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
@@ -352,23 +393,16 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 }
 
 fn settings(config: &Config, cooling_down: BTreeSet<TopicPartition>) -> PlanSettings {
-    PlanSettings { cooling_down: cooling_down.into_iter().collect(), ..config.heat.plan(&config.plan) }
+    PlanSettings {
+        cooling_down: cooling_down.into_iter().collect(),
+        ..config.heat.plan(&config.plan)
+    }
 }
 
 fn list(brokers: &[BrokerId]) -> String {
-    brokers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// An error and its causes as one sentence.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let words = source.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = source.source();
-    }
-    text
+    brokers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

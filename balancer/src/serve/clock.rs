@@ -20,7 +20,10 @@ impl Clock {
     }
 
     pub(super) fn moment(self) -> Moment {
-        Moment { steady: self.steady(), unix_ms: unix_ms() }
+        Moment {
+            steady: self.steady(),
+            unix_ms: unix_ms(),
+        }
     }
 
     pub(super) fn timestamp(self) -> Timestamp {

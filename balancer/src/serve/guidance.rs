@@ -19,11 +19,19 @@ pub(super) fn guidance<'a>(
     settings: &PlanSettings,
 ) -> Guidance {
     let mut guidance = Guidance {
-        headroom: model.brokers().map(|row| (model.broker(row).id, headroom(model, row))).collect(),
-        usable_bytes: reports.iter().filter_map(|(id, known)| Some((*id, usable_bytes(known)?))).collect(),
+        headroom: model
+            .brokers()
+            .map(|row| (model.broker(row).id, headroom(model, row)))
+            .collect(),
+        usable_bytes: reports
+            .iter()
+            .filter_map(|(id, known)| Some((*id, usable_bytes(known)?)))
+            .collect(),
         ..Guidance::default()
     };
-    let Some((head, moves)) = plan else { return guidance };
+    let Some((head, moves)) = plan else {
+        return guidance;
+    };
     let mut copying = BTreeMap::new();
     for MoveProgress { change, state, .. } in moves {
         match state {
@@ -53,11 +61,20 @@ fn helps(model: &Model, change: &Move, purpose: &Purpose, settings: &PlanSetting
 fn headroom(model: &Model, row: crate::model::BrokerIndex) -> Headroom {
     let (capacity, load) = (&model.broker(row).capacity, model.broker_load(row));
     let spare = |resource: Resource| (capacity[resource] - load[resource]).max(0.0);
-    Headroom { send: spare(Resource::BytesOut), receive: spare(Resource::BytesIn) }
+    Headroom {
+        send: spare(Resource::BytesOut),
+        receive: spare(Resource::BytesIn),
+    }
 }
 
 fn usable_bytes(known: &BrokerReport) -> Option<u64> {
-    known.report.as_ref()?.log_dirs.iter().map(|volume| volume.usable_bytes).sum()
+    known
+        .report
+        .as_ref()?
+        .log_dirs
+        .iter()
+        .map(|volume| volume.usable_bytes)
+        .sum()
 }
 
 /// Bytes that the brokers being added hold of each partition, as their reports say.
@@ -67,13 +84,19 @@ fn copied(
 ) -> BTreeMap<TopicPartition, u64> {
     let mut copied = BTreeMap::new();
     for (broker, known) in reports {
-        let wanted: Vec<&TopicPartition> =
-            copying.iter().filter(|(_, adding)| adding.contains(broker)).map(|(name, _)| name).collect();
-        let Some(report) = known.report.as_ref().filter(|_| !wanted.is_empty()) else { continue };
+        let wanted: Vec<&TopicPartition> = copying
+            .iter()
+            .filter(|(_, adding)| adding.contains(broker))
+            .map(|(name, _)| name)
+            .collect();
+        let Some(report) = known.report.as_ref().filter(|_| !wanted.is_empty()) else {
+            continue;
+        };
         let columns = &report.replicas;
         for row in 0..columns.topic.len() {
             let topic = &report.topics[columns.topic[row] as usize];
-            let is_this = |name: &&&TopicPartition| name.partition == columns.partition[row] && name.topic == *topic;
+            let is_this =
+                |name: &&&TopicPartition| name.partition == columns.partition[row] && name.topic == *topic;
             if let Some(name) = wanted.iter().find(is_this) {
                 *copied.entry((*name).clone()).or_default() += columns.size[row];
             }

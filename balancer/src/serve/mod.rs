@@ -66,10 +66,13 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     let metrics = install_metrics()?;
     let listener = TcpListener::bind(config.listen)
         .await
-        .map_err(|source| ServeError::Listen { address: config.listen, source })?;
+        .map_err(|source| ServeError::Listen {
+            address: config.listen,
+            source,
+        })?;
     let (publish, view) = watch::channel(Arc::new(View::default()));
     let (commands, actions) = mpsc::channel(MAX_WAITING_ACTIONS);
-    let cluster = Arc::new(KafkaCluster::new(config.kafka.clone()));
+    let cluster = KafkaCluster::new(config.kafka.clone());
     let log = KafkaCompactedLog::new(
         config.kafka.clone(),
         CompactedLogSettings {
@@ -125,7 +128,9 @@ async fn upkeep(metrics: PrometheusHandle, stop: CancellationToken) {
 }
 
 async fn serve_api(listener: TcpListener, shared: Shared, stop: CancellationToken) {
-    let served = axum::serve(listener, api::router(shared)).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let served = axum::serve(listener, api::router(shared))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
     if let Err(error) = served {
         tracing::error!(%error, "The API has ended.");
     }

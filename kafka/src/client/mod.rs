@@ -25,6 +25,7 @@ mod requests;
 mod session;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use krafka::admin;
 
@@ -46,16 +47,16 @@ pub use log_writer::KafkaLogWriter;
 /// the connection is given up, and the next call makes a new one with what the credential files say by then.
 /// Each request has [`ConnectionSettings::request_timeout`], with all looking up and repeating. A call makes one, only
 /// `groups` up to three one after the other; connecting has the same time again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KafkaCluster {
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
 }
 
 impl KafkaCluster {
     /// A cluster that is reached in this way. Nothing is sent yet.
     pub fn new(settings: ConnectionSettings) -> Self {
         Self {
-            sessions: Sessions::new(settings),
+            sessions: Arc::new(Sessions::new(settings)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What readers see of a broker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kafka::TopicPartition;
@@ -39,6 +40,7 @@ pub struct BrokerView {
     stale_after: Duration,
     metrics: MetricsConfig,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    last_length: AtomicUsize,
 }
 
 impl BrokerView {
@@ -52,6 +54,7 @@ impl BrokerView {
             stale_after: config.interval * STALE_INTERVALS,
             metrics: config.metrics.clone(),
             snapshots,
+            last_length: AtomicUsize::new(0),
         }
     }
 
@@ -76,7 +79,8 @@ impl Served for BrokerView {
 
     fn metrics(&self) -> String {
         let snapshot = self.snapshot();
-        let mut text = Text::new(self.metrics.series_per_family as usize);
+        let length = self.last_length.load(Ordering::Relaxed);
+        let mut text = Text::new(self.metrics.series_per_family as usize, length);
         snapshot.health.write(&mut text);
         if let Some(families) = self.fresh(&snapshot.families) {
             families.write(&mut text, |topic| self.takes(topic));
@@ -97,7 +101,9 @@ impl Served for BrokerView {
                 write_rates(&mut text, &load.rates, |topic| self.takes(topic));
             }
         }
-        text.finish()
+        let text = text.finish();
+        self.last_length.store(text.len(), Ordering::Relaxed);
+        text
     }
 
     fn report(&self) -> Result<Arc<LoadReport>, NoReport> {

@@ -43,10 +43,11 @@ pub struct FamilyWriter<'a> {
 }
 
 impl Text {
-    /// An empty text whose families have at most so many series.
-    pub fn new(series_per_family: usize) -> Self {
+    /// An empty text whose families have at most so many series. It will be about as long as `length`; growing to
+    /// megabytes step by step would take thrice the memory.
+    pub fn new(series_per_family: usize, length: usize) -> Self {
         Self {
-            out: String::new(),
+            out: String::with_capacity(length),
             series_per_family,
             dropped: BTreeMap::new(),
         }
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn label_values_are_escaped_so_that_no_client_can_forge_a_series() {
-        let mut text = Text::new(10);
+        let mut text = Text::new(10, 0);
         text.family("a", Kind::Gauge, "A.")
             .series(&[("x", "1\"} 5\nb\\"), ("y", "ü")], 1.5);
         assert_eq!(
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_family_beyond_its_limit_is_cut_and_says_by_how_much() {
-        let mut text = Text::new(2);
+        let mut text = Text::new(2, 0);
         let mut family = text.family("a", Kind::Counter, "A.");
         for value in ["1", "2", "3", "4"] {
             family.series(&[("x", value)], 1.0);

@@ -11,10 +11,11 @@ use kafka::{Cluster, ClusterError, GroupId, TopicPartition};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::config::{OffsetsConfig, Selection};
+use crate::config::OffsetsConfig;
 use crate::consumption::Offsets;
 use crate::health::Failure;
 use crate::logs::{Span, cluster_error_kind};
+use crate::selection::Selection;
 
 /// How many partitions one request for offsets names: an answer stays well below a megabyte.
 const CHUNK: usize = 5_000;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kafka::{GroupId, TopicName, TopicPartition};
@@ -41,6 +42,7 @@ pub struct OffsetsView {
     metrics: MetricsConfig,
     export_partitions: bool,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    last_length: AtomicUsize,
 }
 
 impl OffsetsView {
@@ -55,6 +57,7 @@ impl OffsetsView {
             metrics: config.metrics.clone(),
             export_partitions: config.export_partitions,
             snapshots,
+            last_length: AtomicUsize::new(0),
         }
     }
 
@@ -195,12 +198,15 @@ impl Served for OffsetsView {
 
     fn metrics(&self) -> String {
         let snapshot = self.snapshot();
-        let mut text = Text::new(self.metrics.series_per_family as usize);
+        let length = self.last_length.load(Ordering::Relaxed);
+        let mut text = Text::new(self.metrics.series_per_family as usize, length);
         snapshot.health.write(&mut text);
         if let Some(positions) = snapshot.positions.as_ref().filter(|taken| self.is_fresh(taken)) {
             self.write_positions(&mut text, &positions.reading);
         }
-        text.finish()
+        let text = text.finish();
+        self.last_length.store(text.len(), Ordering::Relaxed);
+        text
     }
 
     fn report(&self) -> Result<Arc<ConsumptionReport>, NoReport> {

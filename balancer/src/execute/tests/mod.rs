@@ -1,6 +1,8 @@
 //! Execution as a whole, against a simulated cluster, and each rule by itself.
 
-mod rules;
+mod bench;
+mod conduct;
+mod safety;
 mod schedules;
 mod story;
 

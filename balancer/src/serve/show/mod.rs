@@ -1,12 +1,14 @@
 //! From what the loop knows to what the API shows: pure.
 
+mod heat;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::clock::Clock;
 use crate::api::view::{
-    BrokerView, FinishedPlan, HotBrokerView, HotList, HotPartitionView, MoveView, PartitionView, PlanStanding,
-    PlanView, ResourceFigures, SourceView, State, ThrottleView, View,
+    BrokerView, FinishedPlan, HotList, MoveView, PartitionView, PlanStanding, PlanView, ResourceFigures,
+    SourceView, State, ThrottleView, View,
 };
 use crate::detect::Detection;
 use crate::execute::{MoveStatus, PlanStatus, Status, Throttles};
@@ -34,14 +36,24 @@ pub(super) struct Picture<'a> {
 
 /// What is shown while the cluster has never been seen.
 pub(super) fn blind(before: &View, problems: Vec<String>) -> View {
-    let state = State { version: version(), problems, ..before.state.clone() };
-    View { state, ..before.clone() }
+    let state = State {
+        version: version(),
+        problems,
+        ..before.state.clone()
+    };
+    View {
+        state,
+        ..before.clone()
+    }
 }
 
 /// What is shown of a cluster that has been seen.
 pub(super) fn view(picture: &Picture<'_>) -> View {
-    let hot = hot_list(picture);
-    let plan = match picture.status.and_then(|status| Some((status, status.plan.as_ref()?))) {
+    let hot = heat::hot_list(picture);
+    let plan = match picture
+        .status
+        .and_then(|status| Some((status, status.plan.as_ref()?)))
+    {
         Some((status, plan)) => plan_view(plan, &status.throttles),
         None => picture.suggestion.map(suggested),
     };
@@ -71,9 +83,18 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
         brokers: picture.observation.description.brokers.len(),
         partitions: model.partitions().len(),
         imbalance: model.imbalance().into(),
-        hot_brokers: hot.brokers.iter().map(|hot| hot.broker).collect::<BTreeSet<_>>().len(),
+        hot_brokers: hot
+            .brokers
+            .iter()
+            .map(|hot| hot.broker)
+            .collect::<BTreeSet<_>>()
+            .len(),
         hot_partitions: hot.partitions.len(),
-        draining: picture.status.iter().flat_map(|status| status.drains.keys().copied()).collect(),
+        draining: picture
+            .status
+            .iter()
+            .flat_map(|status| status.drains.keys().copied())
+            .collect(),
         problems: picture.problems.clone(),
     }
 }
@@ -114,7 +135,11 @@ fn brokers(picture: &Picture<'_>) -> Vec<BrokerView> {
 fn broker_view(picture: &Picture<'_>, row: BrokerIndex, replicas: usize, leaders: usize) -> BrokerView {
     let model = picture.current;
     let broker = model.broker(row);
-    let hot = picture.detection.brokers.iter().filter(|hot| hot.broker == broker.id);
+    let hot = picture
+        .detection
+        .brokers
+        .iter()
+        .filter(|hot| hot.broker == broker.id);
     let now = picture.clock.moment().unix_ms;
     BrokerView {
         id: broker.id,
@@ -127,12 +152,18 @@ fn broker_view(picture: &Picture<'_>, row: BrokerIndex, replicas: usize, leaders
         utilisation: model.utilisation(row).into(),
         hot: hot.map(|hot| hot.resource).collect(),
         source: match picture.observation.sight.sources.get(&broker.id) {
-            Some(BrokerSource::Sidecar { sampled_at_ms }) => {
-                SourceView::Sidecar { age_ms: now.saturating_sub(*sampled_at_ms) }
-            }
-            Some(BrokerSource::Protocol { reason }) => SourceView::Protocol { reason: reason.clone() },
-            Some(BrokerSource::Unknown { reason }) => SourceView::Unknown { reason: reason.clone() },
-            None => SourceView::Unknown { reason: "the broker is not alive".to_owned() },
+            Some(BrokerSource::Sidecar { sampled_at_ms }) => SourceView::Sidecar {
+                age_ms: now.saturating_sub(*sampled_at_ms),
+            },
+            Some(BrokerSource::Protocol { reason }) => SourceView::Protocol {
+                reason: reason.clone(),
+            },
+            Some(BrokerSource::Unknown { reason }) => SourceView::Unknown {
+                reason: reason.clone(),
+            },
+            None => SourceView::Unknown {
+                reason: "the broker is not alive".to_owned(),
+            },
         },
     }
 }
@@ -149,7 +180,8 @@ fn state_name(state: BrokerState) -> &'static str {
 fn partitions(model: &Model) -> Vec<PartitionView> {
     let traffic = |row: PartitionIndex| model.load(row).bytes_in + model.load(row).bytes_out;
     let mut rows: Vec<PartitionIndex> = model.partitions().collect();
-    let busiest_first = |a: &PartitionIndex, b: &PartitionIndex| traffic(*b).total_cmp(&traffic(*a)).then(a.cmp(b));
+    let busiest_first =
+        |a: &PartitionIndex, b: &PartitionIndex| traffic(*b).total_cmp(&traffic(*a)).then(a.cmp(b));
     if rows.len() > MAX_PARTITIONS {
         rows.select_nth_unstable_by(MAX_PARTITIONS, busiest_first);
         rows.truncate(MAX_PARTITIONS);
@@ -235,9 +267,17 @@ fn move_view(status: &MoveStatus) -> MoveView {
     };
     let copied_all = matches!(
         &status.progress.state,
-        MoveState::Electing { .. } | MoveState::Ended { outcome: Outcome::Done, .. }
+        MoveState::Electing { .. }
+            | MoveState::Ended {
+                outcome: Outcome::Done,
+                ..
+            }
     );
-    let copied = if copied_all { change.bytes } else { status.copied.unwrap_or(0).min(change.bytes) };
+    let copied = if copied_all {
+        change.bytes
+    } else {
+        status.copied.unwrap_or(0).min(change.bytes)
+    };
     MoveView {
         bytes_done: copied,
         state,
@@ -264,7 +304,11 @@ fn throttle_views(throttles: &Throttles) -> Vec<ThrottleView> {
 }
 
 fn history(status: &Status) -> Vec<FinishedPlan> {
-    status.history.iter().map(|(id, plan)| finished(*id, plan)).collect()
+    status
+        .history
+        .iter()
+        .map(|(id, plan)| finished(*id, plan))
+        .collect()
 }
 
 fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
@@ -275,7 +319,11 @@ fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
         if ended.outcome == Outcome::Done {
             bytes += ended.bytes;
             let stays = ended.to.iter().all(|broker| ended.from.contains(broker));
-            *(if stays { &mut leadership_changes } else { &mut replica_moves }) += 1;
+            *(if stays {
+                &mut leadership_changes
+            } else {
+                &mut replica_moves
+            }) += 1;
         }
     }
     FinishedPlan {
@@ -294,8 +342,18 @@ fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
 }
 
 fn figures(imbalance: &Imbalance) -> ResourceFigures {
-    let Imbalance { bytes_in, bytes_out, cpu, disk } = *imbalance;
-    ResourceFigures { bytes_in, bytes_out, cpu, disk }
+    let Imbalance {
+        bytes_in,
+        bytes_out,
+        cpu,
+        disk,
+    } = *imbalance;
+    ResourceFigures {
+        bytes_in,
+        bytes_out,
+        cpu,
+        disk,
+    }
 }
 
 fn purpose_name(purpose: &Purpose) -> String {
@@ -334,6 +392,7 @@ pub(super) fn outcome_name(outcome: &Outcome) -> String {
         Outcome::DiskFull { .. } => "disk_full",
         Outcome::Refused { .. } => "refused",
         Outcome::Unanswered => "unanswered",
+        Outcome::TooSlow => "too_slow",
         Outcome::LeaderNotElected => "leader_not_elected",
         Outcome::CoolingDown => "cooling_down",
         Outcome::ToAndFro => "to_and_fro",
