@@ -1,3 +1,17 @@
 //! The balancer: observe, detect, plan, execute.
 
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod detect;
+pub mod execute;
+pub mod journal;
+mod metrics;
+pub mod model;
+pub mod observe;
 pub mod plan;
+pub mod serve;
+
+// The generator of clusters is shared with the benches and names this crate from outside.
+#[cfg(test)]
+extern crate self as balancer;

@@ -342,6 +342,11 @@ impl LocalKafka {
         Ok(broker)
     }
 
+    /// Where Java finds Kafka's classes, for its command-line tools.
+    pub fn class_path(&self) -> String {
+        format!("{}/libs/*", self.install.display())
+    }
+
     /// The folder with every node's configuration, log and data.
     pub fn folder(&self) -> &Path {
         self.folder.path()

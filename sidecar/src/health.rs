@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use kafka::error::with_causes;
+
 use crate::exposition::{Kind, Text};
 use crate::report::{Source, SourceState};
 
@@ -21,17 +23,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of this kind, told with all its causes.
     pub fn new(kind: &'static str, error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Transparent errors repeat their cause.
-            if !message.ends_with(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            cause = error.source();
-        }
+        let message = with_causes(error);
         Self { kind, message }
     }
 }

@@ -3,6 +3,7 @@
 //! Over the protocol these cost the broker about a quarter of what reading the MBeans of every partition would.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafka::cluster::{ClusterDescription, ConfigResource, LogDir, OffsetSpec, Partition};
 use kafka::{BrokerId, Cluster, ClusterError, TopicName, TopicPartition};
@@ -120,10 +121,15 @@ pub fn cluster_error_kind(error: &ClusterError) -> &'static str {
 #[derive(Debug, Clone)]
 pub struct Layout {
     broker: BrokerId,
-    description: ClusterDescription,
+    description: Arc<ClusterDescription>,
 }
 
 impl Layout {
+    /// The layout that a description of the cluster tells of `broker`.
+    pub fn of(broker: BrokerId, description: Arc<ClusterDescription>) -> Self {
+        Self { broker, description }
+    }
+
     /// Asks the cluster.
     ///
     /// # Errors
@@ -134,7 +140,7 @@ impl Layout {
         if !description.brokers.iter().any(|known| known.id == broker) {
             return Err(LogsError::NotRegistered(broker));
         }
-        Ok(Self { broker, description })
+        Ok(Self::of(broker, Arc::new(description)))
     }
 
     /// Reads sizes and offsets, all at once so that they are of one moment.

@@ -1,20 +1,46 @@
 //! Plans: ordered moves with reasons and costs.
+//!
+//! One planner cools, drains, fills and rebalances. It lowers a convex price of what brokers carry beyond their limits,
+//! first by changes of leaders, then by copies in the order of what they relieve for each byte, then by swaps, and
+//! takes back what turned out not to be needed. The same request gives the same plan.
+
+mod bound;
+mod explain;
+mod ledger;
+pub mod output;
+mod oversized;
+mod placement;
+mod request;
+mod search;
+mod still_helps;
+#[cfg(test)]
+mod tests;
 
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 
-/// What load is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resource {
-    /// Bytes per second that a broker receives, from producers and from leaders elsewhere.
-    BytesIn,
-    /// Bytes per second that a broker sends, to consumers and to followers elsewhere.
-    BytesOut,
-    /// Processor, in cores.
-    Cpu,
-    /// Bytes in log directories.
-    Disk,
+pub use crate::model::Resource;
+pub use request::{PlanRequest, PlanSettings};
+pub use still_helps::still_helps;
+
+use placement::Placement;
+
+/// Plans.
+///
+/// It always succeeds: what cannot be done is named in [`Plan::unsolved`].
+pub fn plan(request: &PlanRequest<'_>) -> Plan {
+    let settings = &request.settings;
+    let mut placement = Placement::new(request);
+    let targets = search::Targets::new(&placement, settings.seed);
+    let stuck = search::evacuate(&mut placement, &targets);
+    let oversized = oversized::set_aside(&mut placement);
+    search::change_leaders(&mut placement);
+    search::fill(&mut placement, settings.seed);
+    search::relieve(&mut placement, &targets, settings.least_worth);
+    search::swap(&mut placement, settings.least_worth, settings.effort);
+    search::change_leaders(&mut placement);
+    search::prune(&mut placement);
+    explain::explain(request, &placement, &stuck, &oversized)
 }
 
 /// One partition's change of replicas or leader.

@@ -96,9 +96,10 @@ fn refused(code: &str, message: String, retriable: bool) -> ClusterError {
 }
 
 /// With TLS 1.3 a broker refuses a client's certificate only after the handshake is over for the client, which then
-/// reads an alert (RFC 8446, 6.2) where it expects an answer.
+/// reads an alert (RFC 8446, 6.2) where it expects an answer. The library takes that for a network error, sometimes
+/// inside another one, so that only rustls's words tell.
 fn is_tls_alert(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("received fatal alert")
+    error.to_string().contains("received fatal alert")
 }
 
 /// The error's name in Kafka's `Errors`.

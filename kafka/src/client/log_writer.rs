@@ -37,7 +37,7 @@ impl LogWriter for KafkaLogWriter {
         let (Some(producer), false) = (&self.producer, entries.is_empty()) else {
             return Ok(());
         };
-        let outcome = match settle(producer).await {
+        let outcome = match settle(producer, &self.topic).await {
             Ok(()) => write(producer, &self.topic, entries).await,
             Err(error) => Err(error),
         };
@@ -82,16 +82,21 @@ impl Drop for KafkaLogWriter {
 }
 
 /// Ends what a failed append left, so that a new transaction can begin.
-async fn settle(producer: &TransactionalProducer) -> krafka::Result<()> {
+async fn settle(producer: &TransactionalProducer, topic: &TopicName) -> krafka::Result<()> {
+    if producer.state() == TransactionState::Ready {
+        return Ok(());
+    }
+    // After all brokers were away the library knows none; it finds them again for a topic, but not for a transaction.
+    producer.partitions_for(topic.as_str()).await?;
     match producer.state() {
-        TransactionState::Ready => Ok(()),
         TransactionState::Open => producer.abort().await,
         // The commit was sent and not answered. Aborting now could undo the next transaction (KAFKA-17754);
         // committing again is harmless.
         TransactionState::CommitUnknown => producer.commit().await,
-        state => Err(KrafkaError::illegal_state(format!(
-            "the writer cannot go on ({state}); open the log again"
-        ))),
+        _ => Err(KrafkaError::broker(
+            ErrorCode::InvalidTxnState,
+            "this writer cannot go on; open the log again",
+        )),
     }
 }
 

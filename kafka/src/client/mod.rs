@@ -25,6 +25,7 @@ mod requests;
 mod session;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use krafka::admin;
 
@@ -44,24 +45,26 @@ pub use log_writer::KafkaLogWriter;
 ///
 /// It connects at the first call. When nothing of the cluster can be reached any more, or the credentials are refused,
 /// the connection is given up, and the next call makes a new one with what the credential files say by then.
-/// Every call ends within [`ConnectionSettings::request_timeout`], the one that connects within twice that.
-#[derive(Debug)]
+/// Each request has [`ConnectionSettings::request_timeout`], with all looking up and repeating. A call makes one, only
+/// `groups` up to three one after the other; connecting has the same time again.
+#[derive(Debug, Clone)]
 pub struct KafkaCluster {
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
 }
 
 impl KafkaCluster {
     /// A cluster that is reached in this way. Nothing is sent yet.
     pub fn new(settings: ConnectionSettings) -> Self {
         Self {
-            sessions: Sessions::new(settings),
+            sessions: Arc::new(Sessions::new(settings)),
         }
     }
 }
 
 impl Cluster for KafkaCluster {
-    /// One request for the brokers and one for all topics, however many there are. Both are answered by any one
-    /// broker from what it has heard of the controller, so that for a moment two calls may contradict each other.
+    /// One request for the brokers and one for all topics, however many there are. Each is answered by any one broker
+    /// from what it has heard of the controller, so that for a moment two calls may contradict each other. Only
+    /// a partition's leader never goes back to one of an older epoch.
     async fn describe(&self) -> Result<ClusterDescription, ClusterError> {
         let session = self.sessions.current().await?;
         let (cluster, topics) = tokio::join!(session.live_brokers(), session.all_topics());
@@ -118,6 +121,8 @@ impl Cluster for KafkaCluster {
         })
     }
 
+    /// A broker takes changes of its own configuration only itself (`ConfigAdminManager.preprocess`), so that nothing
+    /// can be changed of one that is down; all other changes go to the controller.
     async fn alter_configs(
         &self,
         changes: &[(ConfigResource, Vec<ConfigChange>)],

@@ -1,0 +1,42 @@
+# `make demo` and `make test` install what they need. `make help` lists everything.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+.PHONY: setup
+setup: ## Install what building and testing need
+	@./e2e/install.sh
+
+.PHONY: build
+build: setup ## Build the binaries, optimised
+	$(CARGO) build --release --locked
+
+.PHONY: demo
+demo: build ## The main job on this machine: a hot partition found and cooled, live
+	target/release/demo
+
+.PHONY: check
+check: ## Format, clippy with warnings as errors, unit tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) test --workspace --exclude e2e --locked --quiet
+
+.PHONY: deny
+deny: ## Licences, sources and duplicates of all dependencies
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
+	$(CARGO) deny --offline check licenses bans sources
+
+.PHONY: test
+test: build check ## Everything that can be proven on this machine, set-up included
+	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
+
+.PHONY: bench
+bench: ## Inner steps of the planner, by criterion
+	$(CARGO) bench -p balancer

@@ -1,0 +1,56 @@
+//! Bodies of actions and of their answers.
+
+use kafka::ids::BrokerId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::journal::Mode;
+
+/// Which plan to approve.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApproveBody {
+    /// The plan's number; a newer plan is not approved by an old number.
+    pub(crate) plan: u64,
+}
+
+/// How to stop.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StopBody {
+    /// Cancel moves in progress, so that replicas go back; otherwise they are finished and nothing new starts.
+    #[serde(default)]
+    pub(crate) at_once: bool,
+}
+
+/// Which brokers.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BrokersBody {
+    /// Their ids.
+    #[schema(value_type = Vec<i32>)]
+    pub(crate) brokers: Vec<BrokerId>,
+}
+
+/// Which mode.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModeBody {
+    /// The mode to go into; the choice outlives restarts.
+    #[schema(value_type = String)]
+    pub(crate) mode: Mode,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Done {
+    /// In a sentence.
+    pub(crate) message: String,
+}
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Failure {
+    /// Cause and cure in a sentence.
+    pub(crate) error: String,
+}

@@ -1,0 +1,8 @@
+//! The HTTP API: reading is open, acting needs the bearer token of a file.
+
+mod auth;
+pub(crate) mod body;
+mod routes;
+pub mod view;
+
+pub use routes::{ApiDoc, Shared, router};

@@ -1,0 +1,299 @@
+//! The command line.
+
+mod client;
+mod offline;
+mod tables;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use kafka::ids::BrokerId;
+use thiserror::Error;
+
+use crate::config::Config;
+use crate::journal::Mode;
+use client::{ClientError, Server};
+
+/// Finds hot partitions and brokers of a Kafka cluster, plans the cheapest cure and executes it against live traffic.
+///
+/// `serve` runs the balancer. All other commands that act or show talk to a running one; `plan --snapshot` needs neither
+/// a balancer nor a Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "kafka-balancer", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Subcommands,
+    /// Address of the running balancer.
+    #[arg(
+        long,
+        global = true,
+        env = "KAFKA_BALANCER_URL",
+        default_value = "http://127.0.0.1:9405",
+        value_name = "URL"
+    )]
+    url: String,
+    /// File with the token that allows actions.
+    #[arg(long, global = true, env = "KAFKA_BALANCER_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// How to print: a table to read, or the API's JSON.
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A table to read.
+    Table,
+    /// JSON.
+    Json,
+    /// For plans: the JSON that `kafka-reassign-partitions --execute` takes, with the partitions that change.
+    Kafka,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Run the balancer until SIGTERM.
+    Serve {
+        /// Configuration, YAML.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// How to write logs.
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        log_format: LogFormat,
+        /// Which events to log, such as `info` or `balancer=debug,warn`.
+        #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+        log: String,
+    },
+    /// Read a configuration, say everything that is wrong with it, and print it with all defaults.
+    CheckConfig {
+        /// Configuration, YAML.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Show utilisation, what is hot and why, and what is being done.
+    Status,
+    /// Show the current plan; with --snapshot, plan offline.
+    Plan(offline::PlanArgs),
+    /// Execute the plan that waits for approval.
+    Approve {
+        /// The plan's number, as `plan` shows it.
+        plan: u64,
+    },
+    /// Stop executing and go into `observe`.
+    Stop {
+        /// Cancel moves in progress, so that replicas go back, instead of finishing them.
+        #[arg(long)]
+        now: bool,
+    },
+    /// Empty brokers: all their replicas move to others.
+    Drain {
+        /// Broker ids.
+        #[arg(required = true, value_parser = broker_id)]
+        brokers: Vec<BrokerId>,
+    },
+    /// Let drained or draining brokers take load again.
+    Undrain {
+        /// Broker ids.
+        #[arg(required = true, value_parser = broker_id)]
+        brokers: Vec<BrokerId>,
+    },
+    /// Plan for a better balance now, although nothing may be hot.
+    Rebalance,
+    /// Go into a mode: observe (say only), approve (wait for a yes), auto.
+    Mode {
+        /// The mode; it outlives restarts.
+        #[arg(value_enum)]
+        mode: ModeArg,
+    },
+    /// Print the OpenAPI document of the API.
+    Openapi,
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How to write logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines to read.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeArg {
+    Observe,
+    Approve,
+    Auto,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Observe => Self::Observe,
+            ModeArg::Approve => Self::Approve,
+            ModeArg::Auto => Self::Auto,
+        }
+    }
+}
+
+fn broker_id(text: &str) -> Result<BrokerId, String> {
+    let number: i64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no broker id: ids are whole numbers from 0 up"))?;
+    number
+        .try_into()
+        .map_err(|error: kafka::ids::InvalidId| error.to_string())
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Settings(#[from] kafka::settings::SettingsError),
+    /// A running balancer could not be asked, or refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Planning offline failed.
+    #[error(transparent)]
+    Offline(#[from] offline::OfflineError),
+    /// The balancer ended with an error.
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeError),
+    /// `--output kafka` is for plans.
+    #[error("--output kafka prints plans only; take table or json here")]
+    NotAPlan,
+    /// The filter for logs cannot be read.
+    #[error("`{filter}` is no filter for logs, such as `info` or `balancer=debug,warn`: {reason}")]
+    LogFilter {
+        /// The filter.
+        filter: String,
+        /// Why.
+        reason: String,
+    },
+    /// The result could not be written.
+    #[error("the result cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+    /// The runtime could not be started.
+    #[error("a value cannot be printed: {0}")]
+    Encoding(#[from] serde_json::Error),
+    /// The configuration cannot be printed.
+    #[error("the configuration cannot be printed: {0}")]
+    Yaml(String),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, with cause and cure.
+    pub async fn run(self) -> Result<(), CliError> {
+        let server = || Server::new(&self.url, self.token_file.clone());
+        match self.command {
+            Subcommands::Serve {
+                ref config,
+                log_format,
+                ref log,
+            } => {
+                let config: Config = kafka::settings::read_file(config)?;
+                start_logging(log_format, log)?;
+                Ok(crate::serve::run(config).await?)
+            }
+            Subcommands::CheckConfig { ref config } => {
+                let config: Config = kafka::settings::read_file(config)?;
+                let yaml =
+                    kafka::settings::to_yaml(&config).map_err(|error| CliError::Yaml(error.to_string()))?;
+                self.print(&yaml)
+            }
+            Subcommands::Status => self.status(&server()?).await,
+            Subcommands::Plan(ref args) => match args.snapshot {
+                Some(_) => self.print(&args.run(self.output)?),
+                None => self.live_plan(&server()?).await,
+            },
+            Subcommands::Approve { plan } => self.done(server()?.approve(plan).await?),
+            Subcommands::Stop { now } => self.done(server()?.stop(now).await?),
+            Subcommands::Drain { ref brokers } => self.done(server()?.drain(brokers).await?),
+            Subcommands::Undrain { ref brokers } => self.done(server()?.undrain(brokers).await?),
+            Subcommands::Rebalance => self.done(server()?.rebalance().await?),
+            Subcommands::Mode { mode } => self.done(server()?.mode(mode.into()).await?),
+            Subcommands::Openapi => {
+                use utoipa::OpenApi;
+                self.print(&serde_json::to_string_pretty(&crate::api::ApiDoc::openapi())?)
+            }
+            Subcommands::Completion { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "kafka-balancer", &mut script);
+                Ok(std::io::stdout().write_all(&script)?)
+            }
+        }
+    }
+
+    async fn status(&self, server: &Server) -> Result<(), CliError> {
+        let status = server.status().await?;
+        match self.output {
+            Output::Table => self.print(&tables::status(&status)),
+            Output::Json => self.print(&serde_json::to_string_pretty(&status)?),
+            Output::Kafka => Err(CliError::NotAPlan),
+        }
+    }
+
+    async fn live_plan(&self, server: &Server) -> Result<(), CliError> {
+        let plan = server.plan().await?;
+        match (self.output, plan) {
+            (Output::Json, plan) => self.print(&serde_json::to_string_pretty(&plan)?),
+            (_, None) => self.print("There is no plan: nothing waits and nothing is being executed."),
+            (Output::Table, Some(plan)) => self.print(&tables::plan(&plan)),
+            (Output::Kafka, Some(plan)) => self.print(&tables::kafka_plan(&plan)?),
+        }
+    }
+
+    fn done(&self, message: String) -> Result<(), CliError> {
+        match self.output {
+            Output::Json => self.print(&serde_json::json!({ "message": message }).to_string()),
+            _ => self.print(&message),
+        }
+    }
+
+    /// Prints to standard output; a reader that has gone, as behind `head`, is no error.
+    fn print(&self, text: &str) -> Result<(), CliError> {
+        match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn start_logging(format: LogFormat, filter: &str) -> Result<(), CliError> {
+    let filter_error = |reason: String| CliError::LogFilter {
+        filter: filter.to_owned(),
+        reason,
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| filter_error(error.to_string()))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

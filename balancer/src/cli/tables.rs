@@ -1,0 +1,161 @@
+//! Tables for people.
+
+use comfy_table::{Table, presets};
+
+use super::client::Status;
+use crate::api::view::{BrokerView, MoveView, PlanView, SourceView, State};
+use crate::model::Resource;
+
+/// The whole status: a summary, the brokers, what is hot, the plan.
+pub(super) fn status(status: &Status) -> String {
+    let mut parts = vec![summary(&status.state), brokers(&status.brokers)];
+    for partition in &status.hot.partitions {
+        parts.push(format!(
+            "hot: {}-{} {}\n     {}",
+            partition.topic, partition.partition, partition.explanation, partition.advice,
+        ));
+    }
+    for broker in &status.hot.brokers {
+        parts.push(format!("hot: broker {} {}", broker.broker, broker.explanation));
+    }
+    if let Some(shown) = &status.plan {
+        parts.push(plan(shown));
+    }
+    for problem in &status.state.problems {
+        parts.push(format!("problem: {problem}"));
+    }
+    parts.join("\n\n")
+}
+
+fn summary(state: &State) -> String {
+    format!(
+        "cluster {}: {} brokers, {} partitions; mode {}, {}; imbalance in {:.2} out {:.2} cpu {:.2} disk {:.2}",
+        if state.cluster_id.is_empty() {
+            "?"
+        } else {
+            &state.cluster_id
+        },
+        state.brokers,
+        state.partitions,
+        word(&state.mode),
+        word(&state.phase),
+        state.imbalance.bytes_in,
+        state.imbalance.bytes_out,
+        state.imbalance.cpu,
+        state.imbalance.disk,
+    )
+}
+
+/// A unit variant's name as the API writes it.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+fn brokers(brokers: &[BrokerView]) -> String {
+    let mut table = plain_table(&[
+        "broker", "rack", "state", "leaders", "replicas", "in", "out", "cpu", "disk", "hot", "source",
+    ]);
+    for broker in brokers {
+        let share = |value: f64| format!("{:.0} %", value * 100.0);
+        let hot: Vec<String> = broker.hot.iter().map(word).collect();
+        table.add_row([
+            broker.id.to_string(),
+            broker.rack.clone().unwrap_or_default(),
+            broker.state.clone(),
+            broker.leaders.to_string(),
+            broker.replicas.to_string(),
+            share(broker.utilisation.bytes_in),
+            share(broker.utilisation.bytes_out),
+            share(broker.utilisation.cpu),
+            share(broker.utilisation.disk),
+            hot.join(" "),
+            source(&broker.source),
+        ]);
+    }
+    table.to_string()
+}
+
+fn source(source: &SourceView) -> String {
+    match source {
+        SourceView::Sidecar { age_ms } => format!("sidecar, {:.0} s ago", *age_ms as f64 / 1000.0),
+        SourceView::Protocol { reason } => format!("Kafka protocol ({reason})"),
+        SourceView::Unknown { reason } => format!("unknown ({reason})"),
+    }
+}
+
+/// A plan and its moves.
+pub(super) fn plan(plan: &PlanView) -> String {
+    let head = format!(
+        "plan {}({}, {}): {} moves, {} to copy (at least {} for this balance); imbalance in {:.2} → {:.2}, out {:.2} → {:.2}",
+        plan.id.map_or_else(String::new, |id| format!("{id} ")),
+        plan.purpose,
+        word(&plan.standing),
+        plan.moves.len(),
+        size(plan.bytes),
+        size(plan.bytes_lower_bound),
+        plan.imbalance_before.bytes_in,
+        plan.imbalance_after.bytes_in,
+        plan.imbalance_before.bytes_out,
+        plan.imbalance_after.bytes_out,
+    );
+    let mut table = plain_table(&["partition", "from", "to", "copied", "state", "why"]);
+    for change in &plan.moves {
+        table.add_row([
+            format!("{}-{}", change.topic, change.partition),
+            ids(&change.from),
+            ids(&change.to),
+            copied(change),
+            change.state.clone(),
+            change.reason.clone(),
+        ]);
+    }
+    let unsolved: String = plan
+        .unsolved
+        .iter()
+        .map(|line| format!("\nunsolved: {line}"))
+        .collect();
+    format!("{head}\n{table}{unsolved}")
+}
+
+fn copied(change: &MoveView) -> String {
+    if change.leadership_only {
+        "leader only".to_owned()
+    } else {
+        format!("{} of {}", size(change.bytes_done), size(change.bytes))
+    }
+}
+
+/// The plan as `kafka-reassign-partitions --execute` takes it.
+pub(super) fn kafka_plan(plan: &PlanView) -> Result<String, serde_json::Error> {
+    let partitions: Vec<_> = plan
+        .moves
+        .iter()
+        .map(|change| {
+            serde_json::json!({ "topic": change.topic, "partition": change.partition, "replicas": change.to })
+        })
+        .collect();
+    serde_json::to_string_pretty(&serde_json::json!({ "version": 1, "partitions": partitions }))
+}
+
+fn ids(brokers: &[kafka::BrokerId]) -> String {
+    brokers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn size(bytes: u64) -> String {
+    Resource::Disk.amount(bytes as f64)
+}
+
+fn plain_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(header.iter().copied());
+    table
+}

@@ -1,0 +1,142 @@
+//! Time-decayed rates.
+//!
+//! A rate after a tick of length `dt` is `w · sample + (1 − w) · rate` with `w = 1 − e^(−dt/τ)`: the weight of a sample
+//! falls by e in every `τ`, whatever the spacing of ticks (A. Eckner, Algorithms for Unevenly Spaced Time Series, 2012).
+//! The average starts at 0, so that it is divided by the weight collected so far, `1 − e^(−elapsed/τ)`, as Kingma and
+//! Ba do (Adam, 2015, §3): the first sample counts in full.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::model::{Model, PartitionIndex, PartitionLoad};
+
+/// Time constant of the fast rates: a step shows to 63 % after it.
+pub const FAST: Duration = Duration::from_secs(10);
+/// Time constant of the slow rates.
+pub const SLOW: Duration = Duration::from_secs(300);
+
+/// One decayed average of a partition's load and the weight collected so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Decayed {
+    sum: PartitionLoad,
+    weight: f64,
+}
+
+impl Decayed {
+    fn add(&mut self, sample: &PartitionLoad, elapsed: Duration, constant: Duration) {
+        let new = -(-elapsed.as_secs_f64() / constant.as_secs_f64()).exp_m1();
+        let mix = |old: f64, sample: f64| new * sample + (1.0 - new) * old;
+        self.sum = PartitionLoad {
+            bytes_in: mix(self.sum.bytes_in, sample.bytes_in),
+            bytes_out: mix(self.sum.bytes_out, sample.bytes_out),
+            // A log's size is a level and not a rate: the latest counts.
+            disk: sample.disk,
+            cpu_leader: mix(self.sum.cpu_leader, sample.cpu_leader),
+            cpu_follower: mix(self.sum.cpu_follower, sample.cpu_follower),
+        };
+        self.weight = mix(self.weight, 1.0);
+    }
+
+    fn rate(&self) -> PartitionLoad {
+        if self.weight <= 0.0 {
+            return self.sum;
+        }
+        PartitionLoad {
+            bytes_in: self.sum.bytes_in / self.weight,
+            bytes_out: self.sum.bytes_out / self.weight,
+            disk: self.sum.disk,
+            cpu_leader: self.sum.cpu_leader / self.weight,
+            cpu_follower: self.sum.cpu_follower / self.weight,
+        }
+    }
+}
+
+/// Fast and slow rates of every partition, in the order of the latest model's rows.
+#[derive(Debug, Clone, Default)]
+pub struct Rates {
+    fast: Vec<Decayed>,
+    slow: Vec<Decayed>,
+    /// Name, id, first row and numbers of each topic of the latest model.
+    topics: HashMap<TopicKey, Vec<(i32, u32)>>,
+    at: Option<Duration>,
+}
+
+/// A topic of the same name and another id is another topic.
+type TopicKey = (kafka::ids::TopicName, [u8; 16]);
+
+impl Rates {
+    /// The tick that a first sample is taken to stand for.
+    const FIRST: Duration = Duration::from_secs(5);
+
+    /// Takes the loads of a model as the means since the last tick. A time that does not advance is ignored.
+    pub fn add(&mut self, model: &Model, now: Duration) {
+        let elapsed = match self.at {
+            None => Self::FIRST,
+            Some(before) => now.saturating_sub(before),
+        };
+        if elapsed.is_zero() {
+            return;
+        }
+        self.at = Some(now);
+        self.follow(model);
+        for row in model.partitions() {
+            let sample = model.load(row);
+            self.fast[row.get()].add(sample, elapsed, FAST);
+            self.slow[row.get()].add(sample, elapsed, SLOW);
+        }
+    }
+
+    /// Brings the columns into the order of the model's rows: what is gone is dropped, what is new starts empty.
+    fn follow(&mut self, model: &Model) {
+        let mut fast = vec![Decayed::default(); model.partitions().len()];
+        let mut slow = fast.clone();
+        let mut topics = HashMap::with_capacity(model.topics().len());
+        for row in model.topics() {
+            let topic = model.topic(row);
+            let key = (topic.name.clone(), topic.id);
+            let numbers: Vec<(i32, u32)> = model
+                .partitions_of(row)
+                .map(|partition| (model.number(partition).get(), partition.0))
+                .collect();
+            let known = self.topics.get(&key).map_or(&[][..], Vec::as_slice);
+            for &(number, new) in &numbers {
+                if let Ok(place) = known.binary_search_by_key(&number, |&(number, _)| number) {
+                    let old = known[place].1 as usize;
+                    fast[new as usize] = self.fast[old];
+                    slow[new as usize] = self.slow[old];
+                }
+            }
+            topics.insert(key, numbers);
+        }
+        (self.fast, self.slow, self.topics) = (fast, slow, topics);
+    }
+
+    /// The fast rate of a partition of the latest model; zero before the first tick.
+    pub fn fast(&self, partition: PartitionIndex) -> PartitionLoad {
+        self.fast
+            .get(partition.get())
+            .map(Decayed::rate)
+            .unwrap_or_default()
+    }
+
+    /// The slow rate of a partition of the latest model; zero before the first tick.
+    pub fn slow(&self, partition: PartitionIndex) -> PartitionLoad {
+        self.slow
+            .get(partition.get())
+            .map(Decayed::rate)
+            .unwrap_or_default()
+    }
+
+    /// The load to plan for: of each rate the greater of slow and fast, so that a plan neither forgets what is usual
+    /// nor overlooks what has just begun.
+    pub fn planning(&self, partition: PartitionIndex) -> PartitionLoad {
+        let (fast, slow) = (self.fast(partition), self.slow(partition));
+        PartitionLoad {
+            bytes_in: fast.bytes_in.max(slow.bytes_in),
+            bytes_out: fast.bytes_out.max(slow.bytes_out),
+            disk: fast.disk,
+            cpu_leader: fast.cpu_leader.max(slow.cpu_leader),
+            cpu_follower: fast.cpu_follower.max(slow.cpu_follower),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The decision: from what is journalled and what Kafka shows to the next safe steps.
+
+use std::time::Duration;
+
+use super::admission::{Admission, admit};
+use super::limits::{Guidance, Limits};
+use super::progress::Started;
+use super::seen::{Found, Seen};
+use super::step::{Change, MoveId, Step};
+use super::throttle::{Wanted, is_throttled};
+use crate::journal::{
+    ActivePlan, CoolDown, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress, MoveState,
+    Outcome, Phase, PlanId, Record, Spent, Timestamp,
+};
+
+/// How many finished plans the journal keeps.
+const HISTORY: usize = 50;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// All that a decision rests on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation<'a> {
+    pub(super) state: &'a ExecutionState,
+    pub(super) seen: &'a Seen,
+    pub(super) guidance: &'a Guidance,
+    pub(super) limits: &'a Limits,
+    pub(super) now: Timestamp,
+}
+
+/// The next safe steps. Doing them and deciding again leads to the end of every plan; doing some of them, or none, or
+/// not knowing which, is safe too.
+pub fn decide(
+    state: &ExecutionState,
+    seen: &Seen,
+    guidance: &Guidance,
+    limits: &Limits,
+    now: Timestamp,
+) -> Vec<Step> {
+    let situation = Situation {
+        state,
+        seen,
+        guidance,
+        limits,
+        now,
+    };
+    let mut steps = Vec::new();
+    let mut wanted = Wanted::default();
+    let mut spent = Spent {
+        minute: Timestamp(now.0 - now.0 % 60_000),
+        moves: 0,
+        bytes: 0,
+    };
+    for (id, plan) in &state.plans {
+        match plan.phase() {
+            Phase::Proposed => continue,
+            _ if plan.is_over() => steps.push(finish(*id, plan, &situation)),
+            phase => advance(*id, plan, phase, &situation, &mut wanted, &mut spent, &mut steps),
+        }
+    }
+    steps.extend(wanted.steps(&situation));
+    steps.extend(housekeeping(&situation, spent));
+    steps
+}
+
+fn advance(
+    id: PlanId,
+    plan: &ActivePlan,
+    phase: Phase,
+    situation: &Situation<'_>,
+    wanted: &mut Wanted,
+    spent: &mut Spent,
+    steps: &mut Vec<Step>,
+) {
+    let before = steps.len();
+    for (place, progress) in plan.moves.iter().filter(|(_, progress)| progress.is_in_flight()) {
+        if needs_throttle(progress) {
+            wanted.add(&progress.change, situation.guidance);
+        }
+        let started = Started {
+            id: MoveId {
+                plan: id,
+                place: *place,
+            },
+            progress,
+            phase,
+            situation,
+        };
+        steps.extend(started.next());
+    }
+    let admission = match phase {
+        Phase::Running => admit(id, plan, situation),
+        _ => stopped(id, plan),
+    };
+    for (id, outcome) in &admission.dropped {
+        steps.extend(drop_move(*id, outcome.clone(), plan, situation.now));
+    }
+    for id in &admission.copies {
+        if let Some(progress) = plan.moves.get(&id.place) {
+            wanted.add(&progress.change, situation.guidance);
+        }
+    }
+    let throttled = |id: &&MoveId| {
+        let progress = plan.moves.get(&id.place);
+        progress.is_some_and(|progress| is_throttled(&progress.change, situation))
+    };
+    let copies = admission.copies.iter().filter(throttled);
+    for id in admission.leaderships.iter().chain(copies) {
+        if let Some(progress) = plan.moves.get(&id.place) {
+            spent.moves += 1;
+            spent.bytes = spent.bytes.saturating_add(progress.change.bytes);
+            steps.push(start(*id, progress, situation));
+        }
+    }
+    if phase == Phase::Running && steps.len() == before {
+        steps.extend(lose_patience(id, plan, &admission, situation));
+    }
+}
+
+/// Replicas that may still be copied are throttled; those that wait for an election are not any more.
+fn needs_throttle(progress: &MoveProgress) -> bool {
+    !progress.change.is_leadership_only() && !matches!(progress.state, MoveState::Electing { .. })
+}
+
+/// Of a plan that is being stopped, no further move starts.
+fn stopped(id: PlanId, plan: &ActivePlan) -> Admission {
+    let waiting = plan.moves.iter();
+    let waiting = waiting.filter(|(_, progress)| progress.state == MoveState::Waiting);
+    Admission {
+        dropped: waiting
+            .map(|(place, _)| {
+                (
+                    MoveId {
+                        plan: id,
+                        place: *place,
+                    },
+                    Outcome::Stopped,
+                )
+            })
+            .collect(),
+        ..Admission::default()
+    }
+}
+
+fn drop_move(id: MoveId, outcome: Outcome, plan: &ActivePlan, now: Timestamp) -> Option<Step> {
+    let progress = plan.moves.get(&id.place)?;
+    let ended = progress.entering(MoveState::Ended { at: now, outcome });
+    Some(Step::note(vec![Record::Move(id.plan, id.place, Some(ended))]))
+}
+
+fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step {
+    let change = &progress.change;
+    let since = situation.now;
+    let in_place = matches!(situation.seen.find(change), Found::Same(found) if found.replicas == change.to);
+    let (state, request) = if in_place {
+        (
+            MoveState::Electing { since },
+            Change::Elect(change.partition.clone()),
+        )
+    } else {
+        let request = Change::Reassign(id, change.partition.clone(), change.to.clone());
+        (MoveState::Asked { since }, request)
+    };
+    let cool = CoolDown {
+        since,
+        left: change.removing().collect(),
+    };
+    let started = progress.entering(state);
+    let intent = vec![
+        Record::Move(id.plan, id.place, Some(started)),
+        Record::CoolDown(change.partition.clone(), Some(cool)),
+    ];
+    Step::intending(intent, request)
+}
+
+/// Ends the moves that wait for something that does not come, so that no plan stands in the way of a better one.
+fn lose_patience(
+    id: PlanId,
+    plan: &ActivePlan,
+    admission: &Admission,
+    situation: &Situation<'_>,
+) -> Vec<Step> {
+    let changes = plan.moves.values().filter_map(|progress| progress.state.since());
+    let begun = plan.head.as_ref().map(|head| head.phase_since);
+    let patience = Duration::from_secs(situation.limits.patience_seconds);
+    let waited = changes.chain(begun).max().map(|last| situation.now.since(last));
+    if waited.is_none_or(|waited| waited < patience) || plan.moves.values().any(MoveProgress::is_in_flight) {
+        return Vec::new();
+    }
+    let why = match &admission.waits_for {
+        Some(why) => why.clone(),
+        None => "the throttles could not be set".to_owned(),
+    };
+    let outcome = Outcome::NotStarted { why };
+    let waiting = plan.moves.iter();
+    let waiting = waiting.filter(|(_, progress)| progress.state == MoveState::Waiting);
+    waiting
+        .filter_map(|(place, _)| {
+            drop_move(
+                MoveId {
+                    plan: id,
+                    place: *place,
+                },
+                outcome.clone(),
+                plan,
+                situation.now,
+            )
+        })
+        .collect()
+}
+
+/// Takes a plan whose moves are all over into the history.
+fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
+    let mut records = vec![Record::Plan(id, None)];
+    records.extend(plan.moves.keys().map(|place| Record::Move(id, *place, None)));
+    let ended = plan.moves.values().filter_map(|progress| match &progress.state {
+        MoveState::Ended { outcome, .. } => Some(FinishedMove {
+            partition: progress.change.partition.clone(),
+            from: progress.change.from.clone(),
+            to: progress.change.to.clone(),
+            bytes: progress.change.bytes,
+            outcome: outcome.clone(),
+        }),
+        _ => None,
+    });
+    let mut moves: Vec<FinishedMove> = ended.collect();
+    if let Some(head) = &plan.head {
+        let total = moves.len();
+        let done = moves
+            .iter()
+            .filter(|ended| ended.outcome == Outcome::Done)
+            .count();
+        moves.truncate(FinishedPlan::MOST_MOVES);
+        let finished = FinishedPlan {
+            head: head.clone(),
+            finished_at: situation.now,
+            done,
+            total,
+            moves,
+        };
+        records.push(Record::Finished(id, Some(finished)));
+    }
+    let kept = situation.state.history.len();
+    let oldest = situation
+        .state
+        .history
+        .keys()
+        .take((kept + 1).saturating_sub(HISTORY));
+    records.extend(oldest.map(|old| Record::Finished(*old, None)));
+    Step::note(records)
+}
+
+/// Keeps account of the last hour, forgets what has cooled down, and notes which drained brokers are empty.
+fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
+    let mut records = Vec::new();
+    if spent.moves > 0 {
+        let recent = situation.state.usage.iter().copied();
+        let mut usage: Vec<Spent> = recent
+            .filter(|past| situation.now.since(past.minute) < HOUR)
+            .collect();
+        match usage.iter_mut().find(|past| past.minute == spent.minute) {
+            Some(minute) => {
+                minute.moves = minute.moves.saturating_add(spent.moves);
+                minute.bytes = minute.bytes.saturating_add(spent.bytes);
+            }
+            None => usage.push(spent),
+        }
+        records.push(Record::Usage(usage));
+    }
+    for (partition, cool) in &situation.state.cool_downs {
+        if !situation.is_cooling(cool) {
+            records.push(Record::CoolDown(partition.clone(), None));
+        }
+    }
+    for (broker, drain) in &situation.state.drains {
+        let empty = situation.seen.replicas_on(*broker) == 0;
+        if empty != drain.empty_since.is_some() {
+            let drain = Drain {
+                empty_since: empty.then_some(situation.now),
+                ..drain.clone()
+            };
+            records.push(Record::Drain(*broker, Some(drain)));
+        }
+    }
+    if records.is_empty() {
+        Vec::new()
+    } else {
+        vec![Step::note(records)]
+    }
+}

@@ -1,0 +1,358 @@
+//! Throttles: which are wanted, which are ours, and the steps from one to the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka::cluster::{ConfigChange, ConfigResource};
+use kafka::ids::{BrokerId, TopicName};
+
+use super::decide::Situation;
+use super::limits::Guidance;
+use super::progress::SETTLE;
+use super::seen::{SeenList, SeenRate};
+use super::step::{Change, Step};
+use crate::journal::{BrokerThrottle, Direction, ExecutionState, Record, TopicThrottle};
+use crate::plan::Move;
+
+/// A rate changes when it is this far off, relative to what it is.
+const HYSTERESIS: f64 = 0.1;
+
+/// How many of the values written last are remembered as ours.
+const REMEMBERED: usize = 4;
+
+/// How much faster than producers a copy has to be, so that it ever catches up.
+const CATCH_UP: f64 = 1.25;
+
+/// Throttles that the moves in flight, and those about to start, are to run under.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// With each broker the bytes per second that producers write to what it copies.
+    brokers: BTreeMap<(BrokerId, Direction), f64>,
+    replicas: BTreeMap<(TopicName, Direction), BTreeSet<String>>,
+}
+
+impl Wanted {
+    /// Adds what one copy needs: whoever may lead is throttled in sending, who gets a copy in receiving.
+    pub(super) fn add(&mut self, change: &Move, guidance: &Guidance) {
+        let produced = guidance.produced.get(&change.partition).copied().unwrap_or(0.0);
+        for broker in &change.from {
+            self.add_replica(change, *broker, Direction::Leader, produced);
+        }
+        for broker in change.adding() {
+            self.add_replica(change, broker, Direction::Follower, produced);
+        }
+    }
+
+    fn add_replica(&mut self, change: &Move, broker: BrokerId, direction: Direction, produced: f64) {
+        *self.brokers.entry((broker, direction)).or_default() += produced;
+        self.replicas
+            .entry((change.partition.topic.clone(), direction))
+            .or_default()
+            .insert(element(change, broker));
+    }
+
+    /// The steps from what is to what is wanted.
+    pub(super) fn steps(&self, situation: &Situation<'_>) -> Vec<Step> {
+        let state = situation.state;
+        let topics: BTreeSet<_> = self.replicas.keys().chain(state.topic_throttles.keys()).collect();
+        let brokers: BTreeSet<_> = self.brokers.keys().chain(state.broker_throttles.keys()).collect();
+        let nothing = BTreeSet::new();
+        let lists = topics.into_iter().filter_map(|at| {
+            let wanted = self.replicas.get(at).unwrap_or(&nothing);
+            list_step(&at.0, at.1, wanted, situation)
+        });
+        let rates = brokers
+            .into_iter()
+            .filter_map(|at| rate_step(at.0, at.1, self.brokers.get(at).copied(), situation));
+        // Lists without a rate throttle nothing, so the order in which the two appear does not matter.
+        lists.chain(rates).collect()
+    }
+}
+
+/// Whether everything that is to throttle a copy is in force.
+pub(super) fn is_throttled(change: &Move, situation: &Situation<'_>) -> bool {
+    let sources = change.from.iter().map(|broker| (*broker, Direction::Leader));
+    let targets = change.adding().map(|broker| (broker, Direction::Follower));
+    sources.chain(targets).all(|(broker, direction)| {
+        let topic = &change.partition.topic;
+        let listed = situation
+            .seen
+            .list(topic, direction)
+            .is_some_and(|list| list.is_all() || list.elements.contains(&element(change, broker)));
+        let dead = !situation.seen.alive.contains(&broker);
+        dead || (listed && has_rate(broker, direction, situation))
+    })
+}
+
+fn has_rate(broker: BrokerId, direction: Direction, situation: &Situation<'_>) -> bool {
+    let Some(rate) = situation.seen.rates.get(&(broker, direction)) else {
+        return false;
+    };
+    match situation.state.broker_throttles.get(&(broker, direction)) {
+        Some(ours) => ours.yielded || is_ours(ours, rate),
+        None => rate.is_limited() && used_by_others(broker, direction, situation),
+    }
+}
+
+fn element(change: &Move, broker: BrokerId) -> String {
+    format!("{}:{broker}", change.partition.partition)
+}
+
+fn list_step(
+    topic: &TopicName,
+    direction: Direction,
+    wanted: &BTreeSet<String>,
+    situation: &Situation<'_>,
+) -> Option<Step> {
+    let at = (topic.clone(), direction);
+    let ours = situation.state.topic_throttles.get(&at);
+    let id = situation.seen.topic_id(topic);
+    if let Some(ours) = ours
+        && id != Some(ours.topic_id)
+    {
+        let gone = id.is_some() || situation.now.since(ours.at) > SETTLE;
+        return gone.then(|| Step::note(vec![Record::TopicThrottle(topic.clone(), direction, None)]));
+    }
+    let list = List {
+        topic,
+        direction,
+        seen: situation.seen.list(topic, direction)?,
+        ours,
+        situation,
+    };
+    list.append(wanted, id?).or_else(|| list.take_back(wanted))
+}
+
+/// A topic's list of throttled replicas and our part of it.
+struct List<'a> {
+    topic: &'a TopicName,
+    direction: Direction,
+    seen: &'a SeenList,
+    ours: Option<&'a TopicThrottle>,
+    situation: &'a Situation<'a>,
+}
+
+impl List<'_> {
+    fn append(&self, wanted: &BTreeSet<String>, topic_id: [u8; 16]) -> Option<Step> {
+        let missing: Vec<String> = wanted.difference(&self.seen.elements).cloned().collect();
+        if missing.is_empty() || self.seen.is_all() {
+            return None;
+        }
+        let mut entries = self.ours.map(|ours| ours.entries.clone()).unwrap_or_default();
+        entries.extend(
+            missing
+                .iter()
+                .filter(|new| !entries.contains(new))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        let throttle = TopicThrottle {
+            topic_id,
+            present_before: self.ours.map_or(self.seen.present, |ours| ours.present_before),
+            entries,
+            at: self.situation.now,
+        };
+        let change = ConfigChange::Append {
+            name: self.direction.replicas().to_owned(),
+            value: missing.join(","),
+        };
+        Some(Step::intending(
+            vec![self.record(Some(throttle))],
+            Change::Throttle(self.resource(), change),
+        ))
+    }
+
+    /// Takes our elements out again, and the empty value that Kafka leaves if there was none before.
+    fn take_back(&self, wanted: &BTreeSet<String>) -> Option<Step> {
+        let ours = self.ours?;
+        let settled = self.situation.now.since(ours.at) > SETTLE;
+        if ours.entries.is_empty() {
+            if ours.present_before {
+                return Some(Step::note(vec![self.record(None)]));
+            }
+            if self.seen.present && self.seen.elements.is_empty() {
+                let change = ConfigChange::Delete {
+                    name: self.direction.replicas().to_owned(),
+                };
+                let change = Change::Unthrottle(self.resource(), change);
+                return Some(Step::settling(change, vec![self.record(None)]));
+            }
+            return settled.then(|| Step::note(vec![self.record(None)]));
+        }
+        let (kept, over): (Vec<String>, Vec<String>) = ours
+            .entries
+            .iter()
+            .cloned()
+            .partition(|entry| wanted.contains(entry));
+        if over.is_empty() {
+            return None;
+        }
+        let value = over.join(",");
+        let left = self.record(Some(TopicThrottle {
+            entries: kept,
+            at: self.situation.now,
+            ..ours.clone()
+        }));
+        if over.iter().any(|entry| self.seen.elements.contains(entry)) {
+            let name = self.direction.replicas().to_owned();
+            let change = Change::Unthrottle(self.resource(), ConfigChange::Subtract { name, value });
+            return Some(Step::settling(change, vec![left]));
+        }
+        settled.then(|| Step::note(vec![left]))
+    }
+
+    fn record(&self, throttle: Option<TopicThrottle>) -> Record {
+        Record::TopicThrottle(self.topic.clone(), self.direction, throttle)
+    }
+
+    fn resource(&self) -> ConfigResource {
+        ConfigResource::Topic(self.topic.clone())
+    }
+}
+
+fn rate_step(
+    broker: BrokerId,
+    direction: Direction,
+    produced: Option<f64>,
+    situation: &Situation<'_>,
+) -> Option<Step> {
+    let wanted = produced.is_some();
+    let seen = situation.seen.rates.get(&(broker, direction))?;
+    let rate = Rate {
+        broker,
+        direction,
+        seen,
+        produced: produced.unwrap_or(0.0),
+        situation,
+    };
+    let others = || used_by_others(broker, direction, situation);
+    match situation.state.broker_throttles.get(&(broker, direction)) {
+        None if wanted => (!(seen.is_limited() && others())).then(|| rate.set(None)),
+        None => None,
+        Some(ours) if ours.yielded => (!wanted).then(|| rate.forget()),
+        Some(ours) if is_ours(ours, seen) => {
+            if !wanted || (ours.before.is_some() && others()) {
+                return Some(rate.put_back(ours));
+            }
+            let current = ours
+                .written
+                .iter()
+                .find(|value| Some(value.to_string()) == seen.dynamic)?;
+            let target = rate.target() as f64;
+            let off = (target - *current as f64).abs() > HYSTERESIS * *current as f64;
+            off.then(|| rate.set(Some(ours)))
+        }
+        Some(ours) if seen.dynamic == ours.before => {
+            if wanted {
+                return (ours.before.is_none() || !others()).then(|| rate.set(Some(ours)));
+            }
+            (situation.now.since(ours.at) > SETTLE).then(|| rate.forget())
+        }
+        // Somebody has set it since; theirs stays.
+        Some(ours) if wanted => Some(Step::note(vec![rate.record(Some(BrokerThrottle {
+            yielded: true,
+            ..ours.clone()
+        }))])),
+        Some(_) => Some(rate.forget()),
+    }
+}
+
+/// A broker's rate in one direction.
+struct Rate<'a> {
+    broker: BrokerId,
+    direction: Direction,
+    seen: &'a SeenRate,
+    /// Bytes per second that producers write to what passes through the broker.
+    produced: f64,
+    situation: &'a Situation<'a>,
+}
+
+impl Rate<'_> {
+    /// What the broker can spare, in bytes per second, but not less than what lets a copy end.
+    fn target(&self) -> u64 {
+        let headroom = self.situation.guidance.headroom.get(&self.broker);
+        let spare = headroom.map_or(0.0, |headroom| match self.direction {
+            Direction::Leader => headroom.send,
+            Direction::Follower => headroom.receive,
+        });
+        let rate = spare.max(CATCH_UP * self.produced);
+        // Kafka takes a signed 64-bit number; no network is faster than this bound.
+        let rate = rate.clamp(0.0, 1e15) as u64;
+        rate.max(self.situation.limits.throttle_floor).max(1)
+    }
+
+    fn set(&self, ours: Option<&BrokerThrottle>) -> Step {
+        let rate = self.target();
+        let mut written = ours.map(|ours| ours.written.clone()).unwrap_or_default();
+        written.retain(|value| *value != rate);
+        written.push(rate);
+        let excess = written.len().saturating_sub(REMEMBERED);
+        written.drain(..excess);
+        let throttle = BrokerThrottle {
+            before: match ours {
+                Some(ours) => ours.before.clone(),
+                None => self.seen.dynamic.clone(),
+            },
+            written,
+            at: self.situation.now,
+            yielded: false,
+        };
+        let change = ConfigChange::Set {
+            name: self.direction.rate().to_owned(),
+            value: rate.to_string(),
+        };
+        Step::intending(
+            vec![self.record(Some(throttle))],
+            Change::Throttle(ConfigResource::Broker(self.broker), change),
+        )
+    }
+
+    fn put_back(&self, ours: &BrokerThrottle) -> Step {
+        let name = self.direction.rate().to_owned();
+        let change = match &ours.before {
+            Some(value) => ConfigChange::Set {
+                name,
+                value: value.clone(),
+            },
+            None => ConfigChange::Delete { name },
+        };
+        let change = Change::Unthrottle(ConfigResource::Broker(self.broker), change);
+        Step::settling(change, vec![self.record(None)])
+    }
+
+    fn forget(&self) -> Step {
+        Step::note(vec![self.record(None)])
+    }
+
+    fn record(&self, throttle: Option<BrokerThrottle>) -> Record {
+        Record::BrokerThrottle(self.broker, self.direction, throttle)
+    }
+}
+
+impl SeenRate {
+    fn is_limited(&self) -> bool {
+        self.dynamic.is_some() || self.inherited.is_some()
+    }
+}
+
+fn is_ours(ours: &BrokerThrottle, seen: &SeenRate) -> bool {
+    seen.dynamic != ours.before
+        && ours
+            .written
+            .iter()
+            .any(|value| Some(value.to_string()) == seen.dynamic)
+}
+
+fn used_by_others(broker: BrokerId, direction: Direction, situation: &Situation<'_>) -> bool {
+    situation
+        .seen
+        .is_throttled_by_others(broker, direction, |topic, element| {
+            is_our_element(situation.state, topic, direction, element)
+        })
+}
+
+fn is_our_element(state: &ExecutionState, topic: &TopicName, direction: Direction, element: &str) -> bool {
+    state
+        .topic_throttles
+        .get(&(topic.clone(), direction))
+        .is_some_and(|ours| ours.entries.iter().any(|entry| entry == element))
+}

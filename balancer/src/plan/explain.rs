@@ -1,0 +1,309 @@
+//! From a placement to a plan: ordered moves with reasons, figures and what stays unsolved.
+
+use kafka::ids::BrokerId;
+
+use super::ledger::{Ledger, Part};
+use super::oversized::Oversized;
+use super::placement::{NOTHING, Placement};
+use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings, bound};
+use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
+
+/// So many sentences about one kind of unsolved matter are enough.
+const SENTENCES: usize = 20;
+
+/// One partition's change, in rows.
+struct Change {
+    partition: PartitionIndex,
+    to: Vec<BrokerIndex>,
+    leader: BrokerIndex,
+    bytes: u64,
+    gain: f64,
+}
+
+/// Makes the plan.
+pub(super) fn explain(
+    request: &PlanRequest<'_>,
+    placement: &Placement<'_>,
+    stuck: &[(PartitionIndex, BrokerIndex)],
+    oversized: &[Oversized],
+) -> Plan {
+    let (model, settings) = (request.model, &request.settings);
+    let mut ledger = placement.ledger.clone();
+    reset(&mut ledger, model);
+    let before = imbalance(model, &ledger);
+
+    let mut changes = changes(placement);
+    for change in &mut changes {
+        change.gain = apply(&mut ledger, model, change);
+    }
+    changes.sort_by(|a, b| {
+        let worth = |c: &Change| c.gain / c.bytes.max(1) as f64;
+        (a.bytes > 0)
+            .cmp(&(b.bytes > 0))
+            .then(worth(b).total_cmp(&worth(a)))
+            .then(a.partition.cmp(&b.partition))
+    });
+    let kept = within_limits(&mut changes, settings);
+    reset(&mut ledger, model);
+    let moves: Vec<Move> = changes
+        .iter()
+        .map(|change| describe(&mut ledger, model, change, settings))
+        .collect();
+
+    let mut unsolved = unsolved(model, &ledger, stuck, oversized);
+    if !kept {
+        unsolved.push("the plan was cut at the most moves or bytes that are allowed".to_owned());
+    }
+    Plan {
+        purpose: request.purpose.clone(),
+        bytes: moves.iter().map(|change| change.bytes).sum(),
+        bytes_lower_bound: bound::lower_bound(model, &ledger, &ledger.load),
+        imbalance_before: before,
+        imbalance_after: imbalance(model, &ledger),
+        moves,
+        unsolved,
+    }
+}
+
+fn reset(ledger: &mut Ledger, model: &Model) {
+    for row in model.brokers() {
+        ledger.load[row.get()] = *model.broker_load(row);
+    }
+}
+
+fn changes(placement: &Placement<'_>) -> Vec<Change> {
+    let each = |partition: PartitionIndex| {
+        let before = placement.model.replicas(partition);
+        let now = placement.replicas(partition);
+        let leader = placement.leader(partition)?;
+        let added = now.iter().filter(|broker| !before.contains(broker)).count();
+        let followers = now.iter().copied().filter(|&broker| broker != leader);
+        Some(Change {
+            partition,
+            to: std::iter::once(leader).chain(followers).collect(),
+            leader,
+            bytes: (placement.model.load(partition).disk.ceil() as u64).saturating_mul(added as u64),
+            gain: 0.0,
+        })
+    };
+    placement.changed().into_iter().filter_map(each).collect()
+}
+
+/// Drops what exceeds the most moves or bytes, and tells whether nothing did.
+fn within_limits(changes: &mut Vec<Change>, settings: &PlanSettings) -> bool {
+    let all = changes.len();
+    changes.truncate(settings.max_moves);
+    if let Some(most) = settings.max_bytes {
+        let mut bytes = 0_u64;
+        changes.retain(|change| {
+            let fits = bytes.saturating_add(change.bytes) <= most;
+            if fits {
+                bytes += change.bytes;
+            }
+            fits
+        });
+    }
+    changes.len() == all
+}
+
+/// Applies a change to the ledger and returns by how much the excess falls.
+fn apply(ledger: &mut Ledger, model: &Model, change: &Change) -> f64 {
+    let load = model.load(change.partition);
+    let leader = model.leader(change.partition);
+    let mut gain = 0.0;
+    let mut add = |ledger: &mut Ledger, broker: BrokerIndex, sign: f64, leads: bool| {
+        let share = load.on_replica(leads);
+        let carried = ledger.load[broker.get()];
+        let changed = PerResource::from_fn(|r| carried[r] + sign * share[r]);
+        gain += ledger.excess(broker, &carried) - ledger.excess(broker, &changed);
+        ledger.load[broker.get()] = changed;
+    };
+    for &broker in model.replicas(change.partition) {
+        add(ledger, broker, -1.0, leader == Some(broker));
+    }
+    for &broker in &change.to {
+        add(ledger, broker, 1.0, change.leader == broker);
+    }
+    gain
+}
+
+fn describe(ledger: &mut Ledger, model: &Model, change: &Change, settings: &PlanSettings) -> Move {
+    let reason = reason(ledger, model, change);
+    let gain = apply(ledger, model, change);
+    let ids = |rows: &[BrokerIndex]| {
+        rows.iter()
+            .map(|&row| model.broker(row).id)
+            .collect::<Vec<BrokerId>>()
+    };
+    Move {
+        partition: model.name(change.partition),
+        topic_id: model.topic(model.topic_of(change.partition)).id,
+        from: ids(model.replicas(change.partition)),
+        from_leader: model.leader(change.partition).map(|row| model.broker(row).id),
+        to: ids(&change.to),
+        reason,
+        bytes: change.bytes,
+        gain,
+        expected_seconds: change.bytes as f64 / settings.throttle.max(1.0),
+    }
+}
+
+fn reason(ledger: &Ledger, model: &Model, change: &Change) -> String {
+    let before = model.replicas(change.partition);
+    let old_leader = model.leader(change.partition);
+    let load = model.load(change.partition);
+    let id = |row: BrokerIndex| model.broker(row).id;
+    let relieved = before
+        .iter()
+        .copied()
+        .filter(|&row| !change.to.contains(&row) || (old_leader == Some(row) && change.leader != row));
+    if let Some(leaving) = before.iter().find(|row| ledger.part[row.get()] == Part::Leaves) {
+        return format!(
+            "empties broker {}, which leaves: {} of disk and {} of bytes_in",
+            id(*leaving),
+            Resource::Disk.amount(load.disk),
+            Resource::BytesIn.amount(load.bytes_in)
+        );
+    }
+    let filled = change
+        .to
+        .iter()
+        .find(|&&row| ledger.part[row.get()] == Part::Fills && !before.contains(&row));
+    if let Some(&filled) = filled {
+        return format!(
+            "gives broker {} a share: {} of bytes_in and {} of disk",
+            id(filled),
+            Resource::BytesIn.amount(load.bytes_in),
+            Resource::Disk.amount(load.disk)
+        );
+    }
+    let hottest = relieved
+        .flat_map(|row| Resource::ALL.map(|r| (row, r, taken(model, change, row, r))))
+        .filter(|&(_, _, taken)| taken > 0.0)
+        .max_by(|a, b| relative(ledger, a.0, a.1).total_cmp(&relative(ledger, b.0, b.1)));
+    match hottest {
+        Some((row, r, taken)) => format!(
+            "takes {} of {} off broker {} ({:.0} % of mean)",
+            r.amount(taken),
+            r.name(),
+            id(row),
+            100.0 * relative(ledger, row, r)
+        ),
+        None => format!(
+            "makes room on the way of other moves: broker {} leads",
+            id(change.leader)
+        ),
+    }
+}
+
+/// What a change takes off a broker.
+fn taken(model: &Model, change: &Change, row: BrokerIndex, r: Resource) -> f64 {
+    let load = model.load(change.partition);
+    let before = load.on_replica(model.leader(change.partition) == Some(row))[r];
+    let stays = change.to.contains(&row);
+    before
+        - if stays {
+            load.on_replica(change.leader == row)[r]
+        } else {
+            0.0
+        }
+}
+
+/// A broker's load in parts of what it would carry at the mean.
+fn relative(ledger: &Ledger, row: BrokerIndex, r: Resource) -> f64 {
+    ledger.load[row.get()][r] * ledger.scale[row.get()][r]
+}
+
+/// Imbalance over the brokers that stay or fill.
+fn imbalance(model: &Model, ledger: &Ledger) -> Imbalance {
+    let staying = || model.brokers().filter(|&row| ledger.receives(row));
+    let mut load = PerResource::default();
+    let mut capacity = PerResource::default();
+    let mut worst = PerResource::default();
+    for row in staying() {
+        load += ledger.load[row.get()];
+        capacity += model.broker(row).capacity;
+        let own = ledger.load[row.get()].ratio(&model.broker(row).capacity);
+        worst = PerResource::from_fn(|r| worst[r].max(own[r]));
+    }
+    let mean = load.ratio(&capacity);
+    let of = |r: Resource| if mean[r] > 0.0 { worst[r] / mean[r] } else { 1.0 };
+    Imbalance {
+        bytes_in: of(Resource::BytesIn),
+        bytes_out: of(Resource::BytesOut),
+        cpu: of(Resource::Cpu),
+        disk: of(Resource::Disk),
+    }
+}
+
+fn unsolved(
+    model: &Model,
+    ledger: &Ledger,
+    stuck: &[(PartitionIndex, BrokerIndex)],
+    oversized: &[Oversized],
+) -> Vec<String> {
+    let id = |row: BrokerIndex| model.broker(row).id;
+    let mut told = Vec::new();
+    tell(
+        &mut told,
+        stuck.iter().map(|&(row, broker)| {
+            let why = if model.topic(model.topic_of(row)).excluded {
+                "its topic is excluded"
+            } else if model.is_immovable(row) {
+                "somebody else is reassigning it"
+            } else if model.leader(row).is_none() {
+                "it has no leader to copy from"
+            } else {
+                "no other broker may take it"
+            };
+            format!("{} stays on broker {}: {why}", model.name(row), id(broker))
+        }),
+    );
+    tell(&mut told, oversized.iter().map(|found| {
+        format!(
+            "{} takes {} of {}, more than the {} that a broker should carry: no placement helps, {} partitions would",
+            model.name(found.partition),
+            found.resource.amount(found.load),
+            found.resource.name(),
+            found.resource.amount(found.limit),
+            (found.load / found.limit).ceil()
+        )
+    }));
+    let hot = model
+        .brokers()
+        .filter(|&row| ledger.receives(row))
+        .flat_map(|row| {
+            let carried = ledger.load[row.get()];
+            Resource::ALL.into_iter().filter_map(move |r| {
+                let scale = ledger.scale[row.get()][r];
+                let beyond = (carried[r] - ledger.limit[row.get()][r]) * scale;
+                (beyond > NOTHING * 10.0).then(|| (row, r, carried[r] * scale))
+            })
+        });
+    tell(
+        &mut told,
+        hot.map(|(row, r, relative)| {
+            format!(
+                "broker {} stays at {:.0} % of mean {}: no allowed move helps enough for its bytes",
+                id(row),
+                100.0 * relative,
+                r.name()
+            )
+        }),
+    );
+    told
+}
+
+fn tell(told: &mut Vec<String>, sentences: impl Iterator<Item = String>) {
+    let mut more = 0;
+    for (row, sentence) in sentences.enumerate() {
+        if row < SENTENCES {
+            told.push(sentence);
+        } else {
+            more += 1;
+        }
+    }
+    if more > 0 {
+        told.push(format!("{more} more like the last"));
+    }
+}

@@ -1,0 +1,155 @@
+//! What each broker carries and should carry, and the price of the difference.
+
+use super::{PlanSettings, Purpose};
+use crate::model::{BrokerIndex, Model, PerResource, Resource};
+
+/// How a broker takes part in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It is balanced.
+    Stays,
+    /// It is to get its share.
+    Fills,
+    /// It is to be emptied.
+    Leaves,
+    /// It is left alone.
+    Absent,
+}
+
+/// Loads and limits of all brokers.
+#[derive(Debug, Clone)]
+pub(super) struct Ledger {
+    pub(super) part: Vec<Part>,
+    pub(super) load: Vec<PerResource>,
+    /// What a broker should carry at most.
+    pub(super) limit: Vec<PerResource>,
+    /// What a broker that fills should carry at least.
+    pub(super) least: Vec<PerResource>,
+    /// What a broker may be given, at most.
+    pub(super) ceiling: Vec<PerResource>,
+    /// 1 / what the broker would carry at the mean; 0 where the resource is not balanced.
+    pub(super) scale: Vec<PerResource>,
+    /// The mean utilisation once the leaving brokers' load is on the others.
+    pub(super) mean: PerResource,
+    /// The disk that a broker takes at the mean.
+    pub(super) mean_disk: f64,
+}
+
+impl Ledger {
+    pub(super) fn new(model: &Model, purpose: &Purpose, settings: &PlanSettings) -> Self {
+        let part: Vec<Part> = model.brokers().map(|row| part(model, purpose, row)).collect();
+        let load: Vec<PerResource> = model.brokers().map(|row| *model.broker_load(row)).collect();
+        let mut total = PerResource::default();
+        let mut capacity = PerResource::default();
+        let mut receivers = 0.0_f64;
+        for row in model.brokers() {
+            if part[row.get()] != Part::Absent {
+                total += load[row.get()];
+            }
+            if matches!(part[row.get()], Part::Stays | Part::Fills) {
+                capacity += model.broker(row).capacity;
+                receivers += 1.0;
+            }
+        }
+        let mean = total.ratio(&capacity);
+        let mut ledger = Self {
+            load,
+            limit: Vec::new(),
+            least: Vec::new(),
+            ceiling: Vec::new(),
+            scale: Vec::new(),
+            mean,
+            mean_disk: total.disk / receivers.max(1.0),
+            part,
+        };
+        for row in model.brokers() {
+            ledger.push_limits(row, &model.broker(row).capacity, settings);
+        }
+        ledger
+    }
+
+    fn push_limits(&mut self, row: BrokerIndex, capacity: &PerResource, settings: &PlanSettings) {
+        let (part, mean) = (self.part[row.get()], self.mean);
+        let balanced = |r: Resource| mean[r] > 0.0 && mean[r] >= settings.floor[r];
+        self.limit.push(PerResource::from_fn(|r| match part {
+            Part::Leaves => 0.0,
+            _ => (mean[r] * (1.0 + settings.threshold)).max(settings.floor[r]) * capacity[r],
+        }));
+        self.least.push(PerResource::from_fn(|r| match part {
+            Part::Fills if balanced(r) => mean[r] * (1.0 - settings.threshold) * capacity[r],
+            _ => 0.0,
+        }));
+        self.ceiling
+            .push(PerResource::from_fn(|r| capacity[r] * settings.headroom));
+        self.scale.push(PerResource::from_fn(|r| match part {
+            Part::Absent => 0.0,
+            Part::Leaves if mean[r] > 0.0 => 1.0 / (mean[r] * capacity[r]),
+            _ if balanced(r) => 1.0 / (mean[r] * capacity[r]),
+            _ => 0.0,
+        }));
+    }
+
+    /// Whether a broker may be given replicas or leaderships.
+    pub(super) fn receives(&self, broker: BrokerIndex) -> bool {
+        matches!(self.part[broker.get()], Part::Stays | Part::Fills)
+    }
+
+    /// How far a broker would be beyond its limits under a load, in parts of the mean.
+    fn beyond(&self, broker: usize, load: &PerResource, r: Resource) -> f64 {
+        let high = load[r] - self.limit[broker][r];
+        let low = self.least[broker][r] - load[r];
+        high.max(low).max(0.0) * self.scale[broker][r]
+    }
+
+    /// The excess of a broker over its limits, in parts of the mean, summed over resources.
+    pub(super) fn excess(&self, broker: BrokerIndex, load: &PerResource) -> f64 {
+        let row = broker.get();
+        Resource::ALL.iter().map(|&r| self.beyond(row, load, r)).sum()
+    }
+
+    /// A convex price of excess: one broker far beyond its limits is worse than many that are a little beyond, so
+    /// that heat may pass through a broker on its way to a cold one.
+    fn price(&self, broker: usize, load: &PerResource) -> f64 {
+        let each = |&r: &Resource| {
+            let beyond = self.beyond(broker, load, r);
+            beyond + beyond * beyond
+        };
+        Resource::ALL.iter().map(each).sum()
+    }
+
+    /// How the price changes when a broker's load does.
+    pub(super) fn price_of(&self, broker: BrokerIndex, change: &PerResource) -> f64 {
+        let load = &self.load[broker.get()];
+        self.price(broker.get(), &(*load + *change)) - self.price(broker.get(), load)
+    }
+
+    /// How full a broker would be: the greatest part of a limit that is used in a balanced resource.
+    pub(super) fn fill(&self, broker: BrokerIndex, change: &PerResource) -> f64 {
+        let row = broker.get();
+        let mut fill = 0.0_f64;
+        for r in Resource::ALL {
+            if self.scale[row][r] > 0.0 {
+                fill = fill.max((self.load[row][r] + change[r]) / self.limit[row][r]);
+            }
+        }
+        fill
+    }
+
+    /// Whether a broker may be given that much more without going beyond its headroom.
+    pub(super) fn has_room(&self, broker: BrokerIndex, more: &PerResource) -> bool {
+        let row = broker.get();
+        Resource::ALL
+            .iter()
+            .all(|&r| more[r] <= 0.0 || self.load[row][r] + more[r] <= self.ceiling[row][r])
+    }
+}
+
+fn part(model: &Model, purpose: &Purpose, row: BrokerIndex) -> Part {
+    let broker = model.broker(row);
+    match purpose {
+        Purpose::Drain(leaving) if leaving.contains(&broker.id) => Part::Leaves,
+        _ if !broker.counts() => Part::Absent,
+        Purpose::Fill(new) if new.contains(&broker.id) => Part::Fills,
+        _ => Part::Stays,
+    }
+}

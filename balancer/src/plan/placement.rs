@@ -1,0 +1,255 @@
+//! The placement that a search changes step by step, with loads kept up to date.
+
+use super::ledger::{Ledger, Part};
+use super::{PlanRequest, Purpose};
+use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource};
+
+/// A copy of one partition from one broker to another, and who leads afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Copy {
+    pub(super) partition: PartitionIndex,
+    pub(super) from: BrokerIndex,
+    pub(super) to: BrokerIndex,
+    pub(super) leader: BrokerIndex,
+}
+
+/// Who has which replica and who leads, and what follows from it.
+pub(super) struct Placement<'a> {
+    pub(super) model: &'a Model,
+    pub(super) ledger: Ledger,
+    replicas: Vec<BrokerIndex>,
+    leader: Vec<Option<BrokerIndex>>,
+    /// Partitions that a broker hosts; some that left it again may still be listed.
+    hosted: Vec<Vec<PartitionIndex>>,
+    movable: Vec<bool>,
+    changed: Vec<bool>,
+    touched: Vec<PartitionIndex>,
+}
+
+/// Changes of load, at most one a broker.
+pub(super) type Changes = Vec<(BrokerIndex, PerResource)>;
+
+impl<'a> Placement<'a> {
+    pub(super) fn new(request: &PlanRequest<'a>) -> Self {
+        let model = request.model;
+        let mut hosted: Vec<Vec<PartitionIndex>> = vec![Vec::new(); model.brokers().len()];
+        let mut replicas = Vec::with_capacity(model.replica_count());
+        for partition in model.partitions() {
+            for &broker in model.replicas(partition) {
+                hosted[broker.get()].push(partition);
+                replicas.push(broker);
+            }
+        }
+        let mut movable: Vec<bool> = model
+            .partitions()
+            .map(|row| {
+                !model.is_immovable(row)
+                    && model.leader(row).is_some()
+                    && !model.topic(model.topic_of(row)).excluded
+            })
+            .collect();
+        if !matches!(request.purpose, Purpose::Drain(_)) {
+            for name in &request.settings.cooling_down {
+                if let Some(row) = model.find(name) {
+                    movable[row.get()] = false;
+                }
+            }
+        }
+        Self {
+            ledger: Ledger::new(model, &request.purpose, &request.settings),
+            leader: model.partitions().map(|row| model.leader(row)).collect(),
+            changed: vec![false; movable.len()],
+            touched: Vec::new(),
+            model,
+            replicas,
+            hosted,
+            movable,
+        }
+    }
+
+    pub(super) fn replicas(&self, partition: PartitionIndex) -> &[BrokerIndex] {
+        &self.replicas[self.model.replica_range(partition)]
+    }
+
+    pub(super) fn leader(&self, partition: PartitionIndex) -> Option<BrokerIndex> {
+        self.leader[partition.get()]
+    }
+
+    pub(super) fn leads(&self, broker: BrokerIndex, partition: PartitionIndex) -> bool {
+        self.leader(partition) == Some(broker)
+    }
+
+    pub(super) fn hosts(&self, broker: BrokerIndex, partition: PartitionIndex) -> bool {
+        self.replicas(partition).contains(&broker)
+    }
+
+    pub(super) fn is_movable(&self, partition: PartitionIndex) -> bool {
+        self.movable[partition.get()]
+    }
+
+    /// Keeps a partition where it is.
+    pub(super) fn pin(&mut self, partition: PartitionIndex) {
+        self.movable[partition.get()] = false;
+    }
+
+    /// The partitions on a broker.
+    pub(super) fn on(&self, broker: BrokerIndex) -> impl Iterator<Item = PartitionIndex> + '_ {
+        self.hosted[broker.get()]
+            .iter()
+            .copied()
+            .filter(move |&partition| self.hosts(broker, partition))
+    }
+
+    /// The partitions that are not as they were, in the order in which they were first changed.
+    pub(super) fn changed(&self) -> Vec<PartitionIndex> {
+        let differs = |&row: &PartitionIndex| {
+            self.replicas(row) != self.model.replicas(row) || self.leader(row) != self.model.leader(row)
+        };
+        self.touched.iter().copied().filter(differs).collect()
+    }
+
+    /// What a broker carries of a partition.
+    pub(super) fn share(&self, broker: BrokerIndex, partition: PartitionIndex) -> PerResource {
+        let leads = self.leads(broker, partition);
+        self.model.load(partition).on_replica(leads)
+    }
+
+    /// What leading adds to following.
+    pub(super) fn leading(&self, partition: PartitionIndex) -> PerResource {
+        let load = self.model.load(partition);
+        load.on_replica(true) - load.on_replica(false)
+    }
+
+    /// Brokers that leave or are left alone are never given the leadership, and nobody beyond the headroom.
+    pub(super) fn may_lead(&self, broker: BrokerIndex, partition: PartitionIndex) -> bool {
+        self.ledger.receives(broker) && self.ledger.has_room(broker, &self.leading(partition))
+    }
+
+    /// How many other replicas share the rack, when the one on `from` is on `to` instead.
+    pub(super) fn rack_sharers(
+        &self,
+        partition: PartitionIndex,
+        from: BrokerIndex,
+        to: BrokerIndex,
+    ) -> usize {
+        let rack = self.model.rack(to);
+        self.replicas(partition)
+            .iter()
+            .filter(|&&other| other != from && self.model.rack(other) == rack)
+            .count()
+    }
+
+    /// Whether a replica may be copied there: a broker that receives and has none, and racks no worse than before.
+    pub(super) fn may_host(&self, partition: PartitionIndex, from: BrokerIndex, to: BrokerIndex) -> bool {
+        self.ledger.receives(to)
+            && !self.hosts(to, partition)
+            && self.rack_sharers(partition, from, to) <= self.rack_sharers(partition, from, from)
+    }
+
+    /// How loads change when a partition's replicas and leader become these.
+    pub(super) fn changes(
+        &self,
+        partition: PartitionIndex,
+        replicas: &[BrokerIndex],
+        leader: Option<BrokerIndex>,
+    ) -> Changes {
+        let load = self.model.load(partition);
+        let mut changes = Changes::with_capacity(replicas.len() + 1);
+        for &broker in self.replicas(partition) {
+            let before = self.share(broker, partition);
+            if !replicas.contains(&broker) {
+                changes.push((broker, PerResource::default() - before));
+            } else if self.leads(broker, partition) != (leader == Some(broker)) {
+                changes.push((broker, load.on_replica(leader == Some(broker)) - before));
+            }
+        }
+        for &broker in replicas {
+            if !self.hosts(broker, partition) {
+                changes.push((broker, load.on_replica(leader == Some(broker))));
+            }
+        }
+        changes
+    }
+
+    /// The replicas of a partition after a copy, in the same order.
+    pub(super) fn replicas_after(&self, copy: &Copy) -> Vec<BrokerIndex> {
+        let swap = |&broker: &BrokerIndex| if broker == copy.from { copy.to } else { broker };
+        self.replicas(copy.partition).iter().map(swap).collect()
+    }
+
+    /// How the price changes under changes of load.
+    pub(super) fn price_of(&self, changes: &Changes) -> f64 {
+        changes
+            .iter()
+            .map(|(broker, change)| self.ledger.price_of(*broker, change))
+            .sum()
+    }
+
+    /// The excess of the brokers named, before and after changes of load.
+    pub(super) fn excess_of(&self, changes: &Changes) -> f64 {
+        let each = |(broker, change): &(BrokerIndex, PerResource)| {
+            let load = self.ledger.load[broker.get()];
+            self.ledger.excess(*broker, &(load + *change)) - self.ledger.excess(*broker, &load)
+        };
+        changes.iter().map(each).sum()
+    }
+
+    /// Places a partition.
+    pub(super) fn place(
+        &mut self,
+        partition: PartitionIndex,
+        replicas: &[BrokerIndex],
+        leader: Option<BrokerIndex>,
+    ) {
+        for (broker, change) in self.changes(partition, replicas, leader) {
+            self.ledger.load[broker.get()] += change;
+        }
+        for &broker in replicas {
+            if !self.hosts(broker, partition) && !self.hosted[broker.get()].contains(&partition) {
+                self.hosted[broker.get()].push(partition);
+            }
+        }
+        let range = self.model.replica_range(partition);
+        self.replicas[range].copy_from_slice(replicas);
+        self.leader[partition.get()] = leader;
+        if !std::mem::replace(&mut self.changed[partition.get()], true) {
+            self.touched.push(partition);
+        }
+    }
+
+    /// Gives the leadership to another replica.
+    pub(super) fn lead(&mut self, partition: PartitionIndex, leader: BrokerIndex) {
+        let replicas = self.replicas(partition).to_vec();
+        self.place(partition, &replicas, Some(leader));
+    }
+
+    /// Makes a copy.
+    pub(super) fn copy(&mut self, copy: &Copy) {
+        let replicas = self.replicas_after(copy);
+        self.place(copy.partition, &replicas, Some(copy.leader));
+    }
+
+    /// Brokers in a part, by row.
+    pub(super) fn brokers(&self, part: Part) -> Vec<BrokerIndex> {
+        self.model
+            .brokers()
+            .filter(|row| self.ledger.part[row.get()] == part)
+            .collect()
+    }
+
+    /// Brokers that stay and exceed a limit, the worst first.
+    pub(super) fn hot(&self) -> Vec<BrokerIndex> {
+        let mut hot: Vec<(f64, BrokerIndex)> = self
+            .model
+            .brokers()
+            .filter(|&row| self.ledger.receives(row))
+            .map(|row| (self.ledger.excess(row, &self.ledger.load[row.get()]), row))
+            .filter(|&(excess, _)| excess > NOTHING)
+            .collect();
+        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        hot.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+/// Excess below this is rounding.
+pub(super) const NOTHING: f64 = 1e-9;

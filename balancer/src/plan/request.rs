@@ -1,0 +1,88 @@
+//! What a plan is asked for.
+
+use std::collections::HashSet;
+
+use kafka::ids::TopicPartition;
+use serde::Serialize;
+
+use super::Purpose;
+use crate::model::{BrokerState, Model, PerResource};
+
+/// What a good placement is and what it may cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanSettings {
+    /// How far a broker's utilisation may exceed the mean, in parts of the mean.
+    pub threshold: f64,
+    /// A broker whose utilisation is below this is never too hot, and a resource whose mean is below it is not
+    /// balanced.
+    pub floor: PerResource,
+    /// The part of its capacity that a broker may be given.
+    pub headroom: f64,
+    /// The least that a copy must gain (see [`super::Move::gain`]) for each mean broker's disk that it copies.
+    pub least_worth: f64,
+    /// The most moves of a plan; the most useful ones come first.
+    pub max_moves: usize,
+    /// The most bytes that a plan may copy.
+    pub max_bytes: Option<u64>,
+    /// The throttle that is foreseen for each move, in bytes per second.
+    pub throttle: f64,
+    /// Partitions that were moved lately and stay where they are.
+    pub cooling_down: HashSet<TopicPartition>,
+    /// Chooses among equals.
+    pub seed: u64,
+    /// How many swaps may be weighed; bounds the time of a plan.
+    pub effort: u64,
+}
+
+impl Default for PlanSettings {
+    fn default() -> Self {
+        Self {
+            threshold: 0.1,
+            floor: PerResource::splat(0.1),
+            headroom: 0.9,
+            least_worth: 0.02,
+            max_moves: usize::MAX,
+            max_bytes: None,
+            throttle: 50e6,
+            cooling_down: HashSet::new(),
+            seed: 0,
+            effort: 20_000_000,
+        }
+    }
+}
+
+/// What to plan.
+#[derive(Debug, Clone)]
+pub struct PlanRequest<'a> {
+    /// The cluster under the load to plan for.
+    pub model: &'a Model,
+    /// What the plan is for.
+    pub purpose: Purpose,
+    /// What a good placement is.
+    pub settings: PlanSettings,
+}
+
+impl Purpose {
+    /// What a cluster's states ask for: emptying brokers that drain or are dead, else giving new brokers their
+    /// share, else balance.
+    pub fn of_states(model: &Model) -> Self {
+        let with = |states: &[BrokerState]| {
+            model
+                .brokers()
+                .map(|row| model.broker(row))
+                .filter(|broker| states.contains(&broker.state))
+                .map(|broker| broker.id)
+                .collect::<Vec<_>>()
+        };
+        let leaving = with(&[BrokerState::Draining, BrokerState::Dead]);
+        if !leaving.is_empty() {
+            return Self::Drain(leaving);
+        }
+        let new = with(&[BrokerState::New]);
+        if new.is_empty() {
+            Self::Rebalance
+        } else {
+            Self::Fill(new)
+        }
+    }
+}

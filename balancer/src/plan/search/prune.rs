@@ -1,0 +1,148 @@
+//! Taking back what a plan does not need, and copying less where less is enough.
+
+use crate::model::{BrokerIndex, PartitionIndex};
+use crate::plan::ledger::Part;
+use crate::plan::placement::{Copy, NOTHING, Placement};
+
+/// Takes back every change whose absence does no harm, the most bytes first, then replaces copies by smaller ones.
+pub(in crate::plan) fn prune(placement: &mut Placement<'_>) {
+    take_back(placement);
+    copy_smaller(placement);
+    take_back(placement);
+}
+
+fn take_back(placement: &mut Placement<'_>) {
+    let mut changed: Vec<(f64, PartitionIndex)> = placement
+        .changed()
+        .into_iter()
+        .map(|row| (copied(placement, row), row))
+        .collect();
+    changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    for (_, partition) in changed {
+        let model = placement.model;
+        let (replicas, leader) = (model.replicas(partition), model.leader(partition));
+        let leaving = |broker: &BrokerIndex| placement.ledger.part[broker.get()] == Part::Leaves;
+        if replicas.iter().any(leaving) {
+            continue;
+        }
+        if harmless(placement, partition, replicas, leader) {
+            placement.place(partition, replicas, leader);
+        } else if leader.is_some_and(|leader| placement.hosts(leader, partition)) {
+            let kept = placement.replicas(partition).to_vec();
+            if harmless(placement, partition, &kept, leader) {
+                placement.place(partition, &kept, leader);
+            }
+        }
+    }
+}
+
+fn harmless(
+    placement: &Placement<'_>,
+    partition: PartitionIndex,
+    replicas: &[BrokerIndex],
+    leader: Option<BrokerIndex>,
+) -> bool {
+    let changes = placement.changes(partition, replicas, leader);
+    placement.excess_of(&changes) <= NOTHING && placement.price_of(&changes) <= NOTHING
+}
+
+/// Bytes that a partition's change copies.
+fn copied(placement: &Placement<'_>, partition: PartitionIndex) -> f64 {
+    let before = placement.model.replicas(partition);
+    let added = placement
+        .replicas(partition)
+        .iter()
+        .filter(|broker| !before.contains(broker))
+        .count();
+    added as f64 * placement.model.load(partition).disk
+}
+
+/// Replaces a copy by that of a smaller replica from the same broker where that is enough too.
+fn copy_smaller(placement: &mut Placement<'_>) {
+    let mut changed = placement.changed();
+    changed.sort_by(|&a, &b| {
+        copied(placement, b)
+            .total_cmp(&copied(placement, a))
+            .then(a.cmp(&b))
+    });
+    for partition in changed {
+        if let Some(made) = single_copy(placement, partition)
+            && let Some(smaller) = smaller(placement, &made)
+        {
+            let model = placement.model;
+            placement.place(partition, model.replicas(partition), model.leader(partition));
+            placement.copy(&smaller);
+        }
+    }
+}
+
+/// The one copy that a partition's change consists of.
+fn single_copy(placement: &Placement<'_>, partition: PartitionIndex) -> Option<Copy> {
+    let before = placement.model.replicas(partition);
+    let now = placement.replicas(partition);
+    let mut pairs = before.iter().zip(now).filter(|(a, b)| a != b);
+    let (&from, &to) = pairs.next()?;
+    let leader = placement.leader(partition)?;
+    let leaves = placement.ledger.part[from.get()] == Part::Leaves;
+    (pairs.next().is_none() && !leaves).then_some(Copy {
+        partition,
+        from,
+        to,
+        leader,
+    })
+}
+
+/// The smallest other replica whose copy would do instead of the one made.
+fn smaller(placement: &Placement<'_>, made: &Copy) -> Option<Copy> {
+    let model = placement.model;
+    let undo = placement.changes(
+        made.partition,
+        model.replicas(made.partition),
+        model.leader(made.partition),
+    );
+    let untouched = |row: PartitionIndex| placement.replicas(row) == model.replicas(row);
+    let load = placement.ledger.load[made.from.get()];
+    let back = load
+        + model
+            .load(made.partition)
+            .on_replica(model.leader(made.partition) == Some(made.from));
+    let allowed = placement.ledger.excess(made.from, &load) + NOTHING;
+    let relieves = |row| {
+        let after = back - placement.share(made.from, row);
+        placement.ledger.excess(made.from, &after) <= allowed
+    };
+    let mut best: Option<(f64, Copy)> = None;
+    for row in placement.on(made.from) {
+        let disk = model.load(row).disk;
+        if disk >= best.map_or(model.load(made.partition).disk, |(least, _)| least)
+            || !placement.is_movable(row)
+            || !untouched(row)
+            || !relieves(row)
+            || !placement.may_host(row, made.from, made.to)
+        {
+            continue;
+        }
+        let Some(leader) = placement.leader(row) else {
+            continue;
+        };
+        let copy = Copy {
+            partition: row,
+            leader: if leader == made.from { made.to } else { leader },
+            ..*made
+        };
+        let mut changes = placement.changes(row, &placement.replicas_after(&copy), Some(copy.leader));
+        for &(broker, change) in &undo {
+            match changes.iter_mut().find(|(other, _)| *other == broker) {
+                Some((_, sum)) => *sum += change,
+                None => changes.push((broker, change)),
+            }
+        }
+        let fits = changes
+            .iter()
+            .all(|(broker, change)| placement.ledger.has_room(*broker, change));
+        if fits && placement.excess_of(&changes) <= NOTHING {
+            best = Some((disk, copy));
+        }
+    }
+    best.map(|(_, copy)| copy)
+}

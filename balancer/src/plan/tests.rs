@@ -1,0 +1,365 @@
+//! What a plan promises, on generated clusters and on tiny ones.
+
+#[path = "../../benches/instances/mod.rs"]
+mod instances;
+
+use std::collections::{HashMap, HashSet};
+
+use instances::Instance;
+use kafka::ids::{BrokerId, TopicName, TopicPartition};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Broker, BrokerState, Builder, Model, PartitionLoad, PartitionRow, PerResource, Topic};
+
+fn request(model: &Model, purpose: Purpose) -> PlanRequest<'_> {
+    PlanRequest {
+        model,
+        purpose,
+        settings: PlanSettings::default(),
+    }
+}
+
+fn planned(model: &Model) -> Plan {
+    plan(&request(model, Purpose::of_states(model)))
+}
+
+/// The cluster after the plan, made anew from its rows.
+fn applied(model: &Model, plan: &Plan) -> Model {
+    let moves: HashMap<&TopicPartition, &Move> = plan.moves.iter().map(|m| (&m.partition, m)).collect();
+    assert_eq!(moves.len(), plan.moves.len(), "a partition is in the plan twice");
+    let mut builder = Builder::default();
+    for row in model.brokers() {
+        builder.broker(model.broker(row).clone());
+    }
+    for row in model.partitions() {
+        let name = model.name(row);
+        let topic = builder.topic(&name.topic, || model.topic(model.topic_of(row)).clone());
+        let before: Vec<BrokerId> = model.replicas(row).iter().map(|&b| model.broker(b).id).collect();
+        let (replicas, leader) = match moves.get(&name) {
+            Some(change) => {
+                assert_eq!(change.from, before);
+                (change.to.clone(), change.to.first().copied())
+            }
+            None => (before, model.leader(row).map(|b| model.broker(b).id)),
+        };
+        let row = PartitionRow {
+            topic,
+            number: name.partition,
+            leader,
+            replicas: &replicas,
+            load: *model.load(row),
+            immovable: false,
+        };
+        builder.partition(&row).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn distinct_racks(model: &Model, row: crate::model::PartitionIndex) -> usize {
+    let racks: HashSet<u32> = model.replicas(row).iter().map(|&b| model.rack(b)).collect();
+    racks.len()
+}
+
+fn assert_constraints(model: &Model, plan: &Plan) {
+    let after = applied(model, plan);
+    let settings = PlanSettings::default();
+    for row in model.partitions() {
+        assert_eq!(model.replicas(row).len(), after.replicas(row).len());
+        let possible = model.replicas(row).len().min(staying_racks(model));
+        assert!(distinct_racks(&after, row) >= distinct_racks(model, row).min(possible));
+    }
+    for change in &plan.moves {
+        for id in change.adding() {
+            let broker = model.find_broker(id).unwrap();
+            assert!(model.broker(broker).counts(), "{id} may not get anything");
+            let utilisation = after.utilisation(broker);
+            for r in Resource::ALL {
+                assert!(utilisation[r] <= settings.headroom + 1e-9 || !gained(model, &after, broker, r));
+            }
+        }
+    }
+    assert!(
+        plan.bytes >= plan.bytes_lower_bound,
+        "{} < {}",
+        plan.bytes,
+        plan.bytes_lower_bound
+    );
+    assert_eq!(plan.bytes, plan.moves.iter().map(|m| m.bytes).sum::<u64>());
+    if !model
+        .brokers()
+        .any(|b| model.broker(b).state == BrokerState::Draining)
+    {
+        let stated = &plan.imbalance_after;
+        let real = after.imbalance();
+        for (stated, real) in [
+            (stated.bytes_in, real.bytes_in),
+            (stated.bytes_out, real.bytes_out),
+            (stated.cpu, real.cpu),
+            (stated.disk, real.disk),
+        ] {
+            assert!((stated - real).abs() < 1e-6, "stated {stated}, is {real}");
+        }
+    }
+}
+
+fn staying_racks(model: &Model) -> usize {
+    let staying = model.brokers().filter(|&b| model.broker(b).counts());
+    staying.map(|b| model.rack(b)).collect::<HashSet<u32>>().len()
+}
+
+fn gained(model: &Model, after: &Model, broker: crate::model::BrokerIndex, r: Resource) -> bool {
+    after.broker_load(broker)[r] > model.broker_load(broker)[r] * (1.0 + 1e-9)
+}
+
+fn instances() -> impl Strategy<Value = Instance> {
+    (
+        3_usize..12,
+        2_usize..5,
+        30_usize..400,
+        0.0..1.2_f64,
+        0.2..0.75_f64,
+        any::<u64>(),
+        0_usize..3,
+    )
+        .prop_map(
+            |(brokers, racks, partitions, exponent, utilisation, seed, kind)| Instance {
+                brokers: brokers + 2,
+                racks,
+                partitions,
+                topics_exponent: exponent,
+                utilisation,
+                seed,
+                new: usize::from(kind == 1),
+                draining: usize::from(kind == 2),
+                hot: (seed % 4 == 0).then_some(0.7),
+                ..Instance::default()
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn every_plan_keeps_the_constraints_and_states_what_it_leaves(instance in instances()) {
+        let model = instance.model();
+        assert_constraints(&model, &planned(&model));
+    }
+
+    #[test]
+    fn the_same_request_gives_the_same_plan(instance in instances()) {
+        prop_assert_eq!(planned(&instance.model()), planned(&instance.model()));
+    }
+
+    #[test]
+    fn a_drained_broker_ends_without_replicas_or_the_plan_says_which_stay(instance in instances()) {
+        let model = Instance { draining: 1, new: 0, ..instance }.model();
+        let plan = planned(&model);
+        let after = applied(&model, &plan);
+        let drained = crate::model::BrokerIndex(0);
+        let left = after.partitions().filter(|&row| after.replicas(row).contains(&drained)).count();
+        prop_assert!(left == 0 || plan.unsolved.iter().any(|why| why.contains("stays on broker 0")));
+    }
+}
+
+fn cluster(brokers: usize, rows: &[(&[i32], PartitionLoad)]) -> Model {
+    let mut builder = Builder::default();
+    for id in 0..brokers as i32 {
+        builder.broker(Broker {
+            id: id.try_into().unwrap(),
+            rack: None,
+            state: BrokerState::Alive,
+            capacity: PerResource::splat(100.0),
+            excluded: false,
+        });
+    }
+    let name: TopicName = "t".parse().unwrap();
+    let topic = builder.topic(&name, || Topic {
+        name: name.clone(),
+        id: [0; 16],
+        excluded: false,
+        min_isr: 1,
+    });
+    for (number, (replicas, load)) in rows.iter().enumerate() {
+        let replicas: Vec<BrokerId> = replicas.iter().map(|&id| id.try_into().unwrap()).collect();
+        let row = PartitionRow {
+            topic,
+            number: (number as i32).try_into().unwrap(),
+            leader: Some(replicas[0]),
+            replicas: &replicas,
+            load: *load,
+            immovable: false,
+        };
+        builder.partition(&row).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn sends(bytes_out: f64) -> PartitionLoad {
+    PartitionLoad {
+        bytes_out,
+        disk: 1.0,
+        ..PartitionLoad::default()
+    }
+}
+
+fn takes(bytes_in: f64, disk: f64) -> PartitionLoad {
+    PartitionLoad {
+        bytes_in,
+        disk,
+        ..PartitionLoad::default()
+    }
+}
+
+#[test]
+fn where_leaders_suffice_no_byte_moves() {
+    let model = cluster(
+        3,
+        &[
+            (&[0, 1], sends(20.0)),
+            (&[0, 2], sends(20.0)),
+            (&[0, 1], sends(20.0)),
+        ],
+    );
+    let plan = planned(&model);
+    assert_eq!((plan.bytes, plan.bytes_lower_bound, plan.moves.len()), (0, 0, 2));
+    assert_eq!(plan.imbalance_before.bytes_out, 3.0);
+    assert_eq!(plan.imbalance_after.bytes_out, 1.0);
+    assert!(
+        plan.moves[0].reason.contains("off broker 0 (300 % of mean)"),
+        "{}",
+        plan.moves[0].reason
+    );
+}
+
+#[test]
+fn a_partition_too_large_for_every_broker_is_not_moved() {
+    let model = cluster(
+        4,
+        &[
+            (&[0], takes(80.0, 30.0)),
+            (&[0], takes(5.0, 10.0)),
+            (&[1], takes(10.0, 10.0)),
+            (&[2], takes(10.0, 10.0)),
+            (&[3], takes(10.0, 10.0)),
+        ],
+    );
+    let settings = PlanSettings {
+        floor: PerResource {
+            disk: 0.9,
+            ..PerResource::splat(0.1)
+        },
+        ..PlanSettings::default()
+    };
+    let plan = plan(&PlanRequest {
+        settings,
+        ..request(&model, Purpose::Cool)
+    });
+    assert_eq!(plan.moves, []);
+    assert!(
+        plan.unsolved[0].contains("t-0") && plan.unsolved[0].contains("partitions would"),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn a_move_helps_until_the_heat_is_gone() {
+    let hot = cluster(2, &[(&[0], takes(20.0, 10.0)), (&[0], takes(20.0, 10.0))]);
+    let cool = hot.with_loads(|_| takes(1.0, 1.0));
+    let change = &planned(&hot).moves[0];
+    assert!(still_helps(&hot, change, &PlanSettings::default()));
+    assert!(!still_helps(&cool, change, &PlanSettings::default()));
+    assert!(!still_helps(
+        &applied(&hot, &planned(&hot)),
+        change,
+        &PlanSettings::default()
+    ));
+}
+
+#[test]
+fn kafkas_json_names_only_what_changes() {
+    let model = cluster(
+        3,
+        &[
+            (&[0, 1], sends(30.0)),
+            (&[0, 2], sends(30.0)),
+            (&[1, 2], sends(30.0)),
+        ],
+    );
+    let json = output::kafka(&planned(&model)).unwrap();
+    assert_eq!(
+        json,
+        r#"{"version":1,"partitions":[{"topic":"t","partition":1,"replicas":[2,0]}]}"#
+    );
+}
+
+/// All sets of replicas of the tiny cluster's partitions, with leaders.
+fn all_placements(brokers: u32, size: usize) -> Vec<Vec<u32>> {
+    match size {
+        1 => (0..brokers).map(|a| vec![a]).collect(),
+        _ => (0..brokers)
+            .flat_map(|a| (0..brokers).filter(move |&b| b != a).map(move |b| vec![a, b]))
+            .collect(),
+    }
+}
+
+/// The fewest bytes with which any placement leaves every broker within the greater of its limit and `after`.
+fn fewest_bytes(model: &Model, ledger: &ledger::Ledger, after: &Model) -> f64 {
+    let choices: Vec<Vec<Vec<u32>>> = model
+        .partitions()
+        .map(|row| all_placements(model.brokers().len() as u32, model.replicas(row).len()))
+        .collect();
+    let mut best = f64::INFINITY;
+    let mut chosen = vec![0; choices.len()];
+    loop {
+        let mut loads = vec![PerResource::default(); model.brokers().len()];
+        let mut bytes = 0.0;
+        for (row, &choice) in model.partitions().zip(&chosen) {
+            for (slot, &broker) in choices[row.get()][choice].iter().enumerate() {
+                loads[broker as usize] += model.load(row).on_replica(slot == 0);
+                if !model.replicas(row).iter().any(|old| old.0 == broker) {
+                    bytes += model.load(row).disk;
+                }
+            }
+        }
+        let allowed = |row: crate::model::BrokerIndex| {
+            Resource::ALL.iter().all(|&r| {
+                let limit = ledger.limit[row.get()][r].max(after.broker_load(row)[r]);
+                ledger.scale[row.get()][r] == 0.0 || loads[row.get()][r] <= limit + 1e-9
+            })
+        };
+        if bytes < best && model.brokers().all(allowed) {
+            best = bytes;
+        }
+        let Some(digit) = (0..chosen.len()).find(|&d| chosen[d] + 1 < choices[d].len()) else {
+            return best;
+        };
+        chosen[digit] += 1;
+        chosen[..digit].fill(0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_placement_of_the_same_result_copies_fewer_bytes_than_the_bound(
+        rows in prop::collection::vec((0_usize..6, 1.0..25.0_f64, 0.0..25.0_f64, 1.0..25.0_f64), 2..6),
+        single in any::<bool>(),
+    ) {
+        let rows: Vec<(Vec<i32>, PartitionLoad)> = rows.into_iter().map(|(place, bytes_in, bytes_out, disk)| {
+            let places = all_placements(3, if single { 1 } else { 2 });
+            let replicas = places[place % places.len()].iter().map(|&b| b as i32).collect();
+            let load = PartitionLoad { bytes_in, bytes_out, disk, cpu_leader: bytes_in + bytes_out, cpu_follower: bytes_in };
+            (replicas, load)
+        }).collect();
+        let borrowed: Vec<(&[i32], PartitionLoad)> = rows.iter().map(|(r, l)| (r.as_slice(), *l)).collect();
+        let model = cluster(3, &borrowed);
+        let plan = planned(&model);
+        let ledger = ledger::Ledger::new(&model, &plan.purpose, &PlanSettings::default());
+        let fewest = fewest_bytes(&model, &ledger, &applied(&model, &plan));
+        prop_assert!(plan.bytes_lower_bound as f64 <= fewest + 1e-6, "{} > {fewest}", plan.bytes_lower_bound);
+        prop_assert!(plan.bytes_lower_bound <= plan.bytes);
+    }
+}

@@ -1,0 +1,79 @@
+//! What people ask of a running balancer.
+
+use kafka::ids::BrokerId;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::execute::ExecuteError;
+use crate::journal::Mode;
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Execute the plan that waits.
+    Approve {
+        /// Its number.
+        plan: u64,
+    },
+    /// Stop executing and go into `observe`.
+    Stop {
+        /// Cancel what is in progress instead of finishing it.
+        at_once: bool,
+    },
+    /// Empty brokers.
+    Drain {
+        /// Their ids.
+        brokers: Vec<BrokerId>,
+    },
+    /// Let brokers take load again.
+    Undrain {
+        /// Their ids.
+        brokers: Vec<BrokerId>,
+    },
+    /// Plan now, although nothing may be hot.
+    Rebalance,
+    /// Go into another mode.
+    Mode(Mode),
+}
+
+/// An action and where its answer goes.
+#[derive(Debug)]
+pub struct Command {
+    /// What to do.
+    pub action: Action,
+    /// A sentence that says what came of it.
+    pub answer: oneshot::Sender<Result<String, ActionError>>,
+}
+
+/// Why an action could not be done.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// The balancer ends.
+    #[error("the balancer is shutting down")]
+    ShuttingDown,
+    /// The journal has not been opened (yet).
+    #[error("the journal is not open ({0}); nothing can be changed until it is")]
+    NoJournal(String),
+    /// Another balancer has taken over.
+    #[error("another balancer has taken over this cluster; ask that one")]
+    Fenced,
+    /// There is no such broker.
+    #[error("broker {0} is not part of the cluster; `status` lists the brokers")]
+    UnknownBroker(BrokerId),
+    /// The executor refused.
+    #[error(transparent)]
+    Refused(ExecuteError),
+    /// Kafka could not be asked or the journal not be written.
+    #[error("{0}; try again")]
+    NotNow(String),
+}
+
+impl From<ExecuteError> for ActionError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Fenced => Self::Fenced,
+            ExecuteError::Journal(_) | ExecuteError::Cluster(_) => Self::NotNow(error.to_string()),
+            other => Self::Refused(other),
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! One tick after another: look, detect, execute, plan, show.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kafka::error::with_causes;
+use kafka::{BrokerId, Cluster, CompactedLog, TopicPartition};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::action::{Action, ActionError, Command};
+use super::clock::Clock;
+use super::guidance::guidance;
+use super::show::{self, Picture};
+use crate::api::view::View;
+use crate::config::Config;
+use crate::detect::{Detection, Detector};
+use crate::execute::{ExecuteError, Executor, Limits};
+use crate::journal::{Mode, Phase, PlanId, StopHow};
+use crate::model::Model;
+use crate::observe::{Observation, ObserveError, Observer, Standing};
+use crate::plan::{Plan, PlanRequest, PlanSettings, Purpose, plan, still_helps};
+
+/// The loop and all that it remembers.
+pub(super) struct Balancer<C, L: CompactedLog> {
+    config: Config,
+    clock: Clock,
+    cluster: C,
+    log: L,
+    observer: Observer<C>,
+    detector: Detector,
+    hands: Hands<C, L>,
+    last: Option<Looked>,
+    rebalance_asked: bool,
+    suggestion: Option<Plan>,
+    problems: Vec<String>,
+    publish: watch::Sender<Arc<View>>,
+}
+
+/// What the last look found.
+struct Looked {
+    observation: Observation,
+    detection: Detection,
+}
+
+/// What acts, as far as it may.
+enum Hands<C, L: CompactedLog> {
+    /// The journal could not be opened yet.
+    Opening {
+        /// Why not.
+        reason: String,
+    },
+    /// This balancer is the one that acts.
+    Open(Box<Executor<C, L>>),
+    /// Another one has taken over. Opening the journal again would fence that one in turn, so this one only watches.
+    Fenced,
+}
+
+impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
+    pub(super) fn new(
+        config: &Config,
+        cluster: C,
+        log: L,
+        publish: watch::Sender<Arc<View>>,
+    ) -> Result<Self, ObserveError> {
+        Ok(Self {
+            clock: Clock::start(),
+            observer: Observer::new(cluster.clone(), config)?,
+            detector: Detector::new(config.heat.detect()),
+            hands: Hands::Opening {
+                reason: "not tried yet".to_owned(),
+            },
+            last: None,
+            rebalance_asked: false,
+            suggestion: None,
+            problems: Vec::new(),
+            publish,
+            cluster,
+            log,
+            config: config.clone(),
+        })
+    }
+
+    /// Runs until `stop`. What is being copied goes on in Kafka; the next balancer finds it in the journal.
+    pub(super) async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(self.config.tick);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                command = actions.recv() => match command {
+                    // An action shows at once in what it changes, so a whole tick follows it.
+                    Some(command) => {
+                        let answer = self.act(command.action).await;
+                        if command.answer.send(answer).is_err() {
+                            tracing::debug!("Whoever asked for the action has gone.");
+                        }
+                        ticks.reset_immediately();
+                    }
+                    None => return,
+                },
+                _ = ticks.tick() => {
+                    let tick = self.tick();
+                    if stop.run_until_cancelled(tick).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tick(&mut self) {
+        let started = Instant::now();
+        self.problems.clear();
+        self.open_journal().await;
+        let standing = self.standing();
+        let clock = self.clock;
+        let seen = match self.observer.look(&standing, move || clock.moment()).await {
+            Ok(observation) => {
+                let model = &observation.sight.model;
+                let detection = self.detector.tick(model, clock.steady());
+                self.last = Some(Looked {
+                    observation,
+                    detection,
+                });
+                self.execute().await;
+                self.plan().await;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "The cluster cannot be seen."
+                );
+                self.problems.push(with_causes(&error));
+                false
+            }
+        };
+        self.show(started.elapsed());
+        crate::metrics::count_tick(seen, started.elapsed());
+    }
+
+    async fn open_journal(&mut self) {
+        if !matches!(self.hands, Hands::Opening { .. }) {
+            return;
+        }
+        let limits = Limits::from(&self.config.execute);
+        let opened = Executor::open(self.cluster.clone(), &self.log, limits, self.config.mode).await;
+        self.hands = match opened {
+            Ok(executor) => {
+                tracing::info!(mode = ?executor.mode(), "The journal is open; this balancer is the one that acts.");
+                for skipped in executor.skipped_records() {
+                    tracing::warn!(%skipped, "A record of the journal was left alone.");
+                }
+                Hands::Open(Box::new(executor))
+            }
+            Err(ExecuteError::Fenced) => Hands::Fenced,
+            Err(error) => {
+                let reason = with_causes(&error);
+                tracing::warn!(%reason, "The journal cannot be opened; trying again with the next tick.");
+                Hands::Opening { reason }
+            }
+        };
+    }
+
+    fn standing(&self) -> Standing {
+        let Hands::Open(executor) = &self.hands else {
+            return Standing::default();
+        };
+        Standing {
+            draining: executor.drains().keys().copied().collect(),
+            own: executor.own_partitions(),
+        }
+    }
+
+    async fn execute(&mut self) {
+        let now = self.clock.timestamp();
+        let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
+            return;
+        };
+        let model = &looked.observation.sight.model;
+        let current = self.detector.current_model(model);
+        let settings = settings(&self.config, BTreeSet::new());
+        let moving = executor.moving();
+        let guidance = guidance(&current, &looked.observation.reports, moving, &settings);
+        match executor.tick(&guidance, now).await {
+            Ok(report) => {
+                for (partition, outcome) in &report.ended {
+                    tracing::info!(%partition, ?outcome, "A move has ended.");
+                }
+                for plan in &report.finished {
+                    tracing::info!(%plan, "The plan is over.");
+                }
+                crate::metrics::count_execution(&report, show::outcome_name);
+                self.problems.extend(report.problems);
+            }
+            Err(error) => self.note_failure(error),
+        }
+    }
+
+    fn note_failure(&mut self, error: ExecuteError) {
+        if matches!(error, ExecuteError::Fenced) {
+            tracing::error!("Another balancer has taken over; this one only watches from now on.");
+            self.hands = Hands::Fenced;
+        } else {
+            let problem = with_causes(&error);
+            tracing::warn!(%problem, "Nothing could be executed in this tick.");
+            self.problems.push(problem);
+        }
+    }
+
+    /// Plans when nothing is being executed and there is a reason to.
+    async fn plan(&mut self) {
+        let now = self.clock.timestamp();
+        let Some(looked) = &self.last else { return };
+        let (mode, cooling_down) = match &self.hands {
+            Hands::Open(executor) if executor.is_busy() => {
+                self.suggestion = None;
+                return;
+            }
+            Hands::Open(executor) => (executor.mode(), executor.cooling_down(now)),
+            Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new()),
+        };
+        let settings = settings(&self.config, cooling_down);
+        let model = self.detector.planning_model(&looked.observation.sight.model);
+        if self.proposal_stands(&model, &settings) {
+            return;
+        }
+        let made = self.purpose(&model, &looked.detection).map(|purpose| {
+            plan(&PlanRequest {
+                model: &model,
+                purpose,
+                settings,
+            })
+        });
+        self.rebalance_asked = false;
+        self.problems
+            .extend(made.iter().flat_map(|plan| plan.unsolved.clone()));
+        let made = made.filter(|plan| !plan.moves.is_empty());
+        match (mode, made) {
+            (Mode::Observe, made) => self.suggestion = made,
+            (Mode::Approve | Mode::Auto, None) => self.suggestion = None,
+            (Mode::Approve | Mode::Auto, Some(made)) => self.start(made).await,
+        }
+    }
+
+    /// Why a plan is due, if one is: what somebody asked for comes first.
+    fn purpose(&self, model: &Model, detection: &Detection) -> Option<Purpose> {
+        match Purpose::of_states(model) {
+            Purpose::Rebalance if self.rebalance_asked => Some(Purpose::Rebalance),
+            Purpose::Rebalance => (!detection.brokers.is_empty()).then_some(Purpose::Cool),
+            asked => Some(asked),
+        }
+    }
+
+    /// Whether a plan that waits for approval is still worth waiting for. One that is not is replaced.
+    fn proposal_stands(&self, model: &Model, settings: &PlanSettings) -> bool {
+        let Hands::Open(executor) = &self.hands else {
+            return false;
+        };
+        let Some(plan) = executor
+            .status()
+            .plan
+            .filter(|plan| plan.phase == Phase::Proposed)
+        else {
+            return false;
+        };
+        !self.rebalance_asked
+            && plan
+                .moves
+                .iter()
+                .any(|status| still_helps(model, &status.progress.change, settings))
+    }
+
+    async fn start(&mut self, made: Plan) {
+        self.suggestion = None;
+        let now = self.clock.timestamp();
+        let Hands::Open(executor) = &mut self.hands else {
+            return;
+        };
+        tracing::info!(
+            purpose = ?made.purpose,
+            leadership_changes = made.leadership_changes(),
+            replica_moves = made.replica_moves(),
+            bytes = made.bytes,
+            bytes_lower_bound = made.bytes_lower_bound,
+            "There is a plan."
+        );
+        match executor.start(made, now).await {
+            // The first change goes out in the same tick: each second that a broker is hot counts.
+            Ok(_) => self.execute().await,
+            Err(error) => self.note_failure(error),
+        }
+    }
+
+    async fn act(&mut self, action: Action) -> Result<String, ActionError> {
+        let now = self.clock.timestamp();
+        tracing::info!(?action, "Somebody asks for an action.");
+        let known = self.known_brokers();
+        let executor = match &mut self.hands {
+            Hands::Open(executor) => executor,
+            Hands::Opening { reason } => return Err(ActionError::NoJournal(reason.clone())),
+            Hands::Fenced => return Err(ActionError::Fenced),
+        };
+        let done = match action {
+            Action::Approve { plan } => {
+                executor.approve(PlanId(plan), now).await?;
+                format!("Plan {plan} is being executed.")
+            }
+            Action::Stop { at_once } => {
+                let how = if at_once { StopHow::AtOnce } else { StopHow::Gently };
+                let stopped = executor.stop(how, now).await;
+                executor.set_mode(Mode::Observe, now).await?;
+                stopped?;
+                match how {
+                    StopHow::AtOnce => {
+                        "Moves in progress are being cancelled; the mode is observe.".to_owned()
+                    }
+                    StopHow::Gently => {
+                        "Moves in progress are finished, no other starts; the mode is observe.".to_owned()
+                    }
+                }
+            }
+            Action::Drain { brokers } => {
+                if let Some(unknown) = brokers.iter().find(|broker| !known.contains(broker)) {
+                    return Err(ActionError::UnknownBroker(*unknown));
+                }
+                for broker in &brokers {
+                    executor.drain(*broker, now).await?;
+                }
+                format!("Brokers {} are to be emptied.", list(&brokers))
+            }
+            Action::Undrain { brokers } => {
+                for broker in &brokers {
+                    executor.undrain(*broker).await?;
+                }
+                format!("Brokers {} may take load again.", list(&brokers))
+            }
+            Action::Rebalance => {
+                self.rebalance_asked = true;
+                "A plan for a better balance is being made.".to_owned()
+            }
+            Action::Mode(mode) => {
+                executor.set_mode(mode, now).await?;
+                format!("The mode is {}.", show::mode_name(mode))
+            }
+        };
+        Ok(done)
+    }
+
+    fn known_brokers(&self) -> BTreeSet<BrokerId> {
+        let description = self.last.iter().map(|looked| &looked.observation.description);
+        description
+            .flat_map(|description| &description.brokers)
+            .map(|broker| broker.id)
+            .collect()
+    }
+
+    fn show(&self, took: Duration) {
+        let status = match &self.hands {
+            Hands::Open(executor) => Some(executor.status()),
+            Hands::Opening { .. } | Hands::Fenced => None,
+        };
+        let mut problems = self.problems.clone();
+        match &self.hands {
+            Hands::Opening { reason } => problems.push(format!("the journal is not open: {reason}")),
+            Hands::Fenced => {
+                problems.push("another balancer has taken over; this one only watches".to_owned())
+            }
+            Hands::Open(_) => {}
+        }
+        let before = Arc::clone(&self.publish.borrow());
+        let view = match &self.last {
+            None => show::blind(&before, problems),
+            Some(looked) => show::view(&Picture {
+                observation: &looked.observation,
+                current: &self.detector.current_model(&looked.observation.sight.model),
+                detection: &looked.detection,
+                status: status.as_ref(),
+                suggestion: self.suggestion.as_ref(),
+                fenced: matches!(self.hands, Hands::Fenced),
+                clock: self.clock,
+                took,
+                problems,
+            }),
+        };
+        crate::metrics::show(&before, &view);
+        self.publish.send_replace(Arc::new(view));
+    }
+}
+
+fn settings(config: &Config, cooling_down: BTreeSet<TopicPartition>) -> PlanSettings {
+    PlanSettings {
+        cooling_down: cooling_down.into_iter().collect(),
+        ..config.heat.plan(&config.plan)
+    }
+}
+
+fn list(brokers: &[BrokerId]) -> String {
+    brokers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

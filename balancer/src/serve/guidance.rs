@@ -1,0 +1,106 @@
+//! What the load says about a plan that is being made: pure.
+
+use std::collections::BTreeMap;
+
+use kafka::ids::{BrokerId, TopicPartition};
+
+use crate::execute::{Guidance, Headroom};
+use crate::journal::{MoveProgress, MoveState, PlanHead};
+use crate::model::{Model, Resource};
+use crate::observe::BrokerReport;
+use crate::plan::{Move, PlanSettings, Purpose, still_helps};
+
+/// Gathers what the executor has to know of the load: what brokers can spare, which moves no longer help, how full disks
+/// are and how far copies have come.
+pub(super) fn guidance<'a>(
+    model: &Model,
+    reports: &BTreeMap<BrokerId, BrokerReport>,
+    plan: Option<(&PlanHead, impl Iterator<Item = &'a MoveProgress>)>,
+    settings: &PlanSettings,
+) -> Guidance {
+    let mut guidance = Guidance {
+        headroom: model
+            .brokers()
+            .map(|row| (model.broker(row).id, headroom(model, row)))
+            .collect(),
+        usable_bytes: reports
+            .iter()
+            .filter_map(|(id, known)| Some((*id, usable_bytes(known)?)))
+            .collect(),
+        ..Guidance::default()
+    };
+    let Some((head, moves)) = plan else {
+        return guidance;
+    };
+    let mut copying = BTreeMap::new();
+    for MoveProgress { change, state, .. } in moves {
+        match state {
+            MoveState::Waiting if !helps(model, change, &head.purpose, settings) => {
+                let why = "under the load of now it would not make the cluster better".to_owned();
+                guidance.useless.insert(change.partition.clone(), why);
+            }
+            MoveState::Asked { .. } | MoveState::Copying { .. } => {
+                copying.insert(change.partition.clone(), change.adding().collect::<Vec<_>>());
+            }
+            _ => {}
+        }
+    }
+    guidance.copied = copied(reports, &copying);
+    guidance
+}
+
+/// A broker is emptied or filled because somebody decided so, whatever the load.
+fn helps(model: &Model, change: &Move, purpose: &Purpose, settings: &PlanSettings) -> bool {
+    match purpose {
+        Purpose::Drain(_) | Purpose::Fill(_) => true,
+        Purpose::Cool | Purpose::Rebalance => still_helps(model, change, settings),
+    }
+}
+
+/// The model counts what clients send and receive and what replicas in sync copy, not what a reassignment copies.
+fn headroom(model: &Model, row: crate::model::BrokerIndex) -> Headroom {
+    let (capacity, load) = (&model.broker(row).capacity, model.broker_load(row));
+    let spare = |resource: Resource| (capacity[resource] - load[resource]).max(0.0);
+    Headroom {
+        send: spare(Resource::BytesOut),
+        receive: spare(Resource::BytesIn),
+    }
+}
+
+fn usable_bytes(known: &BrokerReport) -> Option<u64> {
+    known
+        .report
+        .as_ref()?
+        .log_dirs
+        .iter()
+        .map(|volume| volume.usable_bytes)
+        .sum()
+}
+
+/// Bytes that the brokers being added hold of each partition, as their reports say.
+fn copied(
+    reports: &BTreeMap<BrokerId, BrokerReport>,
+    copying: &BTreeMap<TopicPartition, Vec<BrokerId>>,
+) -> BTreeMap<TopicPartition, u64> {
+    let mut copied = BTreeMap::new();
+    for (broker, known) in reports {
+        let wanted: Vec<&TopicPartition> = copying
+            .iter()
+            .filter(|(_, adding)| adding.contains(broker))
+            .map(|(name, _)| name)
+            .collect();
+        let Some(report) = known.report.as_ref().filter(|_| !wanted.is_empty()) else {
+            continue;
+        };
+        let columns = &report.replicas;
+        for row in 0..columns.topic.len() {
+            let topic = &report.topics[columns.topic[row] as usize];
+            let is_this =
+                |name: &&&TopicPartition| name.partition == columns.partition[row] && name.topic == *topic;
+            if let Some(name) = wanted.iter().find(is_this) {
+                *copied.entry((*name).clone()).or_default() += columns.size[row];
+            }
+        }
+    }
+    copied
+}

@@ -1,0 +1,137 @@
+//! `kafka-balancer serve`: the loop, and the API beside it.
+
+mod action;
+mod balancer;
+mod clock;
+mod guidance;
+mod show;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::view::View;
+use crate::api::{self, Shared};
+use crate::config::Config;
+use crate::observe::ObserveError;
+pub use action::{Action, ActionError, Command};
+use balancer::Balancer;
+
+/// Actions that wait for the loop at most; more are kept waiting at the door.
+const MAX_WAITING_ACTIONS: usize = 64;
+
+/// Live records of a journal take a few megabytes at most: plans are limited in moves, the history in plans.
+const MAX_JOURNAL_BYTES: usize = 256 * 1024 * 1024;
+
+/// How long open requests may take to end after SIGTERM.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Why the balancer ended.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; change `listen`, or end what uses the port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] std::io::Error),
+    /// The metrics recorder cannot be installed.
+    #[error("metrics cannot be recorded: {0}")]
+    Metrics(#[from] BuildError),
+    /// Something that looks at the cluster could not be made.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+}
+
+/// Runs the balancer until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// It could not be started. A cluster that cannot be reached is no such error: the balancer waits for it.
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    let stop = stop_on_signals()?;
+    let metrics = install_metrics()?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| ServeError::Listen {
+            address: config.listen,
+            source,
+        })?;
+    let (publish, view) = watch::channel(Arc::new(View::default()));
+    let (commands, actions) = mpsc::channel(MAX_WAITING_ACTIONS);
+    let cluster = KafkaCluster::new(config.kafka.clone());
+    let log = KafkaCompactedLog::new(
+        config.kafka.clone(),
+        CompactedLogSettings {
+            topic: config.journal.topic.clone(),
+            transactional_id: config.journal.transactional_id.clone(),
+            replication_factor: config.journal.replication_factor,
+            max_live_bytes: MAX_JOURNAL_BYTES,
+        },
+    );
+    let balancer = Balancer::new(&config, cluster, log, publish)?;
+    tracing::info!(listen = %config.listen, mode = ?config.mode, "The balancer has started.");
+
+    let server = tokio::spawn(serve_api(
+        listener,
+        Shared::new(view, commands, config.token_file.clone(), metrics.clone()),
+        stop.clone(),
+    ));
+    tokio::spawn(upkeep(metrics, stop.clone()));
+    balancer.run(actions, stop).await;
+    // Requests that are still open are answered; one that never ends does not hold up the end.
+    if tokio::time::timeout(DRAIN_TIME, server).await.is_err() {
+        tracing::warn!("Some requests were still open at the end.");
+    }
+    tracing::info!("The balancer has ended; what it was doing is in the journal.");
+    Ok(())
+}
+
+fn stop_on_signals() -> Result<CancellationToken, ServeError> {
+    let stop = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut received = signal(kind).map_err(ServeError::Signals)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            received.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(stop)
+}
+
+fn install_metrics() -> Result<PrometheusHandle, ServeError> {
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    crate::metrics::describe();
+    Ok(handle)
+}
+
+/// Histograms grow until they are drained, scraped or not.
+async fn upkeep(metrics: PrometheusHandle, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+}
+
+async fn serve_api(listener: TcpListener, shared: Shared, stop: CancellationToken) {
+    let served = axum::serve(listener, api::router(shared))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "The API has ended.");
+    }
+}
