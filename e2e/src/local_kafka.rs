@@ -5,6 +5,7 @@
 
 mod node;
 mod port;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -172,7 +173,7 @@ impl LocalKafka {
     /// [`LocalKafkaError::NotInstalled`] before `e2e/install.sh` has run; otherwise what went wrong, with the
     /// end of the log of the node concerned.
     pub async fn start(layout: Layout) -> Result<Self, LocalKafkaError> {
-        let cache = cache_folder();
+        let cache = turn::cache_folder();
         let install = cache.join(format!("kafka-{}", layout.version));
         if !install.is_dir() {
             return Err(LocalKafkaError::NotInstalled {
@@ -180,11 +181,8 @@ impl LocalKafka {
                 version: layout.version,
             });
         }
-        let turn = take_turn(&cache).await?;
-        let mut folder = TempDir::with_prefix("local-kafka-").map_err(io("make a folder for the cluster"))?;
-        if std::env::var_os("KEEP_LOCAL_KAFKA").is_some() {
-            folder.disable_cleanup(true);
-        }
+        let turn = turn::take(&cache).await?;
+        let folder = turn::new_folder(&cache).map_err(cannot("make a folder for the cluster"))?;
         let cluster_id = node::new_cluster_id();
         let controller = Node::controller(&install, folder.path(), &cluster_id)?;
         let mut cluster = Self {
@@ -322,7 +320,8 @@ impl LocalKafka {
     }
 
     /// Starts a broker that was stopped or killed, with its data and its addresses, and waits until it is
-    /// ready; its replicas may still be catching up.
+    /// ready; its replicas may still be catching up. After a kill the controller lets it in only when the
+    /// session of its former life has ended (`broker.session.timeout.ms`, 9 s by default).
     ///
     /// # Errors
     ///
@@ -378,31 +377,7 @@ async fn brokers_listed_by(address: String) -> usize {
     answer.ok().flatten().unwrap_or(0)
 }
 
-/// Where `e2e/install.sh` puts things.
-fn cache_folder() -> PathBuf {
-    let folder = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
-    folder
-        .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"))
-        .join("kafka-operator")
-}
-
-/// Waits until no other cluster runs; the lock goes with the file, also when this process is killed.
-async fn take_turn(cache: &Path) -> Result<File, LocalKafkaError> {
-    let file =
-        File::create(cache.join("local-kafka.lock")).map_err(io("create the lock for local clusters"))?;
-    if file.try_lock().is_ok() {
-        return Ok(file);
-    }
-    tracing::info!("another local Kafka runs; waiting for its end");
-    while file.try_lock().is_err() {
-        sleep(POLL).await;
-    }
-    Ok(file)
-}
-
-fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> LocalKafkaError {
+fn cannot(what: impl Into<String>) -> impl FnOnce(io::Error) -> LocalKafkaError {
     let what = what.into();
     move |source| LocalKafkaError::Io { what, source }
 }

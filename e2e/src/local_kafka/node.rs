@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{BrokerSpec, Layout, LocalKafkaError, brokers_listed_by, io, port};
+use super::{BrokerSpec, Layout, LocalKafkaError, brokers_listed_by, cannot, port};
 use crate::child::Child;
 
 /// The controller's `node.id`, far from any broker's.
@@ -60,7 +60,7 @@ impl Node {
             install.join("bootstrap.checkpoint"),
             folder.join("data/bootstrap.checkpoint"),
         )
-        .map_err(io("copy the controller's first metadata"))?;
+        .map_err(cannot("copy the controller's first metadata"))?;
         let addresses = Addresses {
             plaintext: address,
             listeners: BTreeMap::new(),
@@ -84,7 +84,7 @@ impl Node {
             listeners.insert(listener.name.clone(), local_address()?);
         }
         let jolokia = match layout.jolokia {
-            true => Some(port::free().map_err(io("find a free port"))?),
+            true => Some(port::free().map_err(cannot("find a free port"))?),
             false => None,
         };
         let addresses = Addresses {
@@ -115,7 +115,7 @@ impl Node {
         folder: &Path,
     ) -> Result<Self, LocalKafkaError> {
         let file = folder.join("server.properties");
-        std::fs::write(&file, render(properties)).map_err(io(format!("write {}", file.display())))?;
+        std::fs::write(&file, render(properties)).map_err(cannot(format!("write {}", file.display())))?;
         arguments.extend(["kafka.Kafka".to_owned(), file.display().to_string()]);
         let log = folder.join("log");
         let child = run_java(&arguments, &log)?;
@@ -181,7 +181,7 @@ impl Node {
         }
         self.child
             .signal(signal)
-            .map_err(io(format!("signal broker {}", self.id)))?;
+            .map_err(cannot(format!("signal broker {}", self.id)))?;
         let ended = tokio::time::timeout(within, self.child.ended()).await;
         ended.map(|_| ()).map_err(|_| LocalKafkaError::TooSlow {
             broker: self.id,
@@ -193,7 +193,7 @@ impl Node {
 }
 
 fn run_java(arguments: &[String], log: &Path) -> Result<Child, LocalKafkaError> {
-    Child::spawn(Path::new("java"), arguments, log).map_err(io("start java through setpriv"))
+    Child::spawn(Path::new("java"), arguments, log).map_err(cannot("start java through setpriv"))
 }
 
 fn jvm_arguments(install: &Path, heap_mib: u32) -> Vec<String> {
@@ -221,7 +221,7 @@ fn format_storage(folder: &Path, id: i32, cluster_id: &str) -> Result<(), LocalK
     ]);
     std::fs::create_dir_all(&data)
         .and_then(|()| std::fs::write(data.join("meta.properties"), render(&meta)))
-        .map_err(io(format!("format {}", data.display())))
+        .map_err(cannot(format!("format {}", data.display())))
 }
 
 fn broker_properties(
@@ -292,7 +292,7 @@ fn render(properties: &BTreeMap<String, String>) -> String {
 }
 
 fn local_address() -> Result<String, LocalKafkaError> {
-    let port = port::free().map_err(io("find a free port"))?;
+    let port = port::free().map_err(cannot("find a free port"))?;
     Ok(format!("127.0.0.1:{port}"))
 }
 
