@@ -130,6 +130,8 @@ impl Scene {
         for (_, changed) in cluster.alter_configs(&[change]).await? {
             changed?;
         }
+        // Brokers hear of it one after the other.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let journal = CompactedLogSettings {
             transactional_id: "balancer".to_owned(),
             topic: "balancer-journal".parse()?,
