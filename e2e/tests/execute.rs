@@ -245,6 +245,8 @@ async fn finish(executor: &mut RealExecutor, id: PlanId) -> Outcomes<FinishedPla
         if let Some((_, plan)) = status.history.into_iter().find(|(of, _)| *of == id)
             && clean
         {
+            // Brokers hear of the last change one after the other.
+            tokio::time::sleep(Duration::from_secs(2)).await;
             return Ok(plan);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
