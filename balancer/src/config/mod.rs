@@ -208,3 +208,6 @@ impl Setting for Mode {
             .map_err(|_| format!("{value} is no mode; modes are observe, approve and auto"))
     }
 }
+
+#[cfg(test)]
+mod tests;

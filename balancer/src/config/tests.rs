@@ -1,0 +1,54 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, String> {
+    kafka::settings::parse(text, "test").map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_is_accepted_and_what_is_printed_of_it_is_read_back_as_the_same() {
+    let example = include_str!("../../../examples/config/balancer.yaml");
+    let config = read(example).unwrap();
+    assert_eq!(
+        config.capacity.of(7.try_into().unwrap()).0.bytes_per_second(),
+        500_000_000
+    );
+    assert_eq!(read(&kafka::settings::to_yaml(&config).unwrap()).unwrap(), config);
+}
+
+#[test]
+fn the_least_configuration_names_brokers_only_and_changes_nothing_in_kafka() {
+    let config = read("kafka: {bootstrap: ['localhost:9092']}").unwrap();
+    assert_eq!(config.mode, Mode::Observe);
+    assert!(config.listen.ip().is_loopback());
+}
+
+#[test]
+fn every_mistake_is_told_with_its_path_and_what_is_allowed() {
+    let message = read(
+        "
+kafka: {bootstrap: ['no port']}
+mode: fast
+tick: 10 ms
+sidecars: {list: [{broker: 1, url: 'localhost:9404'}, {broker: 1, url: 'http://h:1'}]}
+capacity: {bytes_in: 0 B/s, bytes_out: 100MB, cpu_cores: -1}
+heat: {threshold: 10}
+execute: {moves_per_broker: 0}
+excluded: {}
+",
+    )
+    .unwrap_err();
+    for part in [
+        "kafka.bootstrap[0]: ",
+        "mode: \"fast\" is no mode; modes are observe, approve and auto",
+        "tick: 10ms is not between 1s and 5m",
+        "sidecars.list[0].url: `localhost:9404` is no address of a sidecar",
+        "capacity.bytes_in: is 0",
+        "capacity.bytes_out: `100MB` is no rate",
+        "capacity.cpu_cores: is not more than 0",
+        "heat.threshold: 10 is not between 0.02 and 2",
+        "execute.moves_per_broker: 0 is not between 1 and 1000",
+        "excluded: is not known here",
+    ] {
+        assert!(message.contains(part), "{part:?} is not in:\n{message}");
+    }
+}
