@@ -327,6 +327,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_example_configurations_are_accepted() {
+        let broker = include_str!("../../examples/config/sidecar.yaml");
+        assert!(parse::<BrokerConfig>(broker, "example").is_ok());
+        let offsets = include_str!("../../examples/config/offsets.yaml");
+        assert!(parse::<OffsetsConfig>(offsets, "example").is_ok());
+    }
+
+    #[test]
     fn what_another_program_writes_is_read_as_the_same() {
         let kafka = ConnectionSettings::plaintext(vec!["127.0.0.1:9092".parse().unwrap()]);
         let mut broker = BrokerConfig::new(3.try_into().unwrap(), kafka.clone());

@@ -1,10 +1,40 @@
 //! Bodies of actions and of their answers.
 
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
 use kafka::ids::BrokerId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::journal::Mode;
+
+/// A JSON body; one that cannot be read is answered with a [`Failure`], as everything else is.
+#[derive(Debug)]
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refuse(&rejection)),
+        }
+    }
+}
+
+fn refuse(rejection: &JsonRejection) -> Response {
+    (
+        rejection.status(),
+        Json(Failure {
+            error: rejection.body_text(),
+        }),
+    )
+        .into_response()
+}
 
 /// Which plan to approve.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

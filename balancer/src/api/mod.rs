@@ -3,6 +3,8 @@
 mod auth;
 pub(crate) mod body;
 mod routes;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use routes::{ApiDoc, Shared, router};

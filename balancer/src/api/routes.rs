@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as AxumState};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa::{IntoParams, OpenApi};
 
 use super::auth::{ActionToken, Refusal};
-use super::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, StopBody};
+use super::body::{ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, StopBody};
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
@@ -145,8 +146,12 @@ struct PartitionQuery {
 #[utoipa::path(get, path = "/v1/partitions", params(PartitionQuery), responses((status = 200, body = Vec<PartitionView>)))]
 async fn partitions(
     AxumState(shared): AxumState<Shared>,
-    Query(query): Query<PartitionQuery>,
-) -> Json<Vec<PartitionView>> {
+    query: Result<Query<PartitionQuery>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return failure(StatusCode::BAD_REQUEST, &rejection),
+    };
     let wanted = |row: &&PartitionView| {
         query
             .topic
@@ -157,16 +162,9 @@ async fn partitions(
                 .is_none_or(|id| row.leader.is_some_and(|leader| leader.get() == id))
     };
     let limit = query.limit.unwrap_or(100).min(MAX_PARTITIONS);
-    Json(
-        shared
-            .view()
-            .partitions
-            .iter()
-            .filter(wanted)
-            .take(limit)
-            .cloned()
-            .collect(),
-    )
+    let view = shared.view();
+    let rows: Vec<&PartitionView> = view.partitions.iter().filter(wanted).take(limit).collect();
+    Json(rows).into_response()
 }
 
 /// Hot brokers and partitions with causes and verdicts.
@@ -189,13 +187,13 @@ async fn history(AxumState(shared): AxumState<Shared>) -> Json<Vec<FinishedPlan>
 
 /// Executes the plan that waits.
 #[utoipa::path(post, path = "/v1/approve", request_body = ApproveBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn approve(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<ApproveBody>) -> Response {
+async fn approve(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<ApproveBody>) -> Response {
     act(shared, headers, Action::Approve { plan: body.plan }).await
 }
 
 /// Stops the plan that is being executed, and takes the mode back to `observe`.
 #[utoipa::path(post, path = "/v1/stop", request_body = StopBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn stop(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<StopBody>) -> Response {
+async fn stop(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<StopBody>) -> Response {
     act(
         shared,
         headers,
@@ -208,7 +206,7 @@ async fn stop(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<St
 
 /// Empties brokers: all their replicas move to others.
 #[utoipa::path(post, path = "/v1/drain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn drain(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<BrokersBody>) -> Response {
+async fn drain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<BrokersBody>) -> Response {
     act(
         shared,
         headers,
@@ -221,7 +219,7 @@ async fn drain(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<B
 
 /// Lets drained or draining brokers take load again.
 #[utoipa::path(post, path = "/v1/undrain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn undrain(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<BrokersBody>) -> Response {
+async fn undrain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<BrokersBody>) -> Response {
     act(
         shared,
         headers,
@@ -240,7 +238,7 @@ async fn rebalance(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
 
 /// Goes into another mode.
 #[utoipa::path(post, path = "/v1/mode", request_body = ModeBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn mode(shared: AxumState<Shared>, headers: HeaderMap, Json(body): Json<ModeBody>) -> Response {
+async fn mode(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<ModeBody>) -> Response {
     act(shared, headers, Action::Mode(body.mode)).await
 }
 

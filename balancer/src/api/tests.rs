@@ -1,0 +1,169 @@
+//! The API through its front door.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::view::{PartitionView, Phase, View};
+use super::{Shared, router};
+use crate::serve::{Action, Command};
+
+struct Api {
+    url: String,
+    actions: mpsc::Receiver<Command>,
+    publish: watch::Sender<Arc<View>>,
+    /// Holds the token file.
+    _folder: tempfile::TempDir,
+}
+
+async fn api() -> Api {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "s3cret\n").unwrap();
+    let (publish, view) = watch::channel(Arc::new(View::default()));
+    let (commands, actions) = mpsc::channel(1);
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let shared = Shared::new(view, commands, Some(folder.path().join("token")), metrics);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router(shared)).await });
+    Api {
+        url,
+        actions,
+        publish,
+        _folder: folder,
+    }
+}
+
+impl Api {
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let answer = reqwest::get(format!("{}{path}", self.url)).await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json().await.unwrap_or(Value::Null),
+        )
+    }
+}
+
+/// Status, and what the answer says.
+async fn post(url: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
+    let request = reqwest::Client::new()
+        .post(format!("{url}{path}"))
+        .header("content-type", "application/json")
+        .body(body.to_owned());
+    let request = match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.unwrap();
+    let words = body["error"].as_str().or(body["message"].as_str());
+    (status, words.unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn reading_is_open_and_acting_needs_the_token_of_the_file() {
+    let mut api = api().await;
+    assert_eq!(api.get("/v1/state").await.0, 200);
+    for (token, words) in [(None, "needs `Authorization"), (Some("wrong"), "not the one")] {
+        let (status, error) = post(&api.url, "/v1/stop", token, "{}").await;
+        assert_eq!(status, 401, "{token:?}");
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(
+        api.actions.try_recv().is_err(),
+        "a refused action reached the loop"
+    );
+
+    let answered = async {
+        let command = api.actions.recv().await.unwrap();
+        assert_eq!(command.action, Action::Stop { at_once: true });
+        command.answer.send(Ok("Stopped.".to_owned())).unwrap();
+    };
+    let asked = post(&api.url, "/v1/stop", Some("s3cret"), r#"{"at_once": true}"#);
+    let ((status, message), ()) = tokio::join!(asked, answered);
+    assert_eq!((status, message.as_str()), (200, "Stopped."));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_told_what_is_wrong() {
+    let api = api().await;
+    for (path, body, words) in [
+        ("/v1/mode", r#"{"mode": "fast"}"#, "unknown variant `fast`"),
+        ("/v1/drain", r#"{"brokers": [-1]}"#, "no broker id"),
+        (
+            "/v1/approve",
+            r#"{"plan": 1, "now": true}"#,
+            "unknown field `now`",
+        ),
+        ("/v1/approve", "{", "EOF"),
+    ] {
+        let (status, error) = post(&api.url, path, Some("s3cret"), body).await;
+        assert!((400..500).contains(&status), "{status}");
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn partitions_are_listed_by_topic_leader_and_limit() {
+    let api = api().await;
+    let partition = |topic: &str, leader: i32| PartitionView {
+        topic: topic.parse().unwrap(),
+        partition: 0.try_into().unwrap(),
+        leader: Some(leader.try_into().unwrap()),
+        replicas: Vec::new(),
+        bytes_in: 1.0,
+        bytes_out: 1.0,
+        disk: 1.0,
+    };
+    let partitions = vec![partition("a", 1), partition("b", 1), partition("b", 2)];
+    api.publish.send_replace(Arc::new(View {
+        partitions,
+        ..View::default()
+    }));
+    let count = async |path: &str| api.get(path).await.1.as_array().map(Vec::len);
+    assert_eq!(count("/v1/partitions").await, Some(3));
+    assert_eq!(count("/v1/partitions?topic=b&leader=1").await, Some(1));
+    assert_eq!(count("/v1/partitions?limit=2").await, Some(2));
+    assert_eq!(api.get("/v1/partitions?colour=red").await.0, 400);
+}
+
+#[tokio::test]
+async fn it_is_alive_at_once_and_ready_when_the_cluster_has_been_seen() {
+    let api = api().await;
+    assert_eq!(api.get("/livez").await.0, 200);
+    assert_eq!(api.get("/readyz").await.0, 503);
+    let mut view = View::default();
+    view.state.phase = Phase::Watching;
+    api.publish.send_replace(Arc::new(view));
+    assert_eq!(api.get("/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_openapi_document_names_every_path_and_every_schema_that_it_refers_to() {
+    let document = api().await.get("/v1/openapi.json").await.1;
+    for path in ["state", "brokers", "partitions", "hot", "plan", "history"] {
+        assert!(
+            document["paths"][format!("/v1/{path}")]["get"].is_object(),
+            "{path}"
+        );
+    }
+    for path in ["approve", "stop", "drain", "undrain", "rebalance", "mode"] {
+        assert!(
+            document["paths"][format!("/v1/{path}")]["post"].is_object(),
+            "{path}"
+        );
+    }
+    let text = document.to_string();
+    for part in text.split("#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        assert_ne!(
+            document["components"]["schemas"][name],
+            json!(null),
+            "{name} is not described"
+        );
+    }
+}
