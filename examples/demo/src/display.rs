@@ -13,7 +13,7 @@ use crate::sight::Sight;
 
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// How often a step that takes its time says so.
+/// How often a step that takes its time is redrawn.
 const STEP_EVERY: Duration = Duration::from_secs(2);
 /// How many of the latest events the screen shows.
 const EVENTS: usize = 7;
@@ -71,12 +71,17 @@ impl Screen {
     /// Waits for a step, and says while it lasts that it does.
     pub(crate) async fn during<T>(&mut self, what: &str, step: impl Future<Output = T>) -> T {
         let start = Instant::now();
+        let every = if self.terminal { STEP_EVERY } else { LINE_EVERY };
         let mut step = std::pin::pin!(step);
         loop {
             if self.terminal && !self.drawing {
-                print(&format!("\r{} {what} … {} s", self.elapsed(), start.elapsed().as_secs()));
+                print(&format!(
+                    "\r{} {what} … {} s",
+                    self.elapsed(),
+                    start.elapsed().as_secs()
+                ));
             }
-            match tokio::time::timeout(STEP_EVERY, &mut step).await {
+            match tokio::time::timeout(every, &mut step).await {
                 Ok(done) => {
                     if self.terminal && !self.drawing {
                         print("\r\x1b[K");
@@ -140,7 +145,11 @@ impl Screen {
             let _ = writeln!(text, "hot: broker {}: {}", hot.broker, hot.explanation);
         }
         for hot in &sight.hot.partitions {
-            let _ = writeln!(text, "hot: {}-{}: {} ({})", hot.topic, hot.partition, hot.explanation, hot.cause);
+            let _ = writeln!(
+                text,
+                "hot: {}-{}: {} ({})",
+                hot.topic, hot.partition, hot.explanation, hot.cause
+            );
             let _ = writeln!(text, "     {}: {}", hot.verdict, hot.advice);
         }
         if let Some(plan) = &sight.plan {
@@ -168,7 +177,11 @@ impl Drop for Screen {
 
 /// One line for those who have no terminal.
 fn line(headline: &str, sight: &Sight, pulse: &Pulse) -> String {
-    let hot = sight.hot.partitions.iter().map(|hot| format!("{}-{}", hot.topic, hot.partition));
+    let hot = sight
+        .hot
+        .partitions
+        .iter()
+        .map(|hot| format!("{}-{}", hot.topic, hot.partition));
     let hot = hot.collect::<Vec<_>>().join(" ");
     let plan = sight.plan.as_ref().map(progress).unwrap_or_default();
     let used = |resource| {
@@ -202,7 +215,10 @@ fn bar(broker: &BrokerView, resource: Resource) -> String {
 
 fn imbalance(sight: &Sight) -> String {
     let imbalance = sight.imbalance();
-    format!("imbalance in {:.2} out {:.2}", imbalance.bytes_in, imbalance.bytes_out)
+    format!(
+        "imbalance in {:.2} out {:.2}",
+        imbalance.bytes_in, imbalance.bytes_out
+    )
 }
 
 fn pulsed(pulse: &Pulse) -> String {
@@ -216,9 +232,17 @@ fn pulsed(pulse: &Pulse) -> String {
 }
 
 fn progress(plan: &PlanView) -> String {
-    let ended = plan.moves.iter().filter(|change| change.ended_at_ms.is_some()).count();
+    let ended = plan
+        .moves
+        .iter()
+        .filter(|change| change.ended_at_ms.is_some())
+        .count();
     let copied: u64 = plan.moves.iter().map(|change| change.bytes_done).sum();
-    let fastest = plan.throttles.iter().filter_map(|throttle| throttle.leader_rate).max();
+    let fastest = plan
+        .throttles
+        .iter()
+        .filter_map(|throttle| throttle.leader_rate)
+        .max();
     let throttled = fastest.map_or_else(String::new, |rate| {
         format!(", throttled to {:.1} MB/s or less", rate as f64 / 1e6)
     });
@@ -240,7 +264,11 @@ fn moved(change: &MoveView) -> String {
     let copied = if change.leadership_only {
         "no bytes".to_owned()
     } else {
-        format!("{:.1} of {:.1} MB", change.bytes_done as f64 / 1e6, change.bytes as f64 / 1e6)
+        format!(
+            "{:.1} of {:.1} MB",
+            change.bytes_done as f64 / 1e6,
+            change.bytes as f64 / 1e6
+        )
     };
     format!(
         "{:<12} {}-{} [{}] → [{}], {copied}: {}",

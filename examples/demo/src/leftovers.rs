@@ -24,15 +24,26 @@ pub(crate) struct Leftovers {
 /// Counts them.
 pub(crate) async fn leftovers(cluster: &KafkaCluster) -> Result<Leftovers, ClusterError> {
     let description = cluster.describe().await?;
-    let brokers = description.brokers.iter().map(|broker| ConfigResource::Broker(broker.id));
-    let topics = description.topics.iter().map(|topic| ConfigResource::Topic(topic.name.clone()));
-    let resources: Vec<ConfigResource> = brokers.chain(topics).chain([ConfigResource::BrokerDefault]).collect();
+    let brokers = description
+        .brokers
+        .iter()
+        .map(|broker| ConfigResource::Broker(broker.id));
+    let topics = description
+        .topics
+        .iter()
+        .map(|topic| ConfigResource::Topic(topic.name.clone()));
+    let resources: Vec<ConfigResource> = brokers
+        .chain(topics)
+        .chain([ConfigResource::BrokerDefault])
+        .collect();
     let mut throttles = 0;
     for entries in cluster.configs(&resources, &THROTTLES).await?.into_values() {
         let set = |source| source == ConfigSource::Dynamic;
         throttles += entries?
             .iter()
-            .filter(|entry| set(entry.source) && entry.value.as_deref().is_some_and(|value| !value.is_empty()))
+            .filter(|entry| {
+                set(entry.source) && entry.value.as_deref().is_some_and(|value| !value.is_empty())
+            })
             .count();
     }
     Ok(Leftovers {

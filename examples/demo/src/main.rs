@@ -165,7 +165,9 @@ fn peak_rss_mb(pid: u32) -> Result<f64, DemoError> {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
     let missing = || failed(io::Error::new(io::ErrorKind::InvalidData, "it has no VmHWM"));
-    kibibytes.map(|kibibytes| kibibytes * 1024.0 / 1e6).ok_or_else(missing)
+    kibibytes
+        .map(|kibibytes| kibibytes * 1024.0 / 1e6)
+        .ok_or_else(missing)
 }
 
 /// Lets the shifted load go on until a signal comes.

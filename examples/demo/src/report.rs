@@ -20,10 +20,18 @@ pub(crate) fn report(summary: &Summary, file: &Path) -> String {
         before_and_after(summary),
         judgement(&summary.expectations),
     );
-    let failed = summary.expectations.iter().filter(|expectation| !expectation.holds).count();
+    let failed = summary
+        .expectations
+        .iter()
+        .filter(|expectation| !expectation.holds)
+        .count();
     let _ = match failed {
         0 => writeln!(text, "Every expectation holds."),
-        _ => writeln!(text, "{failed} of {} expectations do not hold.", summary.expectations.len()),
+        _ => writeln!(
+            text,
+            "{failed} of {} expectations do not hold.",
+            summary.expectations.len()
+        ),
     };
     let _ = writeln!(text, "All figures: {}", file.display());
     text
@@ -34,24 +42,60 @@ fn before_and_after(summary: &Summary) -> Table {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["", "balanced", "hot", "cooled"]);
     let reported = |resource: fn(&ResourceFigures) -> f64| {
-        [&summary.imbalance_start, &summary.imbalance_before, &summary.imbalance_after]
-            .map(|figures| format!("{:.2}", resource(figures)))
+        [
+            &summary.imbalance_start,
+            &summary.imbalance_before,
+            &summary.imbalance_after,
+        ]
+        .map(|figures| format!("{:.2}", resource(figures)))
     };
     let counted = |resource: fn(&CountedImbalance) -> f64| {
-        [&summary.counted_imbalance_start, &summary.counted_imbalance_before, &summary.counted_imbalance_after]
-            .map(|figures| format!("{:.2}", resource(figures)))
+        [
+            &summary.counted_imbalance_start,
+            &summary.counted_imbalance_before,
+            &summary.counted_imbalance_after,
+        ]
+        .map(|figures| format!("{:.2}", resource(figures)))
     };
-    row(&mut table, "imbalance of bytes in, by the balancer", reported(|figures| figures.bytes_in));
-    row(&mut table, "… as the clients count", counted(|figures| figures.bytes_in));
-    row(&mut table, "imbalance of bytes out, by the balancer", reported(|figures| figures.bytes_out));
-    row(&mut table, "… as the clients count", counted(|figures| figures.bytes_out));
+    row(
+        &mut table,
+        "imbalance of bytes in, by the balancer",
+        reported(|figures| figures.bytes_in),
+    );
+    row(
+        &mut table,
+        "… as the clients count",
+        counted(|figures| figures.bytes_in),
+    );
+    row(
+        &mut table,
+        "imbalance of bytes out, by the balancer",
+        reported(|figures| figures.bytes_out),
+    );
+    row(
+        &mut table,
+        "… as the clients count",
+        counted(|figures| figures.bytes_out),
+    );
     let milliseconds = |before: f64, during: f64| {
-        [format!("{before:.0} ms"), format!("{during:.0} ms"), String::new()]
+        [
+            format!("{before:.0} ms"),
+            format!("{during:.0} ms"),
+            String::new(),
+        ]
     };
     let (before, during) = (summary.produce_p50_ms_before, summary.produce_p50_ms_during);
-    row(&mut table, "produce p50, balanced and until cooled", milliseconds(before, during));
+    row(
+        &mut table,
+        "produce p50, balanced and until cooled",
+        milliseconds(before, during),
+    );
     let (before, during) = (summary.produce_p99_ms_before, summary.produce_p99_ms_during);
-    row(&mut table, "produce p99, balanced and until cooled", milliseconds(before, during));
+    row(
+        &mut table,
+        "produce p99, balanced and until cooled",
+        milliseconds(before, during),
+    );
     let changes = format!(
         "{} leaders, {} copies, {:.1} MB",
         summary.leadership_changes,
@@ -91,6 +135,10 @@ pub(crate) fn addresses(scene: &Scene) -> String {
     }
     let _ = writeln!(text, "  offsets   {}/metrics", scene.stack.offsets.url);
     let _ = writeln!(text, "  balancer  {}/v1/state", scene.stack.balancer.url);
-    let _ = writeln!(text, "  token     {}", scene.stack.folder().join("token").display());
+    let _ = writeln!(
+        text,
+        "  token     {}",
+        scene.stack.folder().join("token").display()
+    );
     text
 }

@@ -58,10 +58,16 @@ pub(crate) async fn build(
 ) -> Result<(Scene, Load), SceneError> {
     let racks = (0..options.brokers_per_rack).flat_map(|_| 0..RACKS);
     let layout = Layout {
-        brokers: racks.map(|rack| BrokerSpec::in_rack(&format!("r{rack}"))).collect(),
+        brokers: racks
+            .map(|rack| BrokerSpec::in_rack(&format!("r{rack}")))
+            .collect(),
         ..Layout::default()
     };
-    let what = format!("Kafka {}: {} brokers in {RACKS} racks", layout.version, layout.brokers.len());
+    let what = format!(
+        "Kafka {}: {} brokers in {RACKS} racks",
+        layout.version,
+        layout.brokers.len()
+    );
     let kafka = screen.during(&what, LocalKafka::start(layout)).await?;
 
     workload.settings.connection = load::Connection::to(kafka.bootstrap());
@@ -73,7 +79,14 @@ pub(crate) async fn build(
     let what = "load, a sidecar beside each broker, the exporter of lag, the balancer in auto";
     let stack = screen.during(what, started).await?;
     let control = KafkaCluster::new(stack::connection(&kafka)?);
-    Ok((Scene { stack, control, kafka }, load))
+    Ok((
+        Scene {
+            stack,
+            control,
+            kafka,
+        },
+        load,
+    ))
 }
 
 async fn topics(options: &Options, workload: &Workload) -> Result<(), TopicError> {
@@ -85,7 +98,13 @@ async fn topics(options: &Options, workload: &Workload) -> Result<(), TopicError
     for (name, lists) in by_topic {
         let partitions = u32::try_from(lists.len()).unwrap_or(u32::MAX);
         let topic = [TopicSettings { name, partitions }];
-        create_topics(&workload.settings.connection, &topic, &Placement::Replicas(lists), &[]).await?;
+        create_topics(
+            &workload.settings.connection,
+            &topic,
+            &Placement::Replicas(lists),
+            &[],
+        )
+        .await?;
     }
     Ok(())
 }

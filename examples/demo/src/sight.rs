@@ -38,9 +38,8 @@ impl Sight {
 
     /// The entry of a partition in the hot list.
     pub(crate) fn hot_partition(&self, name: &Name) -> Option<&HotPartitionView> {
-        let is_named = |hot: &&HotPartitionView| {
-            (hot.topic.as_str(), hot.partition.get()) == (name.0.as_str(), name.1)
-        };
+        let is_named =
+            |hot: &&HotPartitionView| (hot.topic.as_str(), hot.partition.get()) == (name.0.as_str(), name.1);
         self.hot.partitions.iter().find(is_named)
     }
 
@@ -56,7 +55,9 @@ impl Sight {
     /// The greatest imbalance among those resources; 1 when there is none.
     pub(crate) fn worst_imbalance(&self, floor: &PerResource) -> f64 {
         let resources = self.resources_above(floor).into_iter();
-        resources.map(|resource| self.state.imbalance.of(resource)).fold(1.0, f64::max)
+        resources
+            .map(|resource| self.state.imbalance.of(resource))
+            .fold(1.0, f64::max)
     }
 
     /// Whether nothing is hot and nothing is going on.
@@ -72,7 +73,10 @@ impl Sight {
     /// When the first change of the plan in progress was sent to Kafka, unless that was before `ms`.
     pub(crate) fn first_change_since(&self, ms: u64) -> Option<u64> {
         let moves = self.plan.iter().flat_map(|plan| &plan.moves);
-        moves.filter_map(|change| change.submitted_at_ms).filter(|&at| at >= ms).min()
+        moves
+            .filter_map(|change| change.submitted_at_ms)
+            .filter(|&at| at >= ms)
+            .min()
     }
 
     /// What the balancer calls imbalance now.

@@ -138,8 +138,9 @@ impl<'a> Story<'a> {
         let (start, shifted_ms) = (Instant::now(), now_ms());
         self.load.shift(&self.workload.shift)?;
         let factor = self.workload.shift.factor;
-        self.screen
-            .say(&format!("{topic}-{partition} takes {factor} times its load from now on"));
+        self.screen.say(&format!(
+            "{topic}-{partition} takes {factor} times its load from now on"
+        ));
 
         let floor = self.scene.stack.config.heat.floor;
         let mut watch = Watch::new(self.workload.hot.clone(), shifted_ms, floor);
@@ -155,7 +156,9 @@ impl<'a> Story<'a> {
                 Some(_) => calm_since.or(Some((Instant::now(), self.load.histogram()?))),
                 None => None,
             };
-            let has_lasted = calm_since.as_ref().is_some_and(|(since, _)| since.elapsed() >= CALM);
+            let has_lasted = calm_since
+                .as_ref()
+                .is_some_and(|(since, _)| since.elapsed() >= CALM);
             if has_lasted || start.elapsed() >= patience {
                 let until = match calm_since {
                     Some((_, histogram)) => histogram,
@@ -221,7 +224,9 @@ impl<'a> Story<'a> {
     /// What the brokers carry at these rates, where the partitions are now.
     async fn traffic(&self, rates: &[PartitionRate]) -> Result<Traffic, StoryError> {
         let placed = placed(&self.scene.control.describe().await?);
-        Ok(Traffic::of(rates, &placed, |topic| self.workload.sent_by_leader(topic)))
+        Ok(Traffic::of(rates, &placed, |topic| {
+            self.workload.sent_by_leader(topic)
+        }))
     }
 }
 

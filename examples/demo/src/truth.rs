@@ -76,11 +76,23 @@ fn imbalance(loads: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 /// Each partition's rate over a window, as counted by the producers at the acknowledgements.
-pub(crate) fn counted(load: &Load, partitions: &[PartitionRate], from: SystemTime, to: SystemTime) -> Vec<PartitionRate> {
-    let seconds = to.duration_since(from).unwrap_or_default().as_secs_f64().max(1e-3);
+pub(crate) fn counted(
+    load: &Load,
+    partitions: &[PartitionRate],
+    from: SystemTime,
+    to: SystemTime,
+) -> Vec<PartitionRate> {
+    let seconds = to
+        .duration_since(from)
+        .unwrap_or_default()
+        .as_secs_f64()
+        .max(1e-3);
     let of_partition = |rate: &PartitionRate| {
         let bytes = load.bytes_in(&rate.topic, rate.partition, from, to)?;
-        Some(PartitionRate { bytes_per_second: bytes / seconds, ..rate.clone() })
+        Some(PartitionRate {
+            bytes_per_second: bytes / seconds,
+            ..rate.clone()
+        })
     };
     partitions.iter().filter_map(of_partition).collect()
 }
@@ -160,7 +172,8 @@ impl Sample {
         let row = |index: usize| {
             let topic = report.topics.get(rows.topic[index] as usize)?;
             let bytes = rows.bytes_in[index] as f64 * seconds;
-            (rows.leads[index] == 1).then(|| ((topic.as_str().to_owned(), rows.partition[index].get()), bytes))
+            (rows.leads[index] == 1)
+                .then(|| ((topic.as_str().to_owned(), rows.partition[index].get()), bytes))
         };
         Self {
             from_ms: report.sampled_at_ms.saturating_sub(report.window_ms.into()),

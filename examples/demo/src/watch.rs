@@ -90,7 +90,14 @@ impl Watch {
     }
 
     fn note_changes(&mut self, sight: &Sight, events: &mut Vec<String>) {
-        self.first_change_ms = self.first_change_ms.or(sight.first_change_since(self.shifted_ms));
+        // A plan that came and went between two looks has made its first change by its end.
+        let by_then = sight
+            .plans_since(self.shifted_ms)
+            .filter(|plan| plan.leadership_changes + plan.replica_moves > 0)
+            .map(|plan| plan.ended_at_ms)
+            .min();
+        let first_change = sight.first_change_since(self.shifted_ms).or(by_then);
+        self.first_change_ms = self.first_change_ms.or(first_change);
         if self.first_change_ms.is_none() {
             self.imbalance_before = sight.state.imbalance;
         }
@@ -109,8 +116,14 @@ impl Watch {
         // The newest come first.
         let news = over.len().saturating_sub(self.plans_over);
         for plan in over.iter().take(news).rev() {
-            let outcomes = plan.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}"));
-            events.push(format!("the plan is over: {}", outcomes.collect::<Vec<_>>().join(", ")));
+            let outcomes = plan
+                .outcomes
+                .iter()
+                .map(|(outcome, count)| format!("{count} {outcome}"));
+            events.push(format!(
+                "the plan is over: {}",
+                outcomes.collect::<Vec<_>>().join(", ")
+            ));
         }
         self.plans_over = over.len();
     }

@@ -144,7 +144,9 @@ fn candidates(brokers_per_rack: u32) -> Vec<Vec<usize>> {
             chosen
         }
     };
-    (0..racks).flat_map(|first| choices.iter().map(led_by(first)).collect::<Vec<_>>()).collect()
+    (0..racks)
+        .flat_map(|first| choices.iter().map(led_by(first)).collect::<Vec<_>>())
+        .collect()
 }
 
 fn group(id: &str, topics: &[&str]) -> GroupSettings {
@@ -184,7 +186,10 @@ mod tests {
 
     fn traffic(workload: &Workload, rates: &[PartitionRate]) -> Traffic {
         let placed = workload.placement(2).into_iter().map(|(name, replicas)| {
-            let placed = Placed { leader: Some(replicas[0]), replicas };
+            let placed = Placed {
+                leader: Some(replicas[0]),
+                replicas,
+            };
             (name, placed)
         });
         Traffic::of(rates, &placed.collect(), |topic| workload.sent_by_leader(topic))
