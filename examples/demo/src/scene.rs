@@ -1,7 +1,7 @@
 //! The stage: Kafka, its topics, the load on them, and the programs beside it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use balancer::config::Config;
 use balancer::journal::Mode;
@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::display::Screen;
 use crate::options::Options;
+use crate::truth::counted;
 use crate::workload::{RACKS, Workload};
 
 /// What the brokers can carry, in parts of what the mean broker receives before the shift: such that they are used to a
@@ -23,6 +24,11 @@ const CAPACITY: f64 = 3.0;
 
 /// The time between two samples, and the balancer's tick: their defaults.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// For how long the producers must keep to their rate to be called steady.
+const STEADY: Duration = Duration::from_secs(5);
+/// How long that may take.
+const STEADY_WITHIN: Duration = Duration::from_secs(60);
 
 /// What could not be set up.
 #[derive(Debug, Error)]
@@ -74,9 +80,15 @@ pub(crate) async fn build(
     let what = format!("{} partitions, three replicas of each", workload.rates.len());
     screen.during(&what, topics(options, workload)).await?;
     let load = Load::start(&workload.settings)?;
+    screen
+        .during(
+            "producers and consumers, until they are steady",
+            steady(&load, workload),
+        )
+        .await;
 
     let started = Stack::start(&kafka, INTERVAL, |config| configure(config, options, workload));
-    let what = "load, a sidecar beside each broker, the exporter of lag, the balancer in auto";
+    let what = "a sidecar beside each broker, the exporter of lag, the balancer in auto";
     let stack = screen.during(what, started).await?;
     let control = KafkaCluster::new(stack::connection(&kafka)?);
     Ok((
@@ -87,6 +99,23 @@ pub(crate) async fn build(
         },
         load,
     ))
+}
+
+/// Waits until the producers have kept to their rate for a while. The first seconds of cold brokers and joining
+/// groups are a flood of what was held up: no balance to start from. A machine too slow for the load ends the wait, and
+/// fails the expectations with figures.
+async fn steady(load: &Load, workload: &Workload) {
+    let wanted = workload.settings.bytes_per_second;
+    let looks = STEADY_WITHIN.as_secs() / STEADY.as_secs();
+    for _ in 0..looks {
+        tokio::time::sleep(STEADY).await;
+        let now = SystemTime::now();
+        let rates = counted(load, &workload.rates, now - STEADY, now);
+        let written: f64 = rates.iter().map(|rate| rate.bytes_per_second).sum();
+        if (written / wanted - 1.0).abs() <= 0.1 {
+            return;
+        }
+    }
 }
 
 async fn topics(options: &Options, workload: &Workload) -> Result<(), TopicError> {
