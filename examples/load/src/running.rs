@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
+use hdrhistogram::Histogram;
 use rand_distr::Zipf;
 use rdkafka::error::KafkaError;
 use thiserror::Error;
@@ -177,6 +178,21 @@ impl Load {
             since_last: HistogramWindow::from(&since_last),
             overall: HistogramWindow::from(&overall),
         })
+    }
+
+    /// All latencies until now in microseconds, as in [`Latencies::overall`]. What came between two calls is the
+    /// second less the first ([`Histogram::subtract`]), so that several readers can each have their own windows.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Histogram`].
+    pub fn histogram(&self) -> Result<Histogram<u64>, LoadError> {
+        let mut overall = latency::recorder()?;
+        for producer in &self.producers {
+            // All recorders have the same bounds, so that adding cannot fail.
+            let _ = overall.add(&producer.shared.ledger().overall);
+        }
+        Ok(overall)
     }
 
     /// The bytes appended to a partition's log, by the time of their acknowledgement, as its leader counts them:
