@@ -130,6 +130,8 @@ impl Scene {
         for (_, changed) in cluster.alter_configs(&[change]).await? {
             changed?;
         }
+        // Brokers hear of it one after the other.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let journal = CompactedLogSettings {
             transactional_id: "balancer".to_owned(),
             topic: "balancer-journal".parse()?,
@@ -243,6 +245,8 @@ async fn finish(executor: &mut RealExecutor, id: PlanId) -> Outcomes<FinishedPla
         if let Some((_, plan)) = status.history.into_iter().find(|(of, _)| *of == id)
             && clean
         {
+            // Brokers hear of the last change one after the other.
+            tokio::time::sleep(Duration::from_secs(2)).await;
             return Ok(plan);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

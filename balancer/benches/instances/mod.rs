@@ -8,29 +8,29 @@ use rand_pcg::Pcg64Mcg;
 
 /// What a generated cluster looks like.
 #[derive(Debug, Clone)]
-pub struct Instance {
+pub(crate) struct Instance {
     /// How many brokers.
-    pub brokers: usize,
+    pub(crate) brokers: usize,
     /// How many racks.
-    pub racks: usize,
+    pub(crate) racks: usize,
     /// How many partitions.
-    pub partitions: usize,
+    pub(crate) partitions: usize,
     /// Replicas of each partition.
-    pub replication: usize,
+    pub(crate) replication: usize,
     /// The exponent of Zipf's law over topics.
-    pub topics_exponent: f64,
+    pub(crate) topics_exponent: f64,
     /// The exponent of Zipf's law over a topic's partitions.
-    pub partitions_exponent: f64,
+    pub(crate) partitions_exponent: f64,
     /// Mean utilisation of brokers.
-    pub utilisation: f64,
+    pub(crate) utilisation: f64,
     /// One partition gets this part of a broker's capacity as bytes in.
-    pub hot: Option<f64>,
+    pub(crate) hot: Option<f64>,
     /// So many brokers are new and empty.
-    pub new: usize,
+    pub(crate) new: usize,
     /// So many brokers are draining.
-    pub draining: usize,
+    pub(crate) draining: usize,
     /// Chooses everything else.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Default for Instance {
@@ -53,7 +53,7 @@ impl Default for Instance {
 
 impl Instance {
     /// Makes the cluster.
-    pub fn model(&self) -> Model {
+    pub(crate) fn model(&self) -> Model {
         let mut random = Pcg64Mcg::seed_from_u64(self.seed);
         let mut builder = Builder::default();
         let used = self.brokers - self.new;

@@ -51,11 +51,20 @@ impl Decayed {
     }
 }
 
+/// What is remembered of one partition.
+#[derive(Debug, Clone, Copy, Default)]
+struct Memory {
+    fast: Decayed,
+    slow: Decayed,
+    /// The sample of the last tick, and the one before.
+    latest: PartitionLoad,
+    before: PartitionLoad,
+}
+
 /// Fast and slow rates of every partition, in the order of the latest model's rows.
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
-    fast: Vec<Decayed>,
-    slow: Vec<Decayed>,
+    memory: Vec<Memory>,
     /// Name, id, first row and numbers of each topic of the latest model.
     topics: HashMap<TopicKey, Vec<(i32, u32)>>,
     at: Option<Duration>,
@@ -81,15 +90,16 @@ impl Rates {
         self.follow(model);
         for row in model.partitions() {
             let sample = model.load(row);
-            self.fast[row.get()].add(sample, elapsed, FAST);
-            self.slow[row.get()].add(sample, elapsed, SLOW);
+            let memory = &mut self.memory[row.get()];
+            memory.fast.add(sample, elapsed, FAST);
+            memory.slow.add(sample, elapsed, SLOW);
+            memory.before = std::mem::replace(&mut memory.latest, *sample);
         }
     }
 
     /// Brings the columns into the order of the model's rows: what is gone is dropped, what is new starts empty.
     fn follow(&mut self, model: &Model) {
-        let mut fast = vec![Decayed::default(); model.partitions().len()];
-        let mut slow = fast.clone();
+        let mut memory = vec![Memory::default(); model.partitions().len()];
         let mut topics = HashMap::with_capacity(model.topics().len());
         for row in model.topics() {
             let topic = model.topic(row);
@@ -101,42 +111,50 @@ impl Rates {
             let known = self.topics.get(&key).map_or(&[][..], Vec::as_slice);
             for &(number, new) in &numbers {
                 if let Ok(place) = known.binary_search_by_key(&number, |&(number, _)| number) {
-                    let old = known[place].1 as usize;
-                    fast[new as usize] = self.fast[old];
-                    slow[new as usize] = self.slow[old];
+                    memory[new as usize] = self.memory[known[place].1 as usize];
                 }
             }
             topics.insert(key, numbers);
         }
-        (self.fast, self.slow, self.topics) = (fast, slow, topics);
+        (self.memory, self.topics) = (memory, topics);
     }
 
     /// The fast rate of a partition of the latest model; zero before the first tick.
     pub fn fast(&self, partition: PartitionIndex) -> PartitionLoad {
-        self.fast
-            .get(partition.get())
-            .map(Decayed::rate)
-            .unwrap_or_default()
+        self.of(partition).fast.rate()
     }
 
     /// The slow rate of a partition of the latest model; zero before the first tick.
     pub fn slow(&self, partition: PartitionIndex) -> PartitionLoad {
-        self.slow
-            .get(partition.get())
-            .map(Decayed::rate)
-            .unwrap_or_default()
+        self.of(partition).slow.rate()
     }
 
-    /// The load to plan for: of each rate the greater of slow and fast, so that a plan neither forgets what is usual
-    /// nor overlooks what has just begun.
+    /// The load to plan for: of each figure the greatest of the slow rate, the fast rate, and what both of the last two
+    /// samples show. So a plan does not forget what is usual; and it takes a step of the load for what it is, of which
+    /// the fast rate shows 63 % when it is as old as two ticks, while one stray sample is still nothing.
     pub fn planning(&self, partition: PartitionIndex) -> PartitionLoad {
-        let (fast, slow) = (self.fast(partition), self.slow(partition));
+        let Memory {
+            fast,
+            slow,
+            latest,
+            before,
+        } = self.of(partition);
+        let (fast, slow) = (fast.rate(), slow.rate());
+        let most = |figure: fn(&PartitionLoad) -> f64| {
+            figure(&fast)
+                .max(figure(&slow))
+                .max(figure(&latest).min(figure(&before)))
+        };
         PartitionLoad {
-            bytes_in: fast.bytes_in.max(slow.bytes_in),
-            bytes_out: fast.bytes_out.max(slow.bytes_out),
-            disk: fast.disk,
-            cpu_leader: fast.cpu_leader.max(slow.cpu_leader),
-            cpu_follower: fast.cpu_follower.max(slow.cpu_follower),
+            bytes_in: most(|load| load.bytes_in),
+            bytes_out: most(|load| load.bytes_out),
+            disk: latest.disk,
+            cpu_leader: most(|load| load.cpu_leader),
+            cpu_follower: most(|load| load.cpu_follower),
         }
+    }
+
+    fn of(&self, partition: PartitionIndex) -> Memory {
+        self.memory.get(partition.get()).copied().unwrap_or_default()
     }
 }

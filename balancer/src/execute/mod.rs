@@ -16,6 +16,7 @@ mod step;
 mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use kafka::ids::{BrokerId, TopicPartition};
 use kafka::{Cluster, ClusterError, CompactedLog};
@@ -37,12 +38,16 @@ use perform::Round;
 /// is from the end of a copy to the last throttle gone.
 const ROUNDS: usize = 8;
 
+/// How long an executor with nothing to do may not know that another one has taken over.
+const CONFIRM_EVERY: Duration = Duration::from_secs(10);
+
 /// Makes plans happen. There is at most one that acts for a cluster: opening one fences the one before.
 pub struct Executor<C, L: CompactedLog> {
     cluster: C,
     journal: Journal<L>,
     limits: Limits,
     fenced: bool,
+    confirmed_at: Timestamp,
     copied: BTreeMap<TopicPartition, u64>,
 }
 
@@ -59,6 +64,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             journal: Journal::open(log).await?,
             limits,
             fenced: false,
+            confirmed_at: Timestamp(0),
             copied: BTreeMap::new(),
         };
         if executor.journal.state().mode.is_none() {
@@ -200,7 +206,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         let mut report = TickReport::default();
         self.copied.clone_from(&guidance.copied);
         // What could not be written last time comes first, and whether another one has taken over shows.
-        self.record(Vec::new()).await?;
+        let confirmation = self.confirmation(now);
+        self.record(confirmation).await?;
         for _ in 0..ROUNDS {
             if self.journal.state().is_idle() {
                 break;
@@ -217,6 +224,16 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             }
         }
         Ok(report)
+    }
+
+    /// An executor with nothing to do writes its mode again now and then, since only a write shows that another one has
+    /// taken over.
+    fn confirmation(&mut self, now: Timestamp) -> Vec<Record> {
+        if now.since(self.confirmed_at) < CONFIRM_EVERY || !self.journal.state().is_idle() {
+            return Vec::new();
+        }
+        self.confirmed_at = now;
+        vec![Record::Mode(self.mode())]
     }
 
     /// Everything there is to know.
@@ -268,7 +285,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
 
     /// Partitions that were moved a short while ago, which a plan does better to leave alone.
     pub fn cooling_down(&self, now: Timestamp) -> BTreeSet<TopicPartition> {
-        let time = std::time::Duration::from_secs(self.limits.cool_down_seconds);
+        let time = Duration::from_secs(self.limits.cool_down_seconds);
         let cooling = self.journal.state().cool_downs.iter();
         cooling
             .filter(|(_, cool)| now.since(cool.since) < time)

@@ -104,8 +104,14 @@ pub(super) fn status(
             })
             .collect(),
     });
-    let rates = state.broker_throttles.iter();
-    let replicas = state.topic_throttles.iter();
+    let rates = state
+        .broker_throttles
+        .iter()
+        .filter(|(_, throttle)| !throttle.lifted);
+    let replicas = state
+        .topic_throttles
+        .iter()
+        .filter(|(_, throttle)| !throttle.entries.is_empty());
     Status {
         mode: state.mode.unwrap_or_default(),
         plan,

@@ -88,7 +88,7 @@ fn has_rate(broker: BrokerId, direction: Direction, situation: &Situation<'_>) -
         return false;
     };
     match situation.state.broker_throttles.get(&(broker, direction)) {
-        Some(ours) => ours.yielded || is_ours(ours, rate),
+        Some(ours) => !ours.lifted && (ours.yielded || is_ours(ours, rate)),
         None => rate.is_limited() && used_by_others(broker, direction, situation),
     }
 }
@@ -174,7 +174,11 @@ impl List<'_> {
                     name: self.direction.replicas().to_owned(),
                 };
                 let change = Change::Unthrottle(self.resource(), change);
-                return Some(Step::settling(change, vec![self.record(None)]));
+                let deleted = TopicThrottle {
+                    at: self.situation.now,
+                    ..ours.clone()
+                };
+                return Some(Step::settling(change, vec![self.record(Some(deleted))]));
             }
             return settled.then(|| Step::note(vec![self.record(None)]));
         }
@@ -229,6 +233,7 @@ fn rate_step(
         None if wanted => (!(seen.is_limited() && others())).then(|| rate.set(None)),
         None => None,
         Some(ours) if ours.yielded => (!wanted).then(|| rate.forget()),
+        Some(ours) if ours.lifted => rate.after_lifting(ours, wanted, others),
         Some(ours) if is_ours(ours, seen) => {
             if !wanted || (ours.before.is_some() && others()) {
                 return Some(rate.put_back(ours));
@@ -295,6 +300,7 @@ impl Rate<'_> {
             written,
             at: self.situation.now,
             yielded: false,
+            lifted: false,
         };
         let change = ConfigChange::Set {
             name: self.direction.rate().to_owned(),
@@ -304,6 +310,22 @@ impl Rate<'_> {
             vec![self.record(Some(throttle))],
             Change::Throttle(ConfigResource::Broker(self.broker), change),
         )
+    }
+
+    /// The value before is back, but a broker may not have heard of it yet.
+    fn after_lifting(&self, ours: &BrokerThrottle, wanted: bool, others: impl Fn() -> bool) -> Option<Step> {
+        let shows_ours = is_ours(ours, self.seen);
+        if self.seen.dynamic != ours.before && !shows_ours {
+            Some(self.forget())
+        } else if wanted && !(ours.before.is_some() && others()) {
+            Some(self.set(Some(ours)))
+        } else if self.situation.now.since(ours.at) <= SETTLE {
+            None
+        } else if shows_ours {
+            Some(self.put_back(ours))
+        } else {
+            Some(self.forget())
+        }
     }
 
     fn put_back(&self, ours: &BrokerThrottle) -> Step {
@@ -316,7 +338,12 @@ impl Rate<'_> {
             None => ConfigChange::Delete { name },
         };
         let change = Change::Unthrottle(ConfigResource::Broker(self.broker), change);
-        Step::settling(change, vec![self.record(None)])
+        let lifted = BrokerThrottle {
+            at: self.situation.now,
+            lifted: true,
+            ..ours.clone()
+        };
+        Step::settling(change, vec![self.record(Some(lifted))])
     }
 
     fn forget(&self) -> Step {

@@ -295,6 +295,9 @@ pub struct BrokerThrottle {
     pub at: Timestamp,
     /// Somebody else has changed the value since, so it is theirs.
     pub yielded: bool,
+    /// Kafka has said that the value before is back. It is remembered until every broker must have heard of it, so
+    /// that what a broker still shows is not taken for somebody else's.
+    pub lifted: bool,
 }
 
 /// Replicas that this balancer has added to a topic's list of throttled ones, or was about to.

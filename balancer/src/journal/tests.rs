@@ -33,6 +33,7 @@ fn record() -> impl Strategy<Value = Record> {
                 written: vec![rate],
                 at: Timestamp(rate),
                 yielded: false,
+                lifted: false,
             });
             Record::BrokerThrottle(broker(id), way, throttle)
         }),

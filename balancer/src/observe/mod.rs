@@ -10,5 +10,5 @@ mod reports;
 
 pub use merge::{BrokerReport, BrokerSource, Look, Merger, Sight};
 pub use observer::{Observation, ObserveError, Observer, Standing};
-pub use protocol::{Moment, ProtocolSampler};
+pub use protocol::ProtocolSampler;
 pub use reports::{ReportError, ReportReader};

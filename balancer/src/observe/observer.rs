@@ -7,11 +7,12 @@ use std::time::Duration;
 use kafka::cluster::ClusterDescription;
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use kafka::{Cluster, ClusterError};
+use sidecar::clock::Clock;
 use sidecar::report::LoadReport;
 use thiserror::Error;
 
 use super::merge::{BrokerReport, BrokerSource, Look, Merger, Sight};
-use super::protocol::{Moment, ProtocolSampler};
+use super::protocol::ProtocolSampler;
 use super::reports::ReportReader;
 use crate::config::{CapacitySettings, Config, Exclusions, Sidecars};
 use crate::model::InvalidModel;
@@ -91,11 +92,7 @@ impl<C: Cluster> Observer<C> {
     /// # Errors
     ///
     /// Kafka's metadata cannot be read or used. A missing report is no error.
-    pub async fn look(
-        &mut self,
-        standing: &Standing,
-        now: impl Fn() -> Moment,
-    ) -> Result<Observation, ObserveError> {
+    pub async fn look(&mut self, standing: &Standing, clock: Clock) -> Result<Observation, ObserveError> {
         let (description, reassignments) =
             tokio::try_join!(self.cluster.describe(), self.cluster.reassignments())?;
         let description = Arc::new(description);
@@ -103,7 +100,7 @@ impl<C: Cluster> Observer<C> {
             .into_keys()
             .filter(|partition| !standing.own.contains(partition))
             .collect();
-        let reports = self.reports(&description, now).await;
+        let reports = self.reports(&description, clock).await;
         let sight = self.merger.merge(&Look {
             description: &description,
             reports: &reports,
@@ -123,7 +120,7 @@ impl<C: Cluster> Observer<C> {
     async fn reports(
         &mut self,
         description: &Arc<ClusterDescription>,
-        now: impl Fn() -> Moment,
+        clock: Clock,
     ) -> BTreeMap<BrokerId, BrokerReport> {
         let mut known = BTreeMap::new();
         let mut missing: BTreeMap<BrokerId, String> = BTreeMap::new();
@@ -136,7 +133,7 @@ impl<C: Cluster> Observer<C> {
                 }
             }
         }
-        let unix_ms = now().unix_ms;
+        let unix_ms = clock.unix_ms();
         for (broker, fetched) in self.reader.fetch_all(addresses).await {
             match fetched
                 .map_err(|error| error.to_string())
@@ -159,20 +156,20 @@ impl<C: Cluster> Observer<C> {
                 }
             }
         }
-        known.extend(self.from_protocol(description, missing, now).await);
+        known.extend(self.ask_protocol(description, missing, clock).await);
         known
     }
 
-    async fn from_protocol(
+    async fn ask_protocol(
         &mut self,
         description: &Arc<ClusterDescription>,
         missing: BTreeMap<BrokerId, String>,
-        now: impl Fn() -> Moment,
+        clock: Clock,
     ) -> BTreeMap<BrokerId, BrokerReport> {
         let brokers: Vec<BrokerId> = missing.keys().copied().collect();
         let mut sampled = self
             .protocol
-            .sample(&self.cluster, description, &brokers, now)
+            .sample(&self.cluster, description, &brokers, clock)
             .await;
         missing
             .into_iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use kafka::cluster::ClusterDescription;
 use kafka::{BrokerId, Cluster};
+use sidecar::clock::Clock;
 use sidecar::derivation::{Derivation, Sample, Taken};
 use sidecar::load::{self, Heading};
 use sidecar::logs::{Layout, LogReading, LogsError};
@@ -20,15 +21,6 @@ const CONCURRENCY: usize = 16;
 pub struct ProtocolSampler {
     interval: Duration,
     derivations: BTreeMap<BrokerId, Derivation>,
-}
-
-/// The moment of a sample on both clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// By a clock that never goes back.
-    pub steady: Duration,
-    /// In milliseconds since the Unix epoch.
-    pub unix_ms: u64,
 }
 
 impl ProtocolSampler {
@@ -48,31 +40,41 @@ impl ProtocolSampler {
         cluster: &C,
         description: &Arc<ClusterDescription>,
         brokers: &[BrokerId],
-        now: impl Fn() -> Moment,
+        clock: Clock,
     ) -> BTreeMap<BrokerId, Result<Option<LoadReport>, LogsError>> {
         self.derivations.retain(|broker, _| brokers.contains(broker));
         let readings: Vec<_> = stream::iter(brokers.iter().copied())
             .map(|broker| {
                 let layout = Layout::of(broker, Arc::clone(description));
-                let now = &now;
-                async move { (broker, layout.read(cluster).await, now()) }
+                async move { (broker, layout.read(cluster).await, clock.now()) }
             })
             .buffered(CONCURRENCY)
             .collect()
             .await;
         readings
             .into_iter()
-            .map(|(broker, reading, at)| (broker, reading.map(|reading| self.derive(broker, reading, at))))
+            .map(|(broker, reading, at)| {
+                (
+                    broker,
+                    reading.map(|reading| self.derive(broker, reading, at, clock.unix_ms())),
+                )
+            })
             .collect()
     }
 
-    fn derive(&mut self, broker: BrokerId, reading: LogReading, at: Moment) -> Option<LoadReport> {
+    fn derive(
+        &mut self,
+        broker: BrokerId,
+        reading: LogReading,
+        at: Duration,
+        unix_ms: u64,
+    ) -> Option<LoadReport> {
         let derivation = self
             .derivations
             .entry(broker)
             .or_insert_with(|| Derivation::new(self.interval));
         let logs = Some(Taken {
-            at: at.steady,
+            at,
             reading: Arc::new(reading),
         });
         let derived = derivation.take(Sample {
@@ -81,7 +83,7 @@ impl ProtocolSampler {
         })?;
         let heading = Heading {
             broker,
-            sampled_at_ms: at.unix_ms,
+            sampled_at_ms: unix_ms,
             window: derived.window,
             sources: [(
                 Source::Protocol,

@@ -4,12 +4,15 @@ use kafka::ids::BrokerId;
 
 use super::ledger::{Ledger, Part};
 use super::oversized::Oversized;
-use super::placement::{NOTHING, Placement};
+use super::placement::Placement;
 use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings, bound};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
 
 /// So many sentences about one kind of unsolved matter are enough.
 const SENTENCES: usize = 20;
+
+/// A broker this far beyond its limit, in parts of the mean, is worth a sentence.
+const TELLING: f64 = 0.001;
 
 /// One partition's change, in rows.
 struct Change {
@@ -275,7 +278,7 @@ fn unsolved(
             Resource::ALL.into_iter().filter_map(move |r| {
                 let scale = ledger.scale[row.get()][r];
                 let beyond = (carried[r] - ledger.limit[row.get()][r]) * scale;
-                (beyond > NOTHING * 10.0).then(|| (row, r, carried[r] * scale))
+                (beyond > TELLING).then(|| (row, r, carried[r] * scale))
             })
         });
     tell(

@@ -16,6 +16,9 @@ pub(super) enum Part {
     Absent,
 }
 
+/// A plan aims this far below the threshold, in parts of the mean, so that rounding does not leave a broker above it.
+const MARGIN: f64 = 0.001;
+
 /// Loads and limits of all brokers.
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {
@@ -73,7 +76,7 @@ impl Ledger {
         let balanced = |r: Resource| mean[r] > 0.0 && mean[r] >= settings.floor[r];
         self.limit.push(PerResource::from_fn(|r| match part {
             Part::Leaves => 0.0,
-            _ => (mean[r] * (1.0 + settings.threshold)).max(settings.floor[r]) * capacity[r],
+            _ => (mean[r] * (1.0 + settings.threshold - MARGIN)).max(settings.floor[r]) * capacity[r],
         }));
         self.least.push(PerResource::from_fn(|r| match part {
             Part::Fills if balanced(r) => mean[r] * (1.0 - settings.threshold) * capacity[r],

@@ -46,7 +46,7 @@ impl Default for PlanSettings {
             throttle: 50e6,
             cooling_down: HashSet::new(),
             seed: 0,
-            effort: 20_000_000,
+            effort: 2_000_000,
         }
     }
 }

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kafka::error::with_causes;
 use kafka::{BrokerId, Cluster, CompactedLog, TopicPartition};
+use sidecar::clock::Clock;
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::action::{Action, ActionError, Command};
-use super::clock::Clock;
 use super::guidance::guidance;
 use super::show::{self, Picture};
 use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits};
-use crate::journal::{Mode, Phase, PlanId, StopHow};
+use crate::journal::{Mode, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, ObserveError, Observer, Standing};
 use crate::plan::{Plan, PlanRequest, PlanSettings, Purpose, plan, still_helps};
@@ -64,9 +63,10 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         cluster: C,
         log: L,
         publish: watch::Sender<Arc<View>>,
+        clock: Clock,
     ) -> Result<Self, ObserveError> {
         Ok(Self {
-            clock: Clock::start(),
+            clock,
             observer: Observer::new(cluster.clone(), config)?,
             detector: Detector::new(config.heat.detect()),
             hands: Hands::Opening {
@@ -85,8 +85,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 
     /// Runs until `stop`. What is being copied goes on in Kafka; the next balancer finds it in the journal.
     pub(super) async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(self.config.tick);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = tokio::time::Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -98,30 +97,32 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                         if command.answer.send(answer).is_err() {
                             tracing::debug!("Whoever asked for the action has gone.");
                         }
-                        ticks.reset_immediately();
+                        next = tokio::time::Instant::now();
                     }
                     None => return,
                 },
-                _ = ticks.tick() => {
+                () = tokio::time::sleep_until(next) => {
                     let tick = self.tick();
                     if stop.run_until_cancelled(tick).await.is_none() {
                         return;
                     }
+                    let period = self.config.tick;
+                    next = tokio::time::Instant::now() + self.clock.until_multiple(period, period / 5);
                 }
             }
         }
     }
 
     async fn tick(&mut self) {
-        let started = Instant::now();
+        let started = self.clock.now();
         self.problems.clear();
         self.open_journal().await;
         let standing = self.standing();
         let clock = self.clock;
-        let seen = match self.observer.look(&standing, move || clock.moment()).await {
+        let seen = match self.observer.look(&standing, clock).await {
             Ok(observation) => {
                 let model = &observation.sight.model;
-                let detection = self.detector.tick(model, clock.steady());
+                let detection = self.detector.tick(model, clock.now());
                 self.last = Some(Looked {
                     observation,
                     detection,
@@ -139,8 +140,13 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                 false
             }
         };
-        self.show(started.elapsed());
-        crate::metrics::count_tick(seen, started.elapsed());
+        let took = self.clock.now() - started;
+        self.show(took);
+        crate::metrics::count_tick(seen, took);
+    }
+
+    fn timestamp(&self) -> Timestamp {
+        Timestamp(self.clock.unix_ms())
     }
 
     async fn open_journal(&mut self) {
@@ -177,7 +183,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
     }
 
     async fn execute(&mut self) {
-        let now = self.clock.timestamp();
+        let now = self.timestamp();
         let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
             return;
         };
@@ -214,7 +220,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 
     /// Plans when nothing is being executed and there is a reason to.
     async fn plan(&mut self) {
-        let now = self.clock.timestamp();
+        let now = self.timestamp();
         let Some(looked) = &self.last else { return };
         let (mode, cooling_down) = match &self.hands {
             Hands::Open(executor) if executor.is_busy() => {
@@ -277,7 +283,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
 
     async fn start(&mut self, made: Plan) {
         self.suggestion = None;
-        let now = self.clock.timestamp();
+        let now = self.timestamp();
         let Hands::Open(executor) = &mut self.hands else {
             return;
         };
@@ -297,7 +303,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
     }
 
     async fn act(&mut self, action: Action) -> Result<String, ActionError> {
-        let now = self.clock.timestamp();
+        let now = self.timestamp();
         tracing::info!(?action, "Somebody asks for an action.");
         let known = self.known_brokers();
         let executor = match &mut self.hands {
@@ -382,7 +388,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
                 fenced: matches!(self.hands, Hands::Fenced),
-                clock: self.clock,
+                now_ms: self.clock.unix_ms(),
                 took,
                 problems,
             }),

@@ -34,6 +34,11 @@ pub(super) fn guidance<'a>(
     };
     let mut copying = BTreeMap::new();
     for MoveProgress { change, state, .. } in moves {
+        if let Some(row) = model.find(&change.partition) {
+            guidance
+                .produced
+                .insert(change.partition.clone(), model.load(row).bytes_in);
+        }
         match state {
             MoveState::Waiting if !helps(model, change, &head.purpose, settings) => {
                 let why = "under the load of now it would not make the cluster better".to_owned();

@@ -2,9 +2,10 @@
 
 mod action;
 mod balancer;
-mod clock;
 mod guidance;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use sidecar::clock::Clock;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +84,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             max_live_bytes: MAX_JOURNAL_BYTES,
         },
     );
-    let balancer = Balancer::new(&config, cluster, log, publish)?;
+    let balancer = Balancer::new(&config, cluster, log, publish, Clock::start())?;
     tracing::info!(listen = %config.listen, mode = ?config.mode, "The balancer has started.");
 
     let server = tokio::spawn(serve_api(

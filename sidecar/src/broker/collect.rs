@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,6 @@ use crate::jmx::{self, DETAIL_EVERY, JmxReading};
 use crate::jolokia::{Credentials, Jolokia};
 use crate::logs::{self, Layout, LogReading, LogsError};
 use crate::report::Source;
-
-/// The shortest time that the cluster gets to answer one of the two steps of a sample.
-const MIN_STEP: Duration = Duration::from_secs(2);
 
 /// How asking one source went.
 #[derive(Debug)]
@@ -61,7 +59,8 @@ pub(super) struct Collector<C> {
     broker: BrokerId,
     clock: Clock,
     cluster: C,
-    step: Duration,
+    head_start: Duration,
+    limit: Duration,
     jolokia: Option<Jolokia>,
     consumption: Option<ConsumptionClient>,
     rounds: u64,
@@ -79,7 +78,8 @@ impl<C: Cluster> Collector<C> {
             broker: config.broker,
             clock,
             cluster,
-            step: MIN_STEP.max(config.interval / 2),
+            head_start: config.interval / 2,
+            limit: config.kafka.request_timeout,
             jolokia,
             consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
             rounds: 0,
@@ -91,26 +91,34 @@ impl<C: Cluster> Collector<C> {
     pub(super) async fn collect(&mut self) -> Collected {
         let with_detail = self.rounds.is_multiple_of(DETAIL_EVERY);
         self.rounds += 1;
-        // Who leads what comes first, so that counters, sizes and offsets can be read at the same moment: what is
-        // written between one and the other is an error of the rates.
-        let began = self.clock.now();
-        let layout = self.layout().await;
-        let asked = self.clock.now() - began;
-        let (logs, jmx, consumed) =
-            tokio::join!(self.logs(layout, asked), self.jmx(with_detail), self.consumed());
-        if with_detail && logs.result.is_ok() {
+        let collected = self.ask(with_detail).await;
+        if with_detail && collected.logs.result.is_ok() {
             self.ask_whether_followers_serve().await;
         }
+        collected
+    }
+
+    async fn ask(&self, with_detail: bool) -> Collected {
+        // Who leads what comes first, so that counters, sizes and offsets can be read at the same moment: what is
+        // written between one and the other is an error of the rates. A cluster that takes long, as when connecting
+        // anew, is waited for on, but no longer by the others.
+        let began = self.clock.now();
+        let mut layout = pin!(self.in_time(Layout::ask(&self.cluster, self.broker)));
+        let in_time = timeout(self.head_start, &mut layout).await.ok();
+        let logs = async {
+            let asked = self.clock.now() - began;
+            match in_time {
+                Some(layout) => self.logs(layout, asked).await,
+                None => self.logs(layout.await, asked).await,
+            }
+        };
+        let (logs, jmx, consumed) = tokio::join!(logs, self.jmx(with_detail), self.consumed());
         Collected {
             jmx,
             with_detail,
             logs,
             consumed,
         }
-    }
-
-    async fn layout(&self) -> Result<Layout, LogsError> {
-        self.in_time(Layout::ask(&self.cluster, self.broker)).await
     }
 
     async fn logs(&self, layout: Result<Layout, LogsError>, asked: Duration) -> Outcome<Taken<LogReading>> {
@@ -168,7 +176,7 @@ impl<C: Cluster> Collector<C> {
     }
 
     async fn in_time<T>(&self, asking: impl Future<Output = Result<T, LogsError>>) -> Result<T, LogsError> {
-        timeout(self.step, asking)
+        timeout(self.limit, asking)
             .await
             .unwrap_or(Err(LogsError::TimedOut(self.broker)))
     }

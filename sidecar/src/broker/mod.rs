@@ -10,7 +10,6 @@ use kafka::Cluster;
 use reqwest::Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -57,13 +56,11 @@ struct Sampler<C> {
 
 impl<C: Cluster> Sampler<C> {
     async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(self.config.interval);
-        // After a slow sample the next one is a whole interval later: short windows make bad rates.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let next = self.clock.until_multiple(self.config.interval, Duration::ZERO);
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep(next) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,

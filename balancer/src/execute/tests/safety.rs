@@ -299,6 +299,28 @@ fn a_rate_that_others_have_changed_since_is_theirs() {
 }
 
 #[test]
+fn a_rate_of_ours_that_a_broker_still_shows_is_not_taken_for_somebody_elses() {
+    let mut bench = Bench::moving(&[COPY]).throttled();
+    let at = (broker(0), Direction::Leader);
+    let lifted = BrokerThrottle {
+        lifted: true,
+        ..bench.state.broker_throttles[&at].clone()
+    };
+    bench
+        .state
+        .apply(Record::BrokerThrottle(at.0, at.1, Some(lifted)));
+    assert!(bench.started().is_empty(), "it may be gone");
+    for step in bench.decide() {
+        for record in step.intent {
+            bench.state.apply(record);
+        }
+    }
+    let ours = &bench.state.broker_throttles[&at];
+    assert_eq!((&ours.before, ours.lifted), (&None, false));
+    assert_eq!(bench.started(), [0]);
+}
+
+#[test]
 fn a_reassignment_that_others_cancelled_is_not_begun_again() {
     let mut bench = Bench::moving(&[COPY]).throttled();
     let doubtful = MoveState::Copying {

@@ -53,7 +53,7 @@ pub(super) struct Targets {
 
 impl Targets {
     /// So many are looked at first.
-    const SAMPLE: usize = 256;
+    const SAMPLE: usize = 64;
 
     pub(super) fn new(placement: &Placement<'_>, seed: u64) -> Self {
         let receives = |&row: &BrokerIndex| placement.ledger.receives(row);
@@ -76,7 +76,6 @@ impl Targets {
         if count <= Self::SAMPLE {
             return offer.best(self.brokers.iter().copied());
         }
-        // A stride that shares no factor with the count visits every broker once.
         let start = scatter(self.seed ^ u64::from(partition.0)) as usize % count;
         let sample = (0..Self::SAMPLE).map(|step| self.brokers[(start + step) % count]);
         match offer.best(sample) {

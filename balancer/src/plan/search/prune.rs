@@ -1,6 +1,6 @@
 //! Taking back what a plan does not need, and copying less where less is enough.
 
-use crate::model::{BrokerIndex, PartitionIndex};
+use crate::model::{BrokerIndex, PartitionIndex, Resource};
 use crate::plan::ledger::Part;
 use crate::plan::placement::{Copy, NOTHING, Placement};
 
@@ -43,7 +43,15 @@ fn harmless(
     leader: Option<BrokerIndex>,
 ) -> bool {
     let changes = placement.changes(partition, replicas, leader);
-    placement.excess_of(&changes) <= NOTHING && placement.price_of(&changes) <= NOTHING
+    let fits = changes.iter().all(|(broker, change)| {
+        // A broker may have what it had, even beyond its headroom.
+        let had = placement.model.broker_load(*broker);
+        let load = placement.ledger.load[broker.get()] + *change;
+        let ceiling = &placement.ledger.ceiling[broker.get()];
+        let within = |&r: &Resource| load[r] <= ceiling[r].max(had[r] * (1.0 + NOTHING));
+        Resource::ALL.iter().filter(|&&r| change[r] > 0.0).all(within)
+    });
+    fits && placement.excess_of(&changes) <= NOTHING && placement.price_of(&changes) <= NOTHING
 }
 
 /// Bytes that a partition's change copies.

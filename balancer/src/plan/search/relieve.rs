@@ -8,6 +8,8 @@ use crate::plan::placement::{NOTHING, Placement};
 
 /// Targets that become a little too hot are relieved in the next round.
 const ROUNDS: usize = 6;
+/// When so many replicas in a row find no place, the rest will not find one either.
+const PATIENCE: usize = 48;
 
 /// Copies replicas off brokers that exceed a limit, until none helps enough for its bytes.
 pub(in crate::plan) fn relieve(placement: &mut Placement<'_>, targets: &Targets, least_worth: f64) {
@@ -37,7 +39,10 @@ fn relieve_broker(
         })
         .collect();
     let mut progress = false;
-    while let Some(Scored { partition, .. }) = queue.pop() {
+    let mut refused = 0;
+    while refused < PATIENCE
+        && let Some(Scored { partition, .. }) = queue.pop()
+    {
         // What a replica relieves only falls while the broker cools, so a stale score is never too low.
         let score = relief(placement, broker, partition, overhead);
         if score <= 0.0 {
@@ -47,21 +52,33 @@ fn relieve_broker(
             queue.push(Scored { score, partition });
             continue;
         }
-        if score * placement.ledger.mean_disk < least_worth {
-            break;
+        let cost = cost(placement, partition, least_worth);
+        if score * (placement.model.load(partition).disk + overhead) < cost {
+            continue;
         }
         let Some(target) = targets.best(placement, partition, broker) else {
+            refused += 1;
             continue;
         };
         let freed = PerResource::default() - placement.share(broker, partition);
         let price = target.price + placement.ledger.price_of(broker, &freed);
-        let cost = least_worth * placement.model.load(partition).disk / placement.ledger.mean_disk;
         if -price > cost.max(NOTHING) {
             placement.copy(&copy_to(partition, broker, &target));
             progress = true;
+            refused = 0;
+        } else {
+            refused += 1;
         }
     }
     progress
+}
+
+/// What a copy has to gain. Copies below a hundredth of a broker's disk are worth any gain: they remove the last
+/// of the heat, of which little is left then.
+fn cost(placement: &Placement<'_>, partition: PartitionIndex, least_worth: f64) -> f64 {
+    const SMALL: f64 = 0.01;
+    let size = placement.model.load(partition).disk / placement.ledger.mean_disk;
+    least_worth * (size - SMALL).max(0.0)
 }
 
 /// By how much a broker's excess falls when a replica leaves, for each byte.

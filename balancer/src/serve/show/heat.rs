@@ -8,7 +8,7 @@ use super::Picture;
 
 /// The hot list as the API shows it.
 pub(super) fn hot_list(picture: &Picture<'_>) -> HotList {
-    let now = picture.clock.moment().unix_ms;
+    let now = picture.now_ms;
     let model = picture.current;
     HotList {
         brokers: picture

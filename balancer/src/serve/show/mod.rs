@@ -5,7 +5,6 @@ mod heat;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::clock::Clock;
 use crate::api::view::{
     BrokerView, FinishedPlan, HotList, MoveView, PartitionView, PlanStanding, PlanView, ResourceFigures,
     SourceView, State, ThrottleView, View,
@@ -29,7 +28,7 @@ pub(super) struct Picture<'a> {
     pub(super) status: Option<&'a Status>,
     pub(super) suggestion: Option<&'a Plan>,
     pub(super) fenced: bool,
-    pub(super) clock: Clock,
+    pub(super) now_ms: u64,
     pub(super) took: Duration,
     pub(super) problems: Vec<String>,
 }
@@ -78,7 +77,7 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
         cluster_id: picture.observation.description.cluster_id.clone(),
         mode: picture.status.map(|status| status.mode).unwrap_or_default(),
         phase: phase(picture.fenced, plan),
-        ticked_at_ms: picture.clock.moment().unix_ms,
+        ticked_at_ms: picture.now_ms,
         tick_ms: u64::try_from(picture.took.as_millis()).unwrap_or(u64::MAX),
         brokers: picture.observation.description.brokers.len(),
         partitions: model.partitions().len(),
@@ -140,7 +139,7 @@ fn broker_view(picture: &Picture<'_>, row: BrokerIndex, replicas: usize, leaders
         .brokers
         .iter()
         .filter(|hot| hot.broker == broker.id);
-    let now = picture.clock.moment().unix_ms;
+    let now = picture.now_ms;
     BrokerView {
         id: broker.id,
         rack: broker.rack.as_deref().map(str::to_owned),
