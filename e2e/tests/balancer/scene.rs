@@ -95,15 +95,15 @@ impl Scene {
             create_topics(&self.connection, &[topic], &Placement::Replicas(replicas), &config).await?;
             self.topics.push(name.parse()?);
         }
-        let wanted = rows.len();
-        let (cluster, topics) = (&self.cluster, &self.topics);
-        eventually("all partitions have leaders", async || {
-            let described = cluster.describe().await?.topics;
-            let partitions = described
-                .iter()
-                .filter(|topic| topics.contains(&topic.name))
-                .flat_map(|topic| &topic.partitions);
-            Ok(partitions.filter(|partition| partition.leader.is_some()).count() == wanted)
+        let wanted: usize = rows.iter().map(|(_, replicas, _)| replicas.len()).sum();
+        self.until("every replica is in sync and on disk", async |scene| {
+            let described = scene.cluster.describe().await?.topics;
+            let own = described.iter().filter(|topic| scene.topics.contains(&topic.name));
+            let in_sync: usize = own.flat_map(|topic| &topic.partitions).map(|p| p.in_sync.len()).sum();
+            let on_disk = scene.log_dirs().await?;
+            let own = on_disk.values().flat_map(BTreeMap::keys);
+            let on_disk = own.filter(|replica| scene.topics.contains(&replica.topic)).count();
+            Ok((in_sync, on_disk) == (wanted, wanted))
         })
         .await
     }
@@ -274,11 +274,17 @@ impl Scene {
         what: &str,
         mut is_so: impl AsyncFnMut(&Self) -> Outcome<bool>,
     ) -> Outcome {
-        let waited = eventually(what, async || is_so(self).await).await;
-        match waited {
-            Ok(()) => Ok(()),
-            Err(error) => Err(format!("{error}\n{}", self.account().await).into()),
-        }
+        let deadline = Instant::now() + WITHIN;
+        let why = loop {
+            match is_so(self).await {
+                Ok(true) => return Ok(()),
+                Ok(false) if Instant::now() > deadline => break String::new(),
+                Err(error) if Instant::now() > deadline => break error.to_string(),
+                _ => sleep(POLL).await,
+            }
+        };
+        let account = self.account().await;
+        Err(format!("in {WITHIN:?} it did not come true that {what} {why}\n{account}").into())
     }
 
     /// Waits for that many more looks of the balancer at the cluster.
@@ -394,22 +400,6 @@ fn set_rate(load: &Load, topic: &str, partition: i32, rate: f64) -> Outcome {
         partition: Some(partition),
         factor,
     })?)
-}
-
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> Outcome<bool>) -> Outcome {
-    let deadline = Instant::now() + WITHIN;
-    loop {
-        match is_so().await {
-            Ok(true) => return Ok(()),
-            Ok(false) if Instant::now() > deadline => {
-                return Err(format!("in {WITHIN:?} it did not come true that {what}").into());
-            }
-            Err(error) if Instant::now() > deadline => {
-                return Err(format!("{what} cannot be known after {WITHIN:?}: {error}").into());
-            }
-            _ => sleep(POLL).await,
-        }
-    }
 }
 
 pub(crate) fn partition_of(topic: &str, partition: i32) -> Outcome<TopicPartition> {
