@@ -32,7 +32,10 @@ fn a_file_with_mistakes_is_refused_with_all_of_them_in_one_message() -> Outcome 
     let file = folder.path().join("config.yaml");
     let refused = |program: Program, command: &str, config: &str| -> Outcome<String> {
         std::fs::write(&file, config)?;
-        let output = Command::new(program.path()?).args([command, "--config"]).arg(&file).output()?;
+        let output = Command::new(program.path()?)
+            .args([command, "--config"])
+            .arg(&file)
+            .output()?;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         Ok(String::from_utf8(output.stderr)?)
     };
@@ -162,9 +165,10 @@ async fn a_source_that_is_missing_hangs_or_talks_nonsense_is_named_and_done_with
 
     source(&balancer, |source| matches!(source, SourceView::Sidecar { .. })).await?;
     sidecar.process.kill().await?;
-    source(&balancer, |source| {
-        matches!(source, SourceView::Protocol { reason } if reason.contains("does not answer"))
-    })
+    source(
+        &balancer,
+        |source| matches!(source, SourceView::Protocol { reason } if reason.contains("does not answer")),
+    )
     .await?;
     let brokers: Vec<BrokerView> = balancer.get("/v1/brokers").await?;
     assert!(brokers[0].load.bytes_in > 10_000.0, "{brokers:?}");
@@ -229,13 +233,19 @@ async fn says(balancer: &Service, words: &str) -> Outcome {
 async fn source(balancer: &Service, is_so: impl Fn(&SourceView) -> bool) -> Outcome {
     until("the balancer names the source of its figures", async || {
         let brokers: Vec<BrokerView> = balancer.get("/v1/brokers").await?;
-        Ok(brokers.first().is_some_and(|broker| is_so(&broker.source)).then_some(()))
+        Ok(brokers
+            .first()
+            .is_some_and(|broker| is_so(&broker.source))
+            .then_some(()))
     })
     .await
 }
 
 async fn metrics(sidecar: &Service) -> Outcome<String> {
-    Ok(reqwest::get(format!("{}/metrics", sidecar.url)).await?.text().await?)
+    Ok(reqwest::get(format!("{}/metrics", sidecar.url))
+        .await?
+        .text()
+        .await?)
 }
 
 fn is_up(metrics: &str, source: &str) -> Option<bool> {

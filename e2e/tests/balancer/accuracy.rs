@@ -16,7 +16,9 @@ const SMALL: f64 = 20_000.0;
 
 #[tokio::test]
 async fn bytes_in_of_partitions_are_within_5_percent_of_what_the_clients_counted() -> Outcome {
-    let rates = [800e3, 400e3, 260e3, 200e3, 160e3, 130e3, 110e3, 100e3, 60e3, 40e3, 30e3, 25e3];
+    let rates = [
+        800e3, 400e3, 260e3, 200e3, 160e3, 130e3, 110e3, 100e3, 60e3, 40e3, 30e3, 25e3,
+    ];
     let places: [&[i32]; 4] = [&[0, 1], &[1, 2], &[2, 3], &[3, 0]];
     let rows: Vec<Row<'_>> = rates
         .iter()
@@ -51,8 +53,13 @@ async fn bytes_in_of_partitions_are_within_5_percent_of_what_the_clients_counted
         let columns = &report.replicas;
         for row in 0..columns.topic.len() {
             let topic = &report.topics[columns.topic[row] as usize];
-            let truth = scene.load()?.bytes_in(topic.as_str(), columns.partition[row].get(), from, to);
-            let Some(truth) = truth.filter(|_| columns.leads[row] == 1).map(|bytes| bytes / seconds) else {
+            let truth = scene
+                .load()?
+                .bytes_in(topic.as_str(), columns.partition[row].get(), from, to);
+            let Some(truth) = truth
+                .filter(|_| columns.leads[row] == 1)
+                .map(|bytes| bytes / seconds)
+            else {
                 continue;
             };
             if truth >= SMALL {
@@ -62,8 +69,16 @@ async fn bytes_in_of_partitions_are_within_5_percent_of_what_the_clients_counted
     }
     errors.sort_by(f64::total_cmp);
     let p95 = errors[errors.len() * 95 / 100];
-    println!("{} figures: median {:.4}, p95 {p95:.4}", errors.len(), errors[errors.len() / 2]);
-    assert!(errors.len() >= WINDOWS * rates.len() * 3 / 4, "only {} figures", errors.len());
+    println!(
+        "{} figures: median {:.4}, p95 {p95:.4}",
+        errors.len(),
+        errors[errors.len() / 2]
+    );
+    assert!(
+        errors.len() >= WINDOWS * rates.len() * 3 / 4,
+        "only {} figures",
+        errors.len()
+    );
     assert!(p95 <= 0.05, "{errors:?}");
     drop(sidecars);
     scene.end().await

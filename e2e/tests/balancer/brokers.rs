@@ -39,7 +39,9 @@ async fn a_broker_is_drained_to_no_replica_at_all_and_takes_load_again_when_undr
             let described = scene.cluster.describe().await?.topics;
             let mut partitions = described.iter().flat_map(|topic| &topic.partitions);
             let named = partitions.any(|partition| numbers(&partition.replicas).contains(&3));
-            Ok(!named && scene.log_dirs().await?[&3].is_empty() && scene.cluster.reassignments().await?.is_empty())
+            Ok(!named
+                && scene.log_dirs().await?[&3].is_empty()
+                && scene.cluster.reassignments().await?.is_empty())
         })
         .await?;
     for partition in scene.partitions("drained").await? {
@@ -48,13 +50,17 @@ async fn a_broker_is_drained_to_no_replica_at_all_and_takes_load_again_when_undr
         assert_ne!(racks[0], racks[1], "{partition:?}");
     }
     assert_eq!(numbers(&scene.state().await?.draining), [3]);
-    scene.until("the drain is over", async |scene| scene.is_done().await).await?;
+    scene
+        .until("the drain is over", async |scene| scene.is_done().await)
+        .await?;
 
     scene.cli(&["undrain", "3"])?;
     scene
         .until("broker 3 leads again", async |scene| {
             let draining = scene.state().await?.draining;
-            Ok(draining.is_empty() && led_by(&scene.partitions("drained").await?, 3) > 0 && scene.is_done().await?)
+            Ok(draining.is_empty()
+                && led_by(&scene.partitions("drained").await?, 3) > 0
+                && scene.is_done().await?)
         })
         .await?;
     scene.end().await
@@ -68,16 +74,28 @@ async fn a_new_broker_is_filled_with_its_share() -> Outcome {
     scene
         .until("the new broker has its share", async |scene| {
             let partitions = scene.partitions("shared").await?;
-            let hosted = partitions.iter().filter(|p| numbers(&p.in_sync).contains(&new)).count();
+            let hosted = partitions
+                .iter()
+                .filter(|p| numbers(&p.in_sync).contains(&new))
+                .count();
             // Sixteen replicas and eight leaders on five brokers.
             Ok(hosted >= 3 && led_by(&partitions, new) >= 1 && scene.is_done().await?)
         })
         .await?;
     let on_disk = &scene.log_dirs().await?[&new];
-    assert!(on_disk.values().filter(|size| **size > 0).count() >= 3, "{on_disk:?}");
+    assert!(
+        on_disk.values().filter(|size| **size > 0).count() >= 3,
+        "{on_disk:?}"
+    );
     // It has no sidecar, and the balancer says so.
     let brokers: Vec<balancer::api::view::BrokerView> = scene.balancer()?.get("/v1/brokers").await?;
-    let view = brokers.iter().find(|view| view.id.get() == new).ok_or("it is not shown")?;
-    assert!(matches!(&view.source, SourceView::Protocol { reason } if reason.contains("no sidecar")), "{view:?}");
+    let view = brokers
+        .iter()
+        .find(|view| view.id.get() == new)
+        .ok_or("it is not shown")?;
+    assert!(
+        matches!(&view.source, SourceView::Protocol { reason } if reason.contains("no sidecar")),
+        "{view:?}"
+    );
     scene.end_with_the_cluster().await
 }

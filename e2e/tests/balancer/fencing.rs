@@ -30,7 +30,11 @@ async fn a_second_balancer_fences_the_first_which_then_acts_no_more() -> Outcome
     assert!(!refused.status.success());
     let said = String::from_utf8(refused.stderr)?;
     assert!(said.contains("another balancer has taken over"), "{said}");
-    scene.until("the first one is fenced", async |scene| Ok(scene.state().await?.phase == Phase::Fenced)).await?;
+    scene
+        .until("the first one is fenced", async |scene| {
+            Ok(scene.state().await?.phase == Phase::Fenced)
+        })
+        .await?;
     scene.ticks(5).await?;
     assert_eq!(scene.state().await?.phase, Phase::Fenced);
     assert_eq!(led_by(&scene.partitions("fought-over").await?, 0), 4);

@@ -23,11 +23,17 @@ async fn a_foreign_reassignment_and_its_throttle_are_kept_while_something_else_i
     }
     let partition = partition_of("theirs", 0)?;
     let target = ids(&[2, 1])?;
-    for (_, begun) in scene.cluster.reassign(&[(partition.clone(), target.clone())]).await? {
+    for (_, begun) in scene
+        .cluster
+        .reassign(&[(partition.clone(), target.clone())])
+        .await?
+    {
         begun?;
     }
     scene
-        .until("the foreign throttle shows", async |scene| Ok(scene.throttles().await?.len() == 5))
+        .until("the foreign throttle shows", async |scene| {
+            Ok(scene.throttles().await?.len() == 5)
+        })
         .await?;
     let before = scene.throttles().await?;
     let reassigning = scene.cluster.reassignments().await?;
@@ -45,7 +51,10 @@ async fn a_foreign_reassignment_and_its_throttle_are_kept_while_something_else_i
     assert_eq!(reassigning.keys().collect::<Vec<_>>(), [&partition]);
 
     // Whoever began it lets it end, and takes the throttle away.
-    let lifted: Vec<_> = theirs.iter().map(|(resource, set)| (resource.clone(), deletions(set))).collect();
+    let lifted: Vec<_> = theirs
+        .iter()
+        .map(|(resource, set)| (resource.clone(), deletions(set)))
+        .collect();
     for (_, deleted) in scene.cluster.alter_configs(&lifted).await? {
         deleted?;
     }
@@ -62,7 +71,10 @@ async fn a_foreign_reassignment_and_its_throttle_are_kept_while_something_else_i
 /// What `kafka-reassign-partitions --execute --throttle 50000` would set for the reassignment of 0, 1 to 2, 1.
 fn throttle(topic: &str) -> Outcome<Vec<(ConfigResource, Vec<ConfigChange>)>> {
     let rate = |broker: i32, name: &str| -> Outcome<_> {
-        Ok((ConfigResource::Broker(broker.try_into()?), vec![set(name, "50000")]))
+        Ok((
+            ConfigResource::Broker(broker.try_into()?),
+            vec![set(name, "50000")],
+        ))
     };
     let lists = BTreeMap::from([
         ("leader.replication.throttled.replicas", "0:0,0:1"),

@@ -34,14 +34,19 @@ async fn a_hot_leader_is_cooled_by_leadership_alone_without_a_byte_moved() -> Ou
             Ok(led_by(&partitions, 0) == 2 && led_by(&partitions, 1) == 2)
         })
         .await?;
-    scene.until("the plan is over", async |scene| scene.is_done().await).await?;
+    scene
+        .until("the plan is over", async |scene| scene.is_done().await)
+        .await?;
 
     assert_eq!(replica_sets(&scene).await?, hosts);
     let history = scene.history().await?;
     let bytes: u64 = history.iter().map(|plan| plan.bytes).sum();
     let copies: usize = history.iter().map(|plan| plan.replica_moves).sum();
     assert_eq!((bytes, copies), (0, 0), "{history:?}");
-    assert!(history.iter().any(|plan| plan.leadership_changes >= 2), "{history:?}");
+    assert!(
+        history.iter().any(|plan| plan.leadership_changes >= 2),
+        "{history:?}"
+    );
     scene.end().await
 }
 

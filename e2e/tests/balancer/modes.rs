@@ -14,7 +14,9 @@ async fn observe_only_says_what_it_would_do_and_approve_waits_for_a_yes() -> Out
     scene.balance(Mode::Observe, |_| {}).await?;
     scene
         .until("a plan is suggested", async |scene| {
-            Ok(plan(scene).await?.is_some_and(|plan| plan.standing == PlanStanding::Suggested))
+            Ok(plan(scene)
+                .await?
+                .is_some_and(|plan| plan.standing == PlanStanding::Suggested))
         })
         .await?;
     assert!(scene.state().await?.hot_brokers > 0);
@@ -26,7 +28,11 @@ async fn observe_only_says_what_it_would_do_and_approve_waits_for_a_yes() -> Out
         .output()?;
     assert!(!unauthorised.status.success());
     scene.cli(&["mode", "approve"])?;
-    scene.until("a plan waits", async |scene| Ok(scene.state().await?.phase == Phase::Waiting)).await?;
+    scene
+        .until("a plan waits", async |scene| {
+            Ok(scene.state().await?.phase == Phase::Waiting)
+        })
+        .await?;
     scene.ticks(5).await?;
     assert_eq!(placed(&scene).await?, before);
     let waiting = plan(&scene).await?.ok_or("no plan waits")?;
@@ -39,7 +45,9 @@ async fn observe_only_says_what_it_would_do_and_approve_waits_for_a_yes() -> Out
     scene
         .until("the plan is done", async |scene| {
             let finished = scene.history().await?;
-            Ok(finished.iter().any(|plan| plan.id == id && plan.leadership_changes > 0))
+            Ok(finished
+                .iter()
+                .any(|plan| plan.id == id && plan.leadership_changes > 0))
         })
         .await?;
     assert!(led_by(&placed(&scene).await?, 0) < 4);

@@ -1,9 +1,9 @@
 //! Copies: under which throttle, and what a killed balancer leaves.
 
 use balancer::journal::Mode;
-use kafka::{Cluster, TopicPartition};
 use kafka::cluster::ConfigResource;
 use kafka::settings::ByteRate;
+use kafka::{Cluster, TopicPartition};
 
 use crate::scene::{Configs, FLOOR, Outcome, Row, Scene, numbers, partition_of};
 
@@ -56,8 +56,14 @@ async fn a_hot_replica_is_moved_under_a_throttle_that_follows_the_headroom() -> 
     let topic = ConfigResource::Topic(partition.topic.clone());
     let followers = &during[&(topic.clone(), FOLLOWER_REPLICAS.to_owned())];
     let leaders = &during[&(topic, LEADER_REPLICAS.to_owned())];
-    assert!(followers.contains(&format!("{}:{target}", partition.partition)), "{during:?}");
-    assert!(leaders.contains(&format!("{}:0", partition.partition)), "{during:?}");
+    assert!(
+        followers.contains(&format!("{}:{target}", partition.partition)),
+        "{during:?}"
+    );
+    assert!(
+        leaders.contains(&format!("{}:0", partition.partition)),
+        "{during:?}"
+    );
     let before = rate(&during, 0, LEADER_RATE)?;
     assert!(rate(&during, target.get(), FOLLOWER_RATE)? >= FLOOR, "{during:?}");
     assert!((FLOOR..SENDS).contains(&before), "{during:?}");
@@ -77,7 +83,10 @@ async fn a_hot_replica_is_moved_under_a_throttle_that_follows_the_headroom() -> 
 
     nothing_is_left(&scene).await?;
     let moved = scene.partition("moved", partition.partition.get()).await?;
-    assert!(moved.replicas.contains(&target) && moved.in_sync.contains(&target), "{moved:?}");
+    assert!(
+        moved.replicas.contains(&target) && moved.in_sync.contains(&target),
+        "{moved:?}"
+    );
     let sizes = scene.replica_sizes(partition).await?;
     assert!(sizes[&target.get()] >= 60_000_000, "{sizes:?}");
     scene.end().await
@@ -113,15 +122,28 @@ async fn a_balancer_killed_in_the_middle_of_a_plan_finishes_it_after_its_restart
     let history = scene.history().await?;
     let first = history.last().ok_or("the plan is not in the history")?;
     let as_planned = |outcome: &str| ["done", "no_longer_helps"].contains(&outcome);
-    assert!(first.outcomes.keys().all(|outcome| as_planned(outcome)), "{history:?}");
+    assert!(
+        first.outcomes.keys().all(|outcome| as_planned(outcome)),
+        "{history:?}"
+    );
     assert!(first.replica_moves >= copying.len(), "{history:?}");
     for (partition, copy) in copying {
         let now = scene.partition("kept", partition.partition.get()).await?;
         assert_eq!(numbers(&now.replicas), numbers(&copy.target()));
-        let sizes = scene.replica_sizes(&partition_of("kept", partition.partition.get())?).await?;
+        let sizes = scene
+            .replica_sizes(&partition_of("kept", partition.partition.get())?)
+            .await?;
         let (least, most) = (sizes.values().min(), sizes.values().max());
-        assert!(copy.adding.iter().all(|broker| sizes.contains_key(&broker.get())), "{sizes:?}");
-        assert!(least.zip(most).is_some_and(|(least, most)| least * 10 >= most * 9), "{sizes:?}");
+        assert!(
+            copy.adding.iter().all(|broker| sizes.contains_key(&broker.get())),
+            "{sizes:?}"
+        );
+        assert!(
+            least
+                .zip(most)
+                .is_some_and(|(least, most)| least * 10 >= most * 9),
+            "{sizes:?}"
+        );
     }
     scene.end().await
 }
@@ -129,7 +151,8 @@ async fn a_balancer_killed_in_the_middle_of_a_plan_finishes_it_after_its_restart
 async fn nothing_is_left(scene: &Scene) -> Outcome {
     scene
         .until("the plan is over and nothing is left of it", async |scene| {
-            let clean = scene.throttles().await?.is_empty() && scene.cluster.reassignments().await?.is_empty();
+            let clean =
+                scene.throttles().await?.is_empty() && scene.cluster.reassignments().await?.is_empty();
             Ok(clean && scene.is_done().await?)
         })
         .await
@@ -137,6 +160,8 @@ async fn nothing_is_left(scene: &Scene) -> Outcome {
 
 fn rate(configs: &Configs, broker: i32, name: &str) -> Outcome<u64> {
     let key = (ConfigResource::Broker(broker.try_into()?), name.to_owned());
-    let value = configs.get(&key).ok_or_else(|| format!("broker {broker} has no {name}: {configs:?}"))?;
+    let value = configs
+        .get(&key)
+        .ok_or_else(|| format!("broker {broker} has no {name}: {configs:?}"))?;
     Ok(value.parse()?)
 }

@@ -92,17 +92,30 @@ impl Scene {
                 partitions: u32::try_from(replicas.len())?,
             };
             let config = [("min.insync.replicas", "1")];
-            create_topics(&self.connection, &[topic], &Placement::Replicas(replicas), &config).await?;
+            create_topics(
+                &self.connection,
+                &[topic],
+                &Placement::Replicas(replicas),
+                &config,
+            )
+            .await?;
             self.topics.push(name.parse()?);
         }
         let wanted: usize = rows.iter().map(|(_, replicas, _)| replicas.len()).sum();
         self.until("every replica is in sync and on disk", async |scene| {
             let described = scene.cluster.describe().await?.topics;
-            let own = described.iter().filter(|topic| scene.topics.contains(&topic.name));
-            let in_sync: usize = own.flat_map(|topic| &topic.partitions).map(|p| p.in_sync.len()).sum();
+            let own = described
+                .iter()
+                .filter(|topic| scene.topics.contains(&topic.name));
+            let in_sync: usize = own
+                .flat_map(|topic| &topic.partitions)
+                .map(|p| p.in_sync.len())
+                .sum();
             let on_disk = scene.log_dirs().await?;
             let own = on_disk.values().flat_map(BTreeMap::keys);
-            let on_disk = own.filter(|replica| scene.topics.contains(&replica.topic)).count();
+            let on_disk = own
+                .filter(|replica| scene.topics.contains(&replica.topic))
+                .count();
             Ok((in_sync, on_disk) == (wanted, wanted))
         })
         .await
@@ -139,7 +152,9 @@ impl Scene {
     }
 
     pub(crate) fn load(&self) -> Outcome<&Load> {
-        self.load.as_ref().ok_or_else(|| "the load has been stopped".into())
+        self.load
+            .as_ref()
+            .ok_or_else(|| "the load has been stopped".into())
     }
 
     /// Changes the load of one partition to so many bytes per second.
@@ -171,7 +186,9 @@ impl Scene {
     }
 
     pub(crate) fn stack(&self) -> Outcome<&Stack> {
-        self.stack.as_ref().ok_or_else(|| "nothing has been started".into())
+        self.stack
+            .as_ref()
+            .ok_or_else(|| "nothing has been started".into())
     }
 
     pub(crate) fn balancer(&self) -> Outcome<&Service> {
@@ -338,14 +355,26 @@ impl Scene {
 
     async fn close(mut self) -> Outcome<(LocalKafka, MutexGuard<'static, Option<LocalKafka>>)> {
         drop(self.stack.take());
-        let accounts = self.load.take().ok_or("the load has been stopped")?.stop().await?;
+        let accounts = self
+            .load
+            .take()
+            .ok_or("the load has been stopped")?
+            .stop()
+            .await?;
         let report = witness::verify(&self.connection, &accounts).await?;
         assert!(report.is_clean() && report.foreign == 0, "{report:?}");
         assert!(report.acknowledged > 0, "nothing was written");
         assert_eq!(self.cluster.reassignments().await?.len(), 0);
         assert_eq!(self.configs().await?, self.before);
         let journal: TopicName = journal_of(self.name).parse()?;
-        let known: Vec<TopicName> = self.cluster.describe().await?.topics.into_iter().map(|t| t.name).collect();
+        let known: Vec<TopicName> = self
+            .cluster
+            .describe()
+            .await?
+            .topics
+            .into_iter()
+            .map(|t| t.name)
+            .collect();
         let mut topics = self.topics.clone();
         topics.extend(known.contains(&journal).then_some(journal));
         for (_, deleted) in self.cluster.delete_topics(&topics).await? {
@@ -407,7 +436,11 @@ pub(crate) fn partition_of(topic: &str, partition: i32) -> Outcome<TopicPartitio
 }
 
 pub(crate) fn ids(ids: &[i32]) -> Outcome<Vec<BrokerId>> {
-    Ok(ids.iter().copied().map(BrokerId::try_from).collect::<Result<_, _>>()?)
+    Ok(ids
+        .iter()
+        .copied()
+        .map(BrokerId::try_from)
+        .collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn numbers(ids: &[BrokerId]) -> Vec<i32> {

@@ -21,12 +21,19 @@ async fn a_partition_too_big_for_any_broker_is_to_be_split_and_nothing_is_shuffl
     scene
         .until("the partition is to be split", async |scene| {
             let hot = hot(scene).await?;
-            Ok(hot.partitions.iter().any(|partition| partition.verdict == "split"))
+            Ok(hot
+                .partitions
+                .iter()
+                .any(|partition| partition.verdict == "split"))
         })
         .await?;
     scene.ticks(10).await?;
     let hot = hot(&scene).await?;
-    let big = hot.partitions.iter().find(|found| found.verdict == "split").ok_or("it is hot no more")?;
+    let big = hot
+        .partitions
+        .iter()
+        .find(|found| found.verdict == "split")
+        .ok_or("it is hot no more")?;
     assert_eq!((big.topic.as_str(), big.partition.get()), ("big", 0));
     // 1.5 MB/s where the mean of brokers is 0.8 MB/s.
     let parts = big.partitions_that_would_help.ok_or("a split into how many?")?;
