@@ -4,6 +4,7 @@
 //! Nothing that is started here outlives the process that started it, not even when that is killed.
 
 mod child;
+pub mod contract;
 pub mod local_kafka;
 mod port;
 pub mod process;

@@ -63,7 +63,12 @@ enum Subcommands {
         #[arg(long, value_enum, default_value_t = LogFormat::Text)]
         log_format: LogFormat,
         /// Which events to log, such as `info` or `balancer=debug,warn`.
-        #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+        #[arg(
+            long,
+            env = "RUST_LOG",
+            default_value = "info,krafka=warn",
+            value_name = "FILTER"
+        )]
         log: String,
     },
     /// Read a configuration, say everything that is wrong with it, and print it with all defaults.

@@ -62,7 +62,7 @@ pub struct ExecuteSettings {
     /// How long a plan waits for what it cannot bring about itself.
     #[serde(serialize_with = "write_duration")]
     pub patience: Duration,
-    /// How long a broker may be away before the copies that it gets are given up.
+    /// How long a broker may be away before the copies that it gets are given up and what it hosts is copied elsewhere.
     #[serde(serialize_with = "write_duration")]
     pub broker_grace: Duration,
     /// Bytes that stay free on each broker.

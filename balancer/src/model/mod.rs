@@ -87,7 +87,7 @@ pub struct Topic {
     pub name: TopicName,
     /// Its id; zeros where it is not known. A topic of the same name made later has another one.
     pub id: [u8; 16],
-    /// Whether its partitions stay where they are.
+    /// Whether its partitions stay where they are as long as their brokers do.
     pub excluded: bool,
     /// `min.insync.replicas`.
     pub min_isr: u16,

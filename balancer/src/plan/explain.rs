@@ -250,9 +250,7 @@ fn unsolved(
     tell(
         &mut told,
         stuck.iter().map(|&(row, broker)| {
-            let why = if model.topic(model.topic_of(row)).excluded {
-                "its topic is excluded"
-            } else if model.is_immovable(row) {
+            let why = if model.is_immovable(row) {
                 "somebody else is reassigning it"
             } else if model.leader(row).is_none() {
                 "it has no leader to copy from"

@@ -40,12 +40,18 @@ impl<'a> Placement<'a> {
                 replicas.push(broker);
             }
         }
+        let ledger = Ledger::new(model, &request.purpose, &request.settings);
+        // A broker that leaves takes nothing with it, not even what is excluded.
+        let is_leaving = |row| {
+            let mut hosts = model.replicas(row).iter();
+            hosts.any(|host| ledger.part[host.get()] == Part::Leaves)
+        };
         let mut movable: Vec<bool> = model
             .partitions()
             .map(|row| {
                 !model.is_immovable(row)
                     && model.leader(row).is_some()
-                    && !model.topic(model.topic_of(row)).excluded
+                    && (!model.topic(model.topic_of(row)).excluded || is_leaving(row))
             })
             .collect();
         if !matches!(request.purpose, Purpose::Drain(_)) {
@@ -56,7 +62,7 @@ impl<'a> Placement<'a> {
             }
         }
         Self {
-            ledger: Ledger::new(model, &request.purpose, &request.settings),
+            ledger,
             leader: model.partitions().map(|row| model.leader(row)).collect(),
             changed: vec![false; movable.len()],
             touched: Vec::new(),

@@ -164,6 +164,10 @@ proptest! {
 }
 
 fn cluster(brokers: usize, rows: &[(&[i32], PartitionLoad)]) -> Model {
+    cluster_with(brokers, rows, false)
+}
+
+fn cluster_with(brokers: usize, rows: &[(&[i32], PartitionLoad)], excluded: bool) -> Model {
     let mut builder = Builder::default();
     for id in 0..brokers as i32 {
         builder.broker(Broker {
@@ -178,7 +182,7 @@ fn cluster(brokers: usize, rows: &[(&[i32], PartitionLoad)]) -> Model {
     let topic = builder.topic(&name, || Topic {
         name: name.clone(),
         id: [0; 16],
-        excluded: false,
+        excluded,
         min_isr: 1,
     });
     for (number, (replicas, load)) in rows.iter().enumerate() {
@@ -231,6 +235,22 @@ fn where_leaders_suffice_no_byte_moves() {
         "{}",
         plan.moves[0].reason
     );
+}
+
+#[test]
+fn an_excluded_topic_moves_off_a_broker_that_is_drained_and_not_otherwise() {
+    let rows: [(&[i32], PartitionLoad); 3] = [
+        (&[0], takes(40.0, 1.0)),
+        (&[0], takes(40.0, 1.0)),
+        (&[1], takes(1.0, 1.0)),
+    ];
+    let model = cluster_with(3, &rows, true);
+    assert_eq!(plan(&request(&model, Purpose::Cool)).moves, []);
+    let drained = BrokerId::try_from(1).unwrap();
+    let plan = plan(&request(&model, Purpose::Drain(vec![drained])));
+    assert_eq!(plan.unsolved.iter().find(|why| why.contains("stays on")), None);
+    assert_eq!(plan.moves.len(), 1, "{plan:?}");
+    assert_eq!(plan.moves[0].from, [drained]);
 }
 
 #[test]

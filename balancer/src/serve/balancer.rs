@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::action::{Action, ActionError, Command};
+use super::away::Away;
 use super::guidance::guidance;
 use super::show::{self, Picture};
 use crate::api::view::View;
@@ -30,6 +31,7 @@ pub(super) struct Balancer<C, L: CompactedLog> {
     log: L,
     observer: Observer<C>,
     detector: Detector,
+    away: Away,
     hands: Hands<C, L>,
     last: Option<Looked>,
     rebalance_asked: bool,
@@ -69,6 +71,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             clock,
             observer: Observer::new(cluster.clone(), config)?,
             detector: Detector::new(config.heat.detect()),
+            away: Away::default(),
             hands: Hands::Opening {
                 reason: "not tried yet".to_owned(),
             },
@@ -123,6 +126,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             Ok(observation) => {
                 let model = &observation.sight.model;
                 let detection = self.detector.tick(model, clock.now());
+                self.away.see(model, clock.now());
                 self.last = Some(Looked {
                     observation,
                     detection,
@@ -253,9 +257,21 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         }
     }
 
-    /// Why a plan is due, if one is: what somebody asked for comes first.
+    /// Why a plan is due, if one is: what somebody asked for comes first. A broker that is only being restarted is not
+    /// emptied.
     fn purpose(&self, model: &Model, detection: &Detection) -> Option<Purpose> {
-        match Purpose::of_states(model) {
+        let (grace, now) = (self.config.execute.broker_grace, self.clock.now());
+        let asked = match Purpose::of_states(model) {
+            Purpose::Drain(mut leaving) => {
+                leaving.retain(|broker| !self.away.is_short(*broker, grace, now));
+                match leaving.is_empty() {
+                    true => Purpose::Rebalance,
+                    false => Purpose::Drain(leaving),
+                }
+            }
+            other => other,
+        };
+        match asked {
             Purpose::Rebalance if self.rebalance_asked => Some(Purpose::Rebalance),
             Purpose::Rebalance => (!detection.brokers.is_empty()).then_some(Purpose::Cool),
             asked => Some(asked),

@@ -1,6 +1,7 @@
 //! `kafka-balancer serve`: the loop, and the API beside it.
 
 mod action;
+mod away;
 mod balancer;
 mod guidance;
 mod show;

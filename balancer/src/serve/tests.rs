@@ -256,3 +256,28 @@ async fn a_mode_that_somebody_chose_outlives_the_balancer() {
         .await;
     assert_eq!(view.state.mode, crate::journal::Mode::Observe);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_restarted_is_not_emptied_and_one_that_stays_away_is() {
+    let mut stage = Stage::new("auto").await;
+    stage.cluster.stop_broker(id(3));
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    // Of its 18 replicas a few may go for the sake of balance.
+    let replicas = |view: &View| {
+        view.brokers
+            .iter()
+            .find(|broker| broker.id == id(3))
+            .map(|broker| broker.replicas)
+    };
+    assert!(replicas(&stage.view()) > Some(12), "{:?}", stage.view().history);
+    stage.cluster.start_broker(id(3));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(replicas(&stage.view()) > Some(12), "{:?}", stage.view().history);
+
+    stage.cluster.stop_broker(id(3));
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert!(replicas(&stage.view()) > Some(12), "{:?}", stage.view().history);
+    stage
+        .until("being emptied", |view| replicas(view) < Some(9))
+        .await;
+}

@@ -5,7 +5,8 @@ use crate::model::{BrokerIndex, PartitionIndex, Resource};
 use crate::plan::ledger::Part;
 use crate::plan::placement::Placement;
 
-/// Copies every replica off the brokers that leave, the greatest first, and returns those that cannot go.
+/// Copies every replica off the brokers that leave, the greatest first, and returns those that cannot go. What is
+/// excluded stays where it was brought.
 pub(in crate::plan) fn evacuate(
     placement: &mut Placement<'_>,
     targets: &Targets,
@@ -29,6 +30,10 @@ pub(in crate::plan) fn evacuate(
         match target {
             Some(target) => placement.copy(&copy_to(partition, broker, &target)),
             None => stuck.push((partition, broker)),
+        }
+        let model = placement.model;
+        if model.topic(model.topic_of(partition)).excluded {
+            placement.pin(partition);
         }
     }
     stuck
