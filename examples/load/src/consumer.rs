@@ -53,6 +53,9 @@ impl Consumer {
             )
             // A reader that keeps up needs little; the default would hold 64 MB for one that does not.
             .set("queued.max.messages.kbytes", "8192")
+            // Nor does it need every record at once: a request a few times a second is far fewer of them.
+            .set("fetch.min.bytes", "65536")
+            .set("fetch.wait.max.ms", "250")
             .create()?;
         let topics: Vec<&str> = group.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics)?;

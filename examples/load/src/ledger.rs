@@ -93,8 +93,11 @@ impl Ledger {
         })
     }
 
-    pub(crate) fn sent(&mut self, partition: usize) {
-        self.partitions[partition].account.sent += 1;
+    /// Books a record as sent. Until its acknowledgement is booked it counts as not acknowledged.
+    pub(crate) fn sent(&mut self, partition: usize, sequence: u64) {
+        let account = &mut self.partitions[partition].account;
+        account.sent += 1;
+        account.unacknowledged.insert(sequence);
     }
 
     /// Books an acknowledgement. A batch's header is booked with its first record; where batches begin is
@@ -110,18 +113,12 @@ impl Ledger {
             sent.bytes + BATCH_OVERHEAD_BYTES
         };
         let ledger = &mut self.partitions[sent.partition];
+        ledger.account.unacknowledged.remove(&sent.sequence);
         ledger.account.bytes += bytes;
         ledger.history.add(wall, bytes);
         let latency = now.saturating_duration_since(sent.at);
         for recorder in [&mut self.since_last, &mut self.overall] {
             latency::record(recorder, latency);
         }
-    }
-
-    pub(crate) fn failed(&mut self, sent: &Sent) {
-        self.partitions[sent.partition]
-            .account
-            .unacknowledged
-            .insert(sent.sequence);
     }
 }

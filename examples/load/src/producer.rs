@@ -73,12 +73,13 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Sent>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
-        let mut ledger = self.0.ledger();
         match result {
-            Ok(_) => ledger.acknowledged(&sent, Instant::now(), SystemTime::now()),
+            Ok(_) => self
+                .0
+                .ledger()
+                .acknowledged(&sent, Instant::now(), SystemTime::now()),
             Err((error, _)) => {
-                tracing::debug!(%error, "a record was not acknowledged");
-                ledger.failed(&sent);
+                tracing::debug!(%error, sent.sequence, "a record was not acknowledged");
             }
         }
     }
@@ -225,8 +226,8 @@ impl Producer {
             }
         }
         // Reports come only in `poll`, on this thread, so that none can come before this.
+        self.shared.ledger().sent(index, lane.sequence);
         lane.sequence += 1;
-        self.shared.ledger().sent(index);
         Ok(Some(bytes))
     }
 }
