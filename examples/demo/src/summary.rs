@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use balancer::api::view::{FinishedPlan, ResourceFigures};
-use load::witness::WitnessReport;
+use load::witness::{RecordName, WitnessReport};
 use serde::Serialize;
 
 use crate::expectations::Expectation;
@@ -49,6 +49,7 @@ pub(crate) struct Summary {
     pub(crate) produce_p99_ms_during: f64,
     pub(crate) records_acked: u64,
     pub(crate) records_lost: u64,
+    pub(crate) lost_samples: Vec<RecordName>,
     pub(crate) records_duplicated: u64,
     /// 95 % of the sidecars' windows are closer than this to what the producers counted; 0.05 is 5 %.
     pub(crate) rate_error_p95: Option<f64>,
@@ -126,6 +127,7 @@ impl Summary {
             produce_p99_ms_during: milliseconds(&cooling.latencies, 0.99),
             records_acked: measured.witness.acknowledged,
             records_lost: measured.witness.lost,
+            lost_samples: measured.witness.lost_samples.clone(),
             records_duplicated: measured.witness.duplicated,
             rate_error_p95: measured.errors.p95(),
             rate_windows_compared: measured.errors.count(),

@@ -57,7 +57,8 @@ impl Workload {
             partition_skew: 0.7,
             // Brokers are busy with requests rather than with bytes, and librdkafka sends one for each partition: six
             // brokers that share two cores do a few hundred a second with ease, and thousands not at all.
-            value_bytes: 2_048..=6_144,
+            value_bytes: 4_096..=12_288,
+            linger: Duration::from_millis(50),
             producers: 2,
             groups: vec![group("archive", &all), group("accounts", &READ_BY_ACCOUNTS)],
             seed: options.seed,
