@@ -91,8 +91,14 @@ pub struct Detection {
 #[derive(Debug, Clone, Copy)]
 struct Heat {
     since: Duration,
+    /// Since when it is below the threshold, though not yet below half of it.
+    eased_since: Option<Duration>,
     hot: bool,
 }
+
+/// A hot broker also cools by staying below the threshold for so many hold times: where no placement brings it below
+/// half of the threshold it would stay hot for ever.
+const EASED_HOLDS: u32 = 3;
 
 /// Heat of brokers by resource.
 type HeatMap = HashMap<(BrokerId, Resource), Heat>;
@@ -182,7 +188,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Which brokers are hot in what and since when, the hottest first. Entering takes the threshold for the hold time,
-    /// leaving takes less than half of it. Heat that is seen for the first time began when the window that shows it did.
+    /// leaving takes less than half of it, or less than the threshold for [`EASED_HOLDS`] hold times. Heat that is seen for the first time began when the window that shows it did.
     fn hot(&self, known: &HeatMap, began: Duration, now: Duration) -> (Vec<Hot>, HeatMap) {
         let mut heat = HeatMap::new();
         let mut hot: Vec<(f64, BrokerIndex, Resource, Duration)> = Vec::new();
@@ -194,16 +200,31 @@ impl<'a> Scene<'a> {
             let key = (self.model.broker(row).id, r);
             let before = known.get(&key).copied();
             let was_hot = before.is_some_and(|heat| heat.hot);
-            let threshold = self.settings.threshold * if was_hot { 0.5 } else { 1.0 };
-            let floor = self.settings.floor[r] * if was_hot { 0.5 } else { 1.0 };
             let utilisation = self.utilisation[row.get()][r];
-            if utilisation <= self.mean[r] * (1.0 + threshold) || utilisation <= floor {
+            let exceeds = |part: f64| {
+                let threshold = self.settings.threshold * part;
+                utilisation > self.mean[r] * (1.0 + threshold) && utilisation > self.settings.floor[r] * part
+            };
+            let eased_since = match exceeds(1.0) {
+                true => None,
+                false if was_hot && exceeds(0.5) => before.and_then(|heat| heat.eased_since).or(Some(now)),
+                false => continue,
+            };
+            if eased_since.is_some_and(|since| now.saturating_sub(since) >= self.settings.hold * EASED_HOLDS)
+            {
                 continue;
             }
             let since = before.map_or(began, |heat| heat.since);
             let lasting = now.saturating_sub(since);
             let is_hot = was_hot || lasting >= self.settings.hold;
-            heat.insert(key, Heat { since, hot: is_hot });
+            heat.insert(
+                key,
+                Heat {
+                    since,
+                    eased_since,
+                    hot: is_hot,
+                },
+            );
             if is_hot {
                 hot.push((utilisation / self.mean[r], row, r, lasting));
             }
