@@ -115,8 +115,10 @@ impl PlanArgs {
     }
 
     fn settings(&self) -> Result<PlanSettings, OfflineError> {
+        let threshold = percent("threshold", self.threshold, 1000.0)?;
         let mut settings = PlanSettings {
-            threshold: percent("threshold", self.threshold, 1000.0)?,
+            threshold,
+            target: threshold,
             seed: self.seed,
             ..PlanSettings::default()
         };

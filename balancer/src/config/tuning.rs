@@ -8,7 +8,7 @@ use std::time::Duration;
 use kafka::settings::{ByteRate, ByteSize, Fields, Section, write_duration};
 use serde::Serialize;
 
-use crate::detect::DetectSettings;
+use crate::detect::{COOL, DetectSettings};
 use crate::execute::Limits;
 use crate::model::PerResource;
 use crate::plan::PlanSettings;
@@ -80,10 +80,12 @@ impl HeatSettings {
         }
     }
 
-    /// For planning, within `limits`.
+    /// For planning, within `limits`. What is too hot is brought to where heat ends, half of the threshold at which it
+    /// begins: at the threshold itself the next fluctuation would make it hot again.
     pub fn plan(&self, limits: &PlanLimits) -> PlanSettings {
         PlanSettings {
             threshold: self.threshold,
+            target: self.threshold * COOL,
             floor: self.floor,
             headroom: limits.headroom,
             max_moves: limits.max_moves,

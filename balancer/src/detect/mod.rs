@@ -96,9 +96,16 @@ struct Heat {
     hot: bool,
 }
 
+/// A hot broker cools below this part of the threshold and of the floor.
+pub const COOL: f64 = 0.5;
+
 /// A hot broker also cools by staying below the threshold for so many hold times: where no placement brings it below
 /// half of the threshold it would stay hot for ever.
 const EASED_HOLDS: u32 = 3;
+
+/// Looks are not a whole tick apart to the millisecond. One that comes a little early, by up to so small a part of the
+/// hold time, must not put off the answer by another tick.
+const EARLY: u32 = 10;
 
 /// Heat of brokers by resource.
 type HeatMap = HashMap<(BrokerId, Resource), Heat>;
@@ -188,7 +195,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Which brokers are hot in what and since when, the hottest first. Entering takes the threshold for the hold time,
-    /// leaving takes less than half of it, or less than the threshold for [`EASED_HOLDS`] hold times. Heat that is seen for the first time began when the window that shows it did.
+    /// leaving takes less than [`COOL`] of it, or less than the threshold for [`EASED_HOLDS`] hold times. Heat that is
+    /// seen for the first time began when the window that shows it did.
     fn hot(&self, known: &HeatMap, began: Duration, now: Duration) -> (Vec<Hot>, HeatMap) {
         let mut heat = HeatMap::new();
         let mut hot: Vec<(f64, BrokerIndex, Resource, Duration)> = Vec::new();
@@ -207,7 +215,7 @@ impl<'a> Scene<'a> {
             };
             let eased_since = match exceeds(1.0) {
                 true => None,
-                false if was_hot && exceeds(0.5) => before.and_then(|heat| heat.eased_since).or(Some(now)),
+                false if was_hot && exceeds(COOL) => before.and_then(|heat| heat.eased_since).or(Some(now)),
                 false => continue,
             };
             if eased_since.is_some_and(|since| now.saturating_sub(since) >= self.settings.hold * EASED_HOLDS)
@@ -216,7 +224,7 @@ impl<'a> Scene<'a> {
             }
             let since = before.map_or(began, |heat| heat.since);
             let lasting = now.saturating_sub(since);
-            let is_hot = was_hot || lasting >= self.settings.hold;
+            let is_hot = was_hot || lasting + self.settings.hold / EARLY >= self.settings.hold;
             heat.insert(
                 key,
                 Heat {

@@ -129,9 +129,9 @@ impl Rates {
         self.of(partition).slow.rate()
     }
 
-    /// The load to plan for: of each figure the greatest of the slow rate, the fast rate, and what both of the last two
-    /// samples show. So a plan does not forget what is usual; and it takes a step of the load for what it is, of which
-    /// the fast rate shows 63 % when it is as old as two ticks, while one stray sample is still nothing.
+    /// The load to plan for: of each figure the greatest of the slow rate, the fast rate, and what the last two samples
+    /// show. So a plan does not forget what is usual; and it takes a step of the load for what it is, of which the fast
+    /// rate shows 63 % when it is as old as two ticks. One stray sample is still nothing.
     pub fn planning(&self, partition: PartitionIndex) -> PartitionLoad {
         let Memory {
             fast,
@@ -141,9 +141,9 @@ impl Rates {
         } = self.of(partition);
         let (fast, slow) = (fast.rate(), slow.rate());
         let most = |figure: fn(&PartitionLoad) -> f64| {
-            figure(&fast)
-                .max(figure(&slow))
-                .max(figure(&latest).min(figure(&before)))
+            let (fast, slow) = (figure(&fast), figure(&slow));
+            let recent = sustained(figure(&before), figure(&latest), slow);
+            fast.max(slow).max(recent)
         };
         PartitionLoad {
             bytes_in: most(|load| load.bytes_in),
@@ -156,5 +156,16 @@ impl Rates {
 
     fn of(&self, partition: PartitionIndex) -> Memory {
         self.memory.get(partition.get()).copied().unwrap_or_default()
+    }
+}
+
+/// What two samples in a row show for certain. A step falls into the middle of a sample: when both samples are clearly
+/// above what is usual, the first one has seen only the end of it, and the second one says how high it is.
+fn sustained(before: f64, latest: f64, usual: f64) -> f64 {
+    const CLEARLY: f64 = 1.25;
+    if before > CLEARLY * usual && latest > CLEARLY * usual {
+        latest
+    } else {
+        latest.min(before)
     }
 }

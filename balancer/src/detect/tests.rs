@@ -77,6 +77,60 @@ fn a_partition_whose_load_doubles_is_named_with_its_cause_within_fifteen_seconds
     );
 }
 
+/// One tick after a load that was even for five minutes, and its time.
+fn after_an_even_load() -> (Detector, u64) {
+    let mut detector = Detector::new(DetectSettings::default());
+    let even = cluster(1, &[10.0; 12], 1);
+    for tick in 0..60 {
+        detector.tick(&even, seconds(tick * 5));
+    }
+    (detector, 60 * 5)
+}
+
+fn with_fifth(load: f64) -> Model {
+    let mut loads = [10.0; 12];
+    loads[4] = load;
+    cluster(1, &loads, 1)
+}
+
+#[test]
+fn a_look_that_comes_a_little_early_does_not_put_off_the_answer() {
+    let (mut detector, start) = after_an_even_load();
+    let doubled = with_fifth(20.0);
+    let early = |ticks: u64| seconds(start + ticks * 5) - Duration::from_millis(7 * (ticks + 1));
+    assert!(detector.tick(&doubled, early(0)).brokers.is_empty());
+    assert!(!detector.tick(&doubled, early(1)).brokers.is_empty());
+}
+
+#[test]
+fn a_plan_is_made_for_the_whole_of_a_step_that_falls_into_the_middle_of_a_sample() {
+    let (mut detector, start) = after_an_even_load();
+    let row = PartitionIndex(4);
+    detector.tick(&with_fifth(14.0), seconds(start));
+    let step = with_fifth(30.0);
+    detector.tick(&step, seconds(start + 5));
+    assert_eq!(detector.planning_model(&step).load(row).bytes_in, 30.0);
+    let (mut detector, start) = after_an_even_load();
+    let stray = with_fifth(60.0);
+    detector.tick(&stray, seconds(start));
+    assert!(detector.planning_model(&stray).load(row).bytes_in < 32.0);
+}
+
+#[test]
+fn a_hot_broker_that_stays_between_half_of_the_threshold_and_the_threshold_cools_after_a_while() {
+    let (mut detector, start) = after_an_even_load();
+    let mut hot_after = Vec::new();
+    for tick in 0..24 {
+        let load = if tick < 4 { 20.0 } else { 11.9 };
+        let found = detector.tick(&with_fifth(load), seconds(start + tick * 5));
+        hot_after.push(!found.brokers.is_empty());
+    }
+    let first = hot_after.iter().position(|hot| *hot);
+    let last = hot_after.iter().rposition(|hot| *hot);
+    assert_eq!(first, Some(1));
+    assert!(last.is_some_and(|last| (9..18).contains(&last)), "{hot_after:?}");
+}
+
 #[test]
 fn a_partition_that_no_broker_can_carry_gets_the_advice_to_split_it() {
     let mut loads = [5.0; 12];

@@ -26,6 +26,8 @@ pub(super) struct Ledger {
     pub(super) load: Vec<PerResource>,
     /// What a broker should carry at most.
     pub(super) limit: Vec<PerResource>,
+    /// What the broker that can carry most may carry before it is relieved, in each resource that is balanced.
+    pub(super) tolerated: PerResource,
     /// What a broker that fills should carry at least.
     pub(super) least: Vec<PerResource>,
     /// What a broker may be given, at most.
@@ -39,7 +41,23 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Loads as they are. A broker within the threshold is not too hot, wherever the target is.
     pub(super) fn new(model: &Model, purpose: &Purpose, settings: &PlanSettings) -> Self {
+        let mut ledger = Self::strict(model, purpose, settings);
+        for row in model.brokers() {
+            let (capacity, load) = (&model.broker(row).capacity, ledger.load[row.get()]);
+            let tolerated = ledger.allowed(capacity, settings.threshold, settings);
+            let limit = &mut ledger.limit[row.get()];
+            if ledger.part[row.get()] == Part::Stays {
+                let lenient = |r: Resource| if load[r] <= tolerated[r] { load[r] } else { 0.0 };
+                *limit = PerResource::from_fn(|r| limit[r].max(lenient(r)));
+            }
+        }
+        ledger
+    }
+
+    /// Loads as they are, with every broker beyond the target too hot.
+    pub(super) fn strict(model: &Model, purpose: &Purpose, settings: &PlanSettings) -> Self {
         let part: Vec<Part> = model.brokers().map(|row| part(model, purpose, row)).collect();
         let load: Vec<PerResource> = model.brokers().map(|row| *model.broker_load(row)).collect();
         let mut total = PerResource::default();
@@ -58,6 +76,7 @@ impl Ledger {
         let mut ledger = Self {
             load,
             limit: Vec::new(),
+            tolerated: PerResource::splat(f64::INFINITY),
             least: Vec::new(),
             ceiling: Vec::new(),
             scale: Vec::new(),
@@ -68,16 +87,35 @@ impl Ledger {
         for row in model.brokers() {
             ledger.push_limits(row, &model.broker(row).capacity, settings);
         }
+        ledger.tolerated = ledger.most_tolerated(model, settings);
         ledger
+    }
+
+    /// What a broker of that capacity carries at so much beyond the mean, or at the floor where that is more.
+    fn allowed(&self, capacity: &PerResource, beyond: f64, settings: &PlanSettings) -> PerResource {
+        PerResource::from_fn(|r| {
+            (self.mean[r] * (1.0 + beyond - MARGIN)).max(settings.floor[r]) * capacity[r]
+        })
+    }
+
+    fn most_tolerated(&self, model: &Model, settings: &PlanSettings) -> PerResource {
+        let receivers = || model.brokers().filter(|&row| self.receives(row));
+        PerResource::from_fn(|r| {
+            if receivers().all(|row| self.scale[row.get()][r] == 0.0) {
+                return f64::INFINITY;
+            }
+            let allowed = |row| self.allowed(&model.broker(row).capacity, settings.threshold, settings)[r];
+            receivers().map(allowed).fold(0.0, f64::max)
+        })
     }
 
     fn push_limits(&mut self, row: BrokerIndex, capacity: &PerResource, settings: &PlanSettings) {
         let (part, mean) = (self.part[row.get()], self.mean);
         let balanced = |r: Resource| mean[r] > 0.0 && mean[r] >= settings.floor[r];
-        self.limit.push(PerResource::from_fn(|r| match part {
-            Part::Leaves => 0.0,
-            _ => (mean[r] * (1.0 + settings.threshold - MARGIN)).max(settings.floor[r]) * capacity[r],
-        }));
+        self.limit.push(match part {
+            Part::Leaves => PerResource::default(),
+            _ => self.allowed(capacity, settings.target, settings),
+        });
         self.least.push(PerResource::from_fn(|r| match part {
             Part::Fills if balanced(r) => mean[r] * (1.0 - settings.threshold) * capacity[r],
             _ => 0.0,

@@ -33,7 +33,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Plan {
     let mut placement = Placement::new(request);
     let targets = search::Targets::new(&placement, settings.seed);
     let stuck = search::evacuate(&mut placement, &targets);
-    let oversized = oversized::set_aside(&mut placement);
+    let oversized = oversized::set_aside(&mut placement, settings.threshold);
     search::change_leaders(&mut placement);
     search::fill(&mut placement, settings.seed);
     search::relieve(&mut placement, &targets, settings.least_worth);

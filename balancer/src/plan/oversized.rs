@@ -1,7 +1,9 @@
 //! Partitions that are too large for every broker: only splitting them helps.
 
+use std::collections::HashSet;
+
 use super::placement::Placement;
-use crate::model::{PartitionIndex, Resource};
+use crate::model::{BrokerIndex, PartitionIndex, Resource};
 
 /// A partition that alone exceeds what the largest broker should carry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,46 +16,83 @@ pub(super) struct Oversized {
     pub(super) limit: f64,
 }
 
-/// Pins partitions that no placement helps, and takes the heat of their brokers as given: neither the partition nor
-/// its neighbours are copied in vain, and nothing is added to those brokers.
-pub(super) fn set_aside(placement: &mut Placement<'_>) -> Vec<Oversized> {
-    let model = placement.model;
-    let mut largest = crate::model::PerResource::default();
-    for broker in model.brokers().filter(|&row| placement.ledger.receives(row)) {
-        let row = broker.get();
-        for r in Resource::ALL {
-            let balanced = placement.ledger.scale[row][r] > 0.0;
-            let limit = if balanced {
-                placement.ledger.limit[row][r]
-            } else {
-                f64::INFINITY
-            };
-            largest[r] = largest[r].max(limit);
-        }
+/// Gives each partition that no placement helps a home where it stays, one a broker. The rest of what is on that broker
+/// is relieved until the broker is within the threshold of what the partition alone takes, which is the best that there
+/// is: the partition is not moved in vain, and its neighbours do not suffer beside it.
+pub(super) fn set_aside(placement: &mut Placement<'_>, threshold: f64) -> Vec<Oversized> {
+    let mut found = find(placement);
+    found.sort_by(|a, b| {
+        (b.load / b.limit)
+            .total_cmp(&(a.load / a.limit))
+            .then(a.partition.cmp(&b.partition))
+    });
+    let mut homes = HashSet::new();
+    for oversized in &found {
+        settle(placement, &mut homes, oversized.partition, threshold);
     }
-    let mut found = Vec::new();
-    for partition in model.partitions() {
+    found
+}
+
+fn find(placement: &Placement<'_>) -> Vec<Oversized> {
+    let (model, most) = (placement.model, placement.ledger.tolerated);
+    let each = |partition| {
         let load = model.load(partition).on_replica(true);
-        let exceeded = Resource::ALL.into_iter().filter(|&r| load[r] > largest[r]);
-        let worst = exceeded.max_by(|&a, &b| (load[a] / largest[a]).total_cmp(&(load[b] / largest[b])));
-        let Some(resource) = worst.filter(|&r| largest[r] > 0.0) else {
-            continue;
-        };
-        found.push(Oversized {
+        let exceeded = Resource::ALL
+            .into_iter()
+            .filter(|&r| load[r] > most[r] && most[r] > 0.0);
+        let resource = exceeded.max_by(|&a, &b| (load[a] / most[a]).total_cmp(&(load[b] / most[b])))?;
+        Some(Oversized {
             partition,
             resource,
             load: load[resource],
-            limit: largest[resource],
+            limit: most[resource],
+        })
+    };
+    model.partitions().filter_map(each).collect()
+}
+
+/// Keeps the replicas that are too large where they are, or passes the leadership to a broker that has no such partition
+/// yet. Where that cannot be, the partition is left to the search.
+fn settle(
+    placement: &mut Placement<'_>,
+    homes: &mut HashSet<(BrokerIndex, Resource)>,
+    partition: PartitionIndex,
+    threshold: f64,
+) {
+    let most = placement.ledger.tolerated;
+    let load = placement.model.load(partition);
+    let exceeding = |leads: bool| {
+        let share = load.on_replica(leads);
+        Resource::ALL.into_iter().filter(move |&r| share[r] > most[r])
+    };
+    let Some(leader) = placement.leader(partition) else {
+        return;
+    };
+    let is_free = |homes: &HashSet<_>, broker, leads| exceeding(leads).all(|r| !homes.contains(&(broker, r)));
+    let replicas = placement.replicas(partition).to_vec();
+    let follows_large = exceeding(false).next().is_some();
+    if !is_free(homes, leader, true) {
+        let heir = replicas.iter().copied().find(|&other| {
+            other != leader && is_free(homes, other, true) && placement.may_lead(other, partition)
         });
-        placement.pin(partition);
-        for broker in placement.replicas(partition).to_vec() {
-            let share = placement.share(broker, partition);
-            for r in Resource::ALL.into_iter().filter(|&r| share[r] > largest[r]) {
-                let carried = placement.ledger.load[broker.get()][r];
-                let limit = &mut placement.ledger.limit[broker.get()][r];
-                *limit = limit.max(carried);
-            }
+        match heir {
+            Some(heir) if !follows_large && placement.is_free(partition) => placement.lead(partition, heir),
+            _ => return,
         }
     }
-    found
+    let leader = placement.leader(partition);
+    for broker in replicas {
+        let leads = leader == Some(broker);
+        let share = load.on_replica(leads);
+        for r in exceeding(leads) {
+            homes.insert((broker, r));
+            let limit = &mut placement.ledger.limit[broker.get()][r];
+            *limit = limit.max(share[r] * (1.0 + threshold));
+        }
+    }
+    if follows_large {
+        placement.pin(partition);
+    } else {
+        placement.pin_leader(partition);
+    }
 }

@@ -13,6 +13,17 @@ pub(super) struct Copy {
     pub(super) leader: BrokerIndex,
 }
 
+/// What of a partition may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freedom {
+    /// Replicas and leader.
+    All,
+    /// Replicas but the leader's, which goes on leading.
+    Followers,
+    /// Nothing.
+    None,
+}
+
 /// Who has which replica and who leads, and what follows from it.
 pub(super) struct Placement<'a> {
     pub(super) model: &'a Model,
@@ -21,7 +32,7 @@ pub(super) struct Placement<'a> {
     leader: Vec<Option<BrokerIndex>>,
     /// Partitions that a broker hosts; some that left it again may still be listed.
     hosted: Vec<Vec<PartitionIndex>>,
-    movable: Vec<bool>,
+    freedom: Vec<Freedom>,
     changed: Vec<bool>,
     touched: Vec<PartitionIndex>,
 }
@@ -46,30 +57,29 @@ impl<'a> Placement<'a> {
             let mut hosts = model.replicas(row).iter();
             hosts.any(|host| ledger.part[host.get()] == Part::Leaves)
         };
-        let mut movable: Vec<bool> = model
-            .partitions()
-            .map(|row| {
-                !model.is_immovable(row)
-                    && model.leader(row).is_some()
-                    && (!model.topic(model.topic_of(row)).excluded || is_leaving(row))
-            })
-            .collect();
+        let free = |row| {
+            !model.is_immovable(row)
+                && model.leader(row).is_some()
+                && (!model.topic(model.topic_of(row)).excluded || is_leaving(row))
+        };
+        let freedom = |row| if free(row) { Freedom::All } else { Freedom::None };
+        let mut freedom: Vec<Freedom> = model.partitions().map(freedom).collect();
         if !matches!(request.purpose, Purpose::Drain(_)) {
             for name in &request.settings.cooling_down {
                 if let Some(row) = model.find(name) {
-                    movable[row.get()] = false;
+                    freedom[row.get()] = Freedom::None;
                 }
             }
         }
         Self {
             ledger,
             leader: model.partitions().map(|row| model.leader(row)).collect(),
-            changed: vec![false; movable.len()],
+            changed: vec![false; freedom.len()],
             touched: Vec::new(),
             model,
             replicas,
             hosted,
-            movable,
+            freedom,
         }
     }
 
@@ -89,13 +99,30 @@ impl<'a> Placement<'a> {
         self.replicas(partition).contains(&broker)
     }
 
-    pub(super) fn is_movable(&self, partition: PartitionIndex) -> bool {
-        self.movable[partition.get()]
+    /// Whether everything of a partition may change.
+    pub(super) fn is_free(&self, partition: PartitionIndex) -> bool {
+        self.freedom[partition.get()] == Freedom::All
+    }
+
+    /// Whether a broker's replica may be copied elsewhere.
+    pub(super) fn may_leave(&self, broker: BrokerIndex, partition: PartitionIndex) -> bool {
+        match self.freedom[partition.get()] {
+            Freedom::All => true,
+            Freedom::Followers => !self.leads(broker, partition),
+            Freedom::None => false,
+        }
     }
 
     /// Keeps a partition where it is.
     pub(super) fn pin(&mut self, partition: PartitionIndex) {
-        self.movable[partition.get()] = false;
+        self.freedom[partition.get()] = Freedom::None;
+    }
+
+    /// Keeps a partition's leader where it is.
+    pub(super) fn pin_leader(&mut self, partition: PartitionIndex) {
+        if self.is_free(partition) {
+            self.freedom[partition.get()] = Freedom::Followers;
+        }
     }
 
     /// The partitions on a broker.

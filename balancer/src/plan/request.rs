@@ -11,8 +11,11 @@ use crate::model::{BrokerState, Model, PerResource};
 /// What a good placement is and what it may cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanSettings {
-    /// How far a broker's utilisation may exceed the mean, in parts of the mean.
+    /// How far a broker's utilisation may exceed the mean before it is relieved, in parts of the mean.
     pub threshold: f64,
+    /// What a broker that is relieved or given something may exceed the mean by afterwards, in parts of the mean; at
+    /// most the threshold. The closer to the mean, the more bytes it takes, and the longer it lasts.
+    pub target: f64,
     /// A broker whose utilisation is below this is never too hot, and a resource whose mean is below it is not
     /// balanced.
     pub floor: PerResource,
@@ -38,6 +41,7 @@ impl Default for PlanSettings {
     fn default() -> Self {
         Self {
             threshold: 0.1,
+            target: 0.1,
             floor: PerResource::splat(0.1),
             headroom: 0.9,
             least_worth: 0.02,

@@ -32,7 +32,7 @@ pub fn still_helps(model: &Model, change: &Move, settings: &PlanSettings) -> boo
     let (Some(&leader), Some(old_leader)) = (to.first(), model.leader(partition)) else {
         return false;
     };
-    let ledger = Ledger::new(model, &Purpose::Rebalance, settings);
+    let ledger = Ledger::strict(model, &Purpose::Rebalance, settings);
     let load = model.load(partition);
     let share = |row: BrokerIndex, rows: &[BrokerIndex], leader: BrokerIndex| {
         if rows.contains(&row) {

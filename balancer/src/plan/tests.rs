@@ -284,6 +284,78 @@ fn a_partition_too_large_for_every_broker_is_not_moved() {
 }
 
 #[test]
+fn beside_a_partition_too_large_nothing_is_left_that_can_lead_elsewhere() {
+    // The first takes 60 of the 100 that all four brokers send.
+    let model = cluster(
+        4,
+        &[
+            (&[0, 1], sends(60.0)),
+            (&[0, 2], sends(20.0)),
+            (&[2, 3], sends(10.0)),
+            (&[3, 1], sends(10.0)),
+        ],
+    );
+    let plan = planned(&model);
+    assert_eq!(plan.bytes, 0);
+    assert!((plan.imbalance_before.bytes_out - 3.2).abs() < 1e-9);
+    assert!((plan.imbalance_after.bytes_out - 2.4).abs() < 1e-9, "{plan:?}");
+    assert!(plan.unsolved[0].contains("t-0"), "{plan:?}");
+}
+
+#[test]
+fn the_followers_of_a_partition_that_sends_too_much_still_move() {
+    let busy = PartitionLoad {
+        bytes_in: 20.0,
+        bytes_out: 40.0,
+        disk: 1.0,
+        ..PartitionLoad::default()
+    };
+    let model = cluster(4, &[(&[0, 1], busy), (&[1, 0], busy)]);
+    let plan = planned(&model);
+    assert!((plan.imbalance_before.bytes_in - 2.0).abs() < 1e-9);
+    assert!((plan.imbalance_after.bytes_in - 1.0).abs() < 1e-9, "{plan:?}");
+    assert_eq!((plan.bytes, plan.replica_moves()), (2, 2));
+    for change in &plan.moves {
+        assert_eq!(change.from_leader, change.to.first().copied());
+    }
+}
+
+#[test]
+fn a_broker_within_the_threshold_is_left_alone_and_one_beyond_it_is_brought_to_the_target() {
+    let rows: Vec<(&[i32], PartitionLoad)> = vec![
+        (&[0], takes(14.0, 1.0)),
+        (&[0], takes(2.0, 1.0)),
+        (&[0], takes(2.0, 1.0)),
+        (&[0], takes(2.0, 1.0)),
+        (&[1], takes(16.3, 1.0)),
+        (&[2], takes(12.0, 1.0)),
+        (&[3], takes(11.7, 1.0)),
+    ];
+    let model = cluster(4, &rows);
+    let settings = PlanSettings {
+        target: 0.05,
+        floor: PerResource {
+            disk: 1.0,
+            ..PerResource::splat(0.1)
+        },
+        ..PlanSettings::default()
+    };
+    let plan = plan(&PlanRequest {
+        settings,
+        ..request(&model, Purpose::Cool)
+    });
+    let after = applied(&model, &plan);
+    let load: Vec<f64> = after
+        .brokers()
+        .map(|row| after.broker_load(row).bytes_in)
+        .collect();
+    // The mean is 15: broker 1 carries 109 % of it, and broker 0 carried 133 %.
+    assert_eq!(load[1], 16.3);
+    assert!(load[0] <= 15.75, "{load:?}");
+    assert_eq!(plan.bytes, 3);
+}
+
+#[test]
 fn a_move_helps_until_the_heat_is_gone() {
     let hot = cluster(2, &[(&[0], takes(20.0, 10.0)), (&[0], takes(20.0, 10.0))]);
     let cool = hot.with_loads(|_| takes(1.0, 1.0));

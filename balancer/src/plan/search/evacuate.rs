@@ -15,7 +15,7 @@ pub(in crate::plan) fn evacuate(
     let mut leaving: Vec<(f64, PartitionIndex, BrokerIndex)> = Vec::new();
     for broker in placement.brokers(Part::Leaves) {
         for partition in placement.on(broker) {
-            if placement.is_movable(partition) {
+            if placement.may_leave(broker, partition) {
                 leaving.push((size(placement, broker, partition), partition, broker));
             } else {
                 stuck.push((partition, broker));

@@ -29,7 +29,7 @@ fn copy_more(placement: &mut Placement<'_>, broker: BrokerIndex, seed: u64) {
         .partitions()
         .filter(|row| every == 1 || scatter(salt ^ (u64::from(row.0) << 20)).is_multiple_of(every));
     let mut queue: BinaryHeap<Scored> = candidates
-        .filter(|&row| placement.is_movable(row) && !placement.hosts(broker, row))
+        .filter(|&row| !placement.hosts(broker, row))
         .filter_map(|partition| {
             let (score, _) = best_source(placement, broker, partition)?;
             Some(Scored { score, partition })
@@ -58,7 +58,7 @@ fn best_source(
     let overhead = 1e-5 * placement.ledger.mean_disk;
     let mut best: Option<(f64, Copy)> = None;
     for &from in placement.replicas(partition) {
-        if !placement.may_host(partition, from, broker) {
+        if !placement.may_leave(from, partition) || !placement.may_host(partition, from, broker) {
             continue;
         }
         let leads = from == leader;
@@ -100,7 +100,7 @@ const SPARE: f64 = 0.9;
 fn lead_more(placement: &mut Placement<'_>, broker: BrokerIndex) {
     let followed: Vec<PartitionIndex> = placement
         .on(broker)
-        .filter(|&row| placement.is_movable(row) && !placement.leads(broker, row))
+        .filter(|&row| placement.is_free(row) && !placement.leads(broker, row))
         .collect();
     for partition in followed {
         let leading = placement.leading(partition);

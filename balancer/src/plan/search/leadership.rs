@@ -27,7 +27,7 @@ pub(in crate::plan) fn change_leaders(placement: &mut Placement<'_>) {
 fn pass_on(placement: &mut Placement<'_>, broker: BrokerIndex) -> bool {
     let led = placement
         .on(broker)
-        .filter(|&row| placement.leads(broker, row) && placement.is_movable(row));
+        .filter(|&row| placement.leads(broker, row) && placement.is_free(row));
     let mut queue: BinaryHeap<Scored> = led
         .filter_map(|partition| {
             let (score, _) = best_heir(placement, broker, partition)?;

@@ -123,7 +123,7 @@ fn smaller(placement: &Placement<'_>, made: &Copy) -> Option<Copy> {
     for row in placement.on(made.from) {
         let disk = model.load(row).disk;
         if disk >= best.map_or(model.load(made.partition).disk, |(least, _)| least)
-            || !placement.is_movable(row)
+            || !placement.may_leave(made.from, row)
             || !untouched(row)
             || !relieves(row)
             || !placement.may_host(row, made.from, made.to)

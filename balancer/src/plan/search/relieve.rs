@@ -31,7 +31,9 @@ fn relieve_broker(
     least_worth: f64,
 ) -> bool {
     let overhead = 1e-5 * placement.ledger.mean_disk;
-    let movable = placement.on(broker).filter(|&row| placement.is_movable(row));
+    let movable = placement
+        .on(broker)
+        .filter(|&row| placement.may_leave(broker, row));
     let mut queue: BinaryHeap<Scored> = movable
         .filter_map(|partition| {
             let score = relief(placement, broker, partition, overhead);

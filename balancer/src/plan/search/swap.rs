@@ -45,7 +45,7 @@ fn best_swap(
                     return best.map(|(_, pair)| pair);
                 }
                 *effort -= 1;
-                if !placement.is_movable(yours) || yours == mine {
+                if !placement.may_leave(partner, yours) || yours == mine {
                     continue;
                 }
                 let (score, back) = match weigh(placement, &there, yours, least_worth) {
@@ -110,7 +110,9 @@ fn greatest(placement: &Placement<'_>, broker: BrokerIndex) -> Vec<PartitionInde
         let freed = PerResource::default() - placement.share(broker, row);
         placement.ledger.price_of(broker, &freed)
     };
-    let movable = placement.on(broker).filter(|&row| placement.is_movable(row));
+    let movable = placement
+        .on(broker)
+        .filter(|&row| placement.may_leave(broker, row));
     let mut rows: Vec<(f64, PartitionIndex)> = movable.map(|row| (price(row), row)).collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     rows.truncate(GIVEN);

@@ -5,13 +5,15 @@
 //! broker loses of r is lost either with a change of leaders, which copies nothing, or with a replica that goes, whose
 //! log is copied. So the replicas on b are the items of a knapsack that has to be filled to `D(b, r)`: an item has a
 //! part that is free (what leading adds, when there is another replica to lead) and a part that costs its log's size.
-//! Filling it with fractions, free parts first and then the greatest part for each byte, costs no more than any whole
-//! choice (Dantzig, Discrete-variable extremum problems, 1957). All resources need the same copies, so the greatest
-//! of a broker's four figures holds; copies off different brokers are different copies, so the figures add up.
+//! The cheapest whole choice is bounded from below ([`knapsack::least_cost`]). All resources need the same copies, so the
+//! greatest of a broker's four figures holds; copies off different brokers are different copies, so the figures add up.
 //! The same holds for what brokers that fill have to receive, and the greater of the two sums holds.
+
+mod knapsack;
 
 use super::ledger::{Ledger, Part};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
+use knapsack::{Item, least_cost};
 
 /// Relative error that sums of floating-point numbers may have.
 const ROUNDING: f64 = 1e-9;
@@ -61,9 +63,6 @@ fn needs(model: &Model, ledger: &Ledger, after: &[PerResource], broker: BrokerIn
     })
 }
 
-/// An item of the knapsack: what it brings and what it costs.
-type Item = (f64, f64);
-
 fn taking_off(
     model: &Model,
     broker: BrokerIndex,
@@ -85,9 +84,12 @@ fn taking_off(
             0.0
         };
         needed -= free;
-        items.push((whole - free, load.disk));
+        items.push(Item {
+            brings: whole - free,
+            costs: load.disk,
+        });
     }
-    knapsack(items, needed)
+    least_cost(items, needed)
 }
 
 fn giving(model: &Model, ledger: &Ledger, after: &[PerResource], broker: BrokerIndex, r: Resource) -> f64 {
@@ -108,23 +110,11 @@ fn giving(model: &Model, ledger: &Ledger, after: &[PerResource], broker: BrokerI
             let leads = model.leader(partition) == Some(broker);
             needed -= most - load.on_replica(leads)[r];
         } else {
-            items.push((most, load.disk));
+            items.push(Item {
+                brings: most,
+                costs: load.disk,
+            });
         }
     }
-    knapsack(items, needed)
-}
-
-/// The least cost of fractions of items that bring what is needed.
-fn knapsack(mut items: Vec<Item>, mut needed: f64) -> f64 {
-    items.retain(|&(brings, _)| brings > 0.0);
-    items.sort_unstable_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-    let mut cost = 0.0;
-    for (brings, costs) in items {
-        if needed <= 0.0 {
-            break;
-        }
-        cost += costs * (needed / brings).min(1.0);
-        needed -= brings;
-    }
-    cost
+    least_cost(items, needed)
 }
