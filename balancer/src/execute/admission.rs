@@ -29,7 +29,8 @@ pub(super) struct Admission {
     pub(super) waits_for: Option<String>,
 }
 
-/// What is in flight, counted against the limits.
+/// What is in flight or was started in this tick, counted against the limits. Without the latter, changes that Kafka
+/// makes in a moment would follow each other as fast as it can make them, and producers would notice.
 struct Room {
     copies: usize,
     copies_on: BTreeMap<BrokerId, usize>,
@@ -188,6 +189,11 @@ impl Room {
                 } else if !matches!(progress.state, MoveState::Electing { .. }) {
                     room.count_copy(&progress.change);
                 }
+            } else if progress.is_over_within(now, state) {
+                match progress.change.is_leadership_only() {
+                    true => room.leaderships += 1,
+                    false => room.copies += 1,
+                }
             }
         }
         room
@@ -256,6 +262,13 @@ fn burdened(change: &Move) -> impl Iterator<Item = BrokerId> + '_ {
 }
 
 impl MoveProgress {
+    /// Whether it was started in the tick of now and is over already.
+    fn is_over_within(&self, now: Timestamp, state: &ExecutionState) -> bool {
+        let started = state.cool_downs.get(&self.change.partition);
+        matches!(self.state, MoveState::Ended { at, .. } if at == now)
+            && started.is_some_and(|cool| cool.since == now)
+    }
+
     /// Whether something has been asked of Kafka and is not over.
     pub(super) fn is_in_flight(&self) -> bool {
         !matches!(self.state, MoveState::Waiting | MoveState::Ended { .. })

@@ -23,6 +23,9 @@ use crate::model::Model;
 use crate::observe::{Observation, ObserveError, Observer, Standing};
 use crate::plan::{Plan, PlanRequest, PlanSettings, Purpose, plan, still_helps};
 
+/// While a plan is made, the executor looks so many times a tick how far it is.
+const STEPS: u32 = 5;
+
 /// The loop and all that it remembers.
 pub(super) struct Balancer<C, L: CompactedLog> {
     config: Config,
@@ -90,6 +93,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
     pub(super) async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
         let mut next = tokio::time::Instant::now();
         loop {
+            let step = tokio::time::Instant::now() + self.config.tick / STEPS;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -104,6 +108,12 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                     }
                     None => return,
                 },
+                () = tokio::time::sleep_until(step), if step < next && self.is_executing() => {
+                    let execution = self.execute_and_show();
+                    if stop.run_until_cancelled(execution).await.is_none() {
+                        return;
+                    }
+                }
                 () = tokio::time::sleep_until(next) => {
                     let tick = self.tick();
                     if stop.run_until_cancelled(tick).await.is_none() {
@@ -186,6 +196,21 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         }
     }
 
+    fn is_executing(&self) -> bool {
+        matches!(&self.hands, Hands::Open(executor) if executor.is_busy())
+    }
+
+    /// Goes on between two looks, by what the last one saw: a small copy is over long before the next look.
+    async fn execute_and_show(&mut self) {
+        self.execute().await;
+        let status = match &self.hands {
+            Hands::Open(executor) => executor.status(),
+            Hands::Opening { .. } | Hands::Fenced => return,
+        };
+        let view = show::progress(&self.publish.borrow(), &status);
+        self.publish.send_replace(Arc::new(view));
+    }
+
     async fn execute(&mut self) {
         let now = self.timestamp();
         let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
@@ -205,7 +230,10 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                     tracing::info!(%plan, "The plan is over.");
                 }
                 crate::metrics::count_execution(&report, show::outcome_name);
-                self.problems.extend(report.problems);
+                report
+                    .problems
+                    .into_iter()
+                    .for_each(|problem| self.note_problem(problem));
             }
             Err(error) => self.note_failure(error),
         }
@@ -218,6 +246,13 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         } else {
             let problem = with_causes(&error);
             tracing::warn!(%problem, "Nothing could be executed in this tick.");
+            self.note_problem(problem);
+        }
+    }
+
+    /// Several looks of the executor between two of the cluster may find the same problem.
+    fn note_problem(&mut self, problem: String) {
+        if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=4))]
     pub(crate) brokers_per_rack: u32,
     /// What the producers write before the shift, in MB/s.
-    #[arg(long, default_value_t = 2.0, value_parser = megabytes)]
+    #[arg(long, default_value_t = 1.6, value_parser = megabytes)]
     pub(crate) rate: f64,
     /// What the rate of the partition that turns hot is multiplied by.
     #[arg(long, default_value_t = 8.0, value_parser = factor)]

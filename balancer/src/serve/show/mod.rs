@@ -49,11 +49,8 @@ pub(super) fn blind(before: &View, problems: Vec<String>) -> View {
 /// What is shown of a cluster that has been seen.
 pub(super) fn view(picture: &Picture<'_>) -> View {
     let hot = heat::hot_list(picture);
-    let plan = match picture
-        .status
-        .and_then(|status| Some((status, status.plan.as_ref()?)))
-    {
-        Some((status, plan)) => plan_view(plan, &status.throttles),
+    let plan = match picture.status.and_then(plan_of) {
+        Some(plan) => Some(plan),
         None => picture.suggestion.map(suggested),
     };
     View {
@@ -64,6 +61,26 @@ pub(super) fn view(picture: &Picture<'_>) -> View {
         plan,
         history: picture.status.map(history).unwrap_or_default(),
     }
+}
+
+/// What was shown before with the plan as it stands now.
+pub(super) fn progress(before: &View, status: &Status) -> View {
+    let plan = plan_of(status);
+    let state = State {
+        phase: phase(false, plan.as_ref()),
+        ..before.state.clone()
+    };
+    View {
+        state,
+        plan,
+        history: history(status),
+        ..before.clone()
+    }
+}
+
+/// The plan that there is, as far as it is known; without its head it only says that an older plan is being ended.
+fn plan_of(status: &Status) -> Option<PlanView> {
+    plan_view(status.plan.as_ref()?, &status.throttles)
 }
 
 fn version() -> String {
@@ -200,7 +217,6 @@ fn partitions(model: &Model) -> Vec<PartitionView> {
         .collect()
 }
 
-/// A plan as far as it is known; without its head it only says that an older plan is being ended.
 fn plan_view(plan: &PlanStatus, throttles: &Throttles) -> Option<PlanView> {
     let head = plan.head.as_ref()?;
     Some(PlanView {
