@@ -73,6 +73,7 @@ impl Instance {
                     cpu: 100.0,
                     disk: 1e12,
                 },
+                room: None,
                 excluded: false,
             });
         }

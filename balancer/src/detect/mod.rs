@@ -87,6 +87,18 @@ pub struct Detection {
     pub partitions: Vec<HotPartition>,
 }
 
+impl Detection {
+    /// For how long each hot broker has been hot.
+    pub fn hot_for(&self) -> HashMap<BrokerId, Duration> {
+        let mut hot_for: HashMap<BrokerId, Duration> = HashMap::new();
+        for hot in &self.brokers {
+            let longest = hot_for.entry(hot.broker).or_default();
+            *longest = hot.since.max(*longest);
+        }
+        hot_for
+    }
+}
+
 /// How long a broker has been above its threshold, and whether it was called hot.
 #[derive(Debug, Clone, Copy)]
 struct Heat {

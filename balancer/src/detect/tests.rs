@@ -15,6 +15,7 @@ fn cluster(replicas: usize, bytes_in: &[f64], topic_id: u8) -> Model {
             rack: None,
             state: BrokerState::Alive,
             capacity: PerResource::splat(100.0),
+            room: None,
             excluded: false,
         });
     }

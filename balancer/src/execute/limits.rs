@@ -70,7 +70,7 @@ pub struct Guidance {
     pub produced: BTreeMap<TopicPartition, f64>,
     /// Moves that would not help any more, by partition, and why.
     pub useless: BTreeMap<TopicPartition, String>,
-    /// Bytes free on each broker, where known.
+    /// Bytes free in each broker's fullest log directory, where known.
     pub usable_bytes: BTreeMap<BrokerId, u64>,
     /// Bytes that the replicas being added hold already, where known; for showing progress.
     pub copied: BTreeMap<TopicPartition, u64>,

@@ -47,6 +47,14 @@ pub enum InvalidModel {
         /// The figure.
         figure: f64,
     },
+    /// A room that cannot be.
+    #[error("brokers[{row}].room: {figure} is no number from 0 to {MAX_FIGURE:e}")]
+    Room {
+        /// The row.
+        row: usize,
+        /// The figure.
+        figure: f64,
+    },
     /// A load that cannot be.
     #[error("partitions[{row}].load.{field}: {figure} is no number from 0 to {MAX_FIGURE:e}")]
     Load {
@@ -246,6 +254,9 @@ impl Builder {
             if rows.insert(broker.id, BrokerIndex(row as u32)).is_some() {
                 return Err(InvalidModel::RepeatedBroker { row, id: broker.id });
             }
+            if let Some(figure) = broker.room.filter(|room| !(0.0..=MAX_FIGURE).contains(room)) {
+                return Err(InvalidModel::Room { row, figure });
+            }
             for resource in Resource::ALL {
                 let figure = broker.capacity[resource];
                 if !(figure > 0.0 && figure <= MAX_FIGURE) {
@@ -363,6 +374,7 @@ mod tests {
             rack: None,
             state: BrokerState::Alive,
             capacity: PerResource::splat(100.0),
+            room: None,
             excluded: false,
         }
     }

@@ -69,6 +69,9 @@ pub struct Broker {
     pub state: BrokerState,
     /// What it can carry, in the units of load.
     pub capacity: PerResource,
+    /// Bytes free in its fullest log directory, where known. Kafka chooses a new replica's directory by how many replicas
+    /// are there (`LogManager.nextLogDir`), so that a copy may land in any of them.
+    pub room: Option<f64>,
     /// Whether balancing leaves it alone: nothing goes there, nothing is taken away, and it counts in no mean.
     pub excluded: bool,
 }

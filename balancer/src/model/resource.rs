@@ -98,6 +98,7 @@ impl PerResource {
 impl Index<Resource> for PerResource {
     type Output = f64;
 
+    #[inline]
     fn index(&self, resource: Resource) -> &f64 {
         match resource {
             Resource::BytesIn => &self.bytes_in,
@@ -109,6 +110,7 @@ impl Index<Resource> for PerResource {
 }
 
 impl IndexMut<Resource> for PerResource {
+    #[inline]
     fn index_mut(&mut self, resource: Resource) -> &mut f64 {
         match resource {
             Resource::BytesIn => &mut self.bytes_in,
@@ -122,6 +124,7 @@ impl IndexMut<Resource> for PerResource {
 impl Add for PerResource {
     type Output = Self;
 
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self {
             bytes_in: self.bytes_in + other.bytes_in,
@@ -135,6 +138,7 @@ impl Add for PerResource {
 impl Sub for PerResource {
     type Output = Self;
 
+    #[inline]
     fn sub(self, other: Self) -> Self {
         Self {
             bytes_in: self.bytes_in - other.bytes_in,

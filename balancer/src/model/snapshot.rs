@@ -1,6 +1,7 @@
 //! The offline JSON of a cluster: read while it streams in, and written.
 //!
-//! Rates are bytes per second, disk is bytes, CPU any unit. The first replica of a partition leads it.
+//! Rates are bytes per second, disk is bytes, CPU any unit. The first replica of a partition leads it. A broker may also
+//! have `room`, the bytes free in its fullest log directory.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -85,6 +86,8 @@ struct BrokerEntry {
     rack: Option<Arc<str>>,
     state: BrokerState,
     capacity: PerResource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    room: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +167,7 @@ impl Entry<'_> for BrokerEntry {
             rack: self.rack,
             state: self.state,
             capacity: self.capacity,
+            room: self.room,
             excluded: false,
         });
         Ok(())
@@ -261,6 +265,7 @@ impl Serialize for Written<'_> {
                 rack: broker.rack.clone(),
                 state: broker.state,
                 capacity: broker.capacity,
+                room: broker.room,
             }
         });
         Both {

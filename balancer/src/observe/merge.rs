@@ -352,6 +352,11 @@ fn brokers(look: &Look<'_>) -> Vec<Broker> {
                 true => BrokerState::Alive,
             },
             capacity: capacity(look, id),
+            room: look
+                .reports
+                .get(&id)
+                .and_then(|known| fullest_room(known.report.as_ref()?))
+                .map(|bytes| bytes as f64),
             excluded: look.exclude.brokers.contains(&id),
         })
         .collect()
@@ -385,6 +390,15 @@ fn usable_disk(report: &LoadReport) -> Option<f64> {
         .sum::<Option<u64>>()
         .map(|bytes| bytes as f64)
         .filter(|bytes| *bytes > 0.0)
+}
+
+/// Bytes free in the log directory that has the least of them; see [`Broker::room`].
+fn fullest_room(report: &LoadReport) -> Option<u64> {
+    report
+        .log_dirs
+        .iter()
+        .filter_map(|volume| volume.usable_bytes)
+        .min()
 }
 
 #[cfg(test)]

@@ -23,13 +23,18 @@ struct Change {
     gain: f64,
 }
 
+/// What no plan can overcome.
+pub(super) struct Obstacles {
+    /// Replicas that cannot leave a broker that leaves.
+    pub(super) stuck: Vec<(PartitionIndex, BrokerIndex)>,
+    /// Partitions that no placement helps.
+    pub(super) oversized: Vec<Oversized>,
+    /// See [`bound::rack_floors`].
+    pub(super) floors: Vec<PerResource>,
+}
+
 /// Makes the plan.
-pub(super) fn explain(
-    request: &PlanRequest<'_>,
-    placement: &Placement<'_>,
-    stuck: &[(PartitionIndex, BrokerIndex)],
-    oversized: &[Oversized],
-) -> Plan {
+pub(super) fn explain(request: &PlanRequest<'_>, placement: &Placement<'_>, obstacles: &Obstacles) -> Plan {
     let (model, settings) = (request.model, &request.settings);
     let mut ledger = placement.ledger.clone();
     reset(&mut ledger, model);
@@ -53,7 +58,8 @@ pub(super) fn explain(
         .map(|change| describe(&mut ledger, model, change, settings))
         .collect();
 
-    let mut unsolved = unsolved(model, &ledger, stuck, oversized);
+    let mut unsolved = unsolved(model, &ledger, obstacles);
+    crowded_racks(&mut unsolved, request, &ledger, &obstacles.floors);
     if !kept {
         unsolved.push("the plan was cut at the most moves or bytes that are allowed".to_owned());
     }
@@ -63,7 +69,9 @@ pub(super) fn explain(
         bytes_lower_bound: bound::lower_bound(model, &ledger, &ledger.load),
         imbalance_before: before,
         imbalance_after: imbalance(model, &ledger),
+        imbalance_lower_bound: before,
         moves,
+        left_out: Vec::new(),
         unsolved,
     }
 }
@@ -239,12 +247,32 @@ fn imbalance(model: &Model, ledger: &Ledger) -> Imbalance {
     }
 }
 
-fn unsolved(
-    model: &Model,
-    ledger: &Ledger,
-    stuck: &[(PartitionIndex, BrokerIndex)],
-    oversized: &[Oversized],
-) -> Vec<String> {
+/// Says which racks have too little capacity for what every placement puts there.
+fn crowded_racks(told: &mut Vec<String>, request: &PlanRequest<'_>, ledger: &Ledger, floors: &[PerResource]) {
+    let model = request.model;
+    let within = 1.0 + request.settings.threshold;
+    let sentences = (0..).zip(floors).flat_map(|(rack, floor)| {
+        let crowded = move |r: &Resource| {
+            let is_balanced = |row: BrokerIndex| ledger.scale[row.get()][*r] > 0.0;
+            let mut brokers = model.brokers().filter(move |&row| model.rack(row) == rack);
+            floor[*r] > within && brokers.any(is_balanced)
+        };
+        let name = model.brokers().find(|&row| model.rack(row) == rack);
+        let name = name.and_then(|row| model.broker(row).rack.clone()).unwrap_or_else(|| "?".into());
+        Resource::ALL.into_iter().filter(crowded).map(move |r| {
+            format!(
+                "rack {name} carries {:.0} % of mean {} or more, wherever partitions are: each has a replica in every rack, \
+                 so only more capacity there would help",
+                100.0 * floor[r],
+                r.name()
+            )
+        })
+    });
+    tell(told, sentences.collect::<Vec<_>>().into_iter());
+}
+
+fn unsolved(model: &Model, ledger: &Ledger, obstacles: &Obstacles) -> Vec<String> {
+    let Obstacles { stuck, oversized, .. } = obstacles;
     let id = |row: BrokerIndex| model.broker(row).id;
     let mut told = Vec::new();
     tell(

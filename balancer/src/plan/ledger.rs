@@ -91,6 +91,21 @@ impl Ledger {
         ledger
     }
 
+    /// Brokers in a rack that no placement can relieve are held against what their rack has to carry; against the
+    /// cluster's mean they would exchange bytes in vain. Half of the target keeps them close to each other, since they
+    /// are the worst that there is.
+    pub(super) fn allow_for_racks(&mut self, model: &Model, floors: &[PerResource], settings: &PlanSettings) {
+        for row in model.brokers().filter(|row| self.part[row.get()] != Part::Leaves) {
+            let (floor, capacity) = (floors[model.rack(row) as usize], model.broker(row).capacity);
+            let mean = self.mean;
+            let limit = &mut self.limit[row.get()];
+            *limit = PerResource::from_fn(|r| {
+                let held = mean[r] * floor[r] * (1.0 + settings.target / 2.0) * capacity[r];
+                limit[r].max(held)
+            });
+        }
+    }
+
     /// What a broker of that capacity carries at so much beyond the mean, or at the floor where that is more.
     fn allowed(&self, capacity: &PerResource, beyond: f64, settings: &PlanSettings) -> PerResource {
         PerResource::from_fn(|r| {
@@ -136,6 +151,7 @@ impl Ledger {
     }
 
     /// How far a broker would be beyond its limits under a load, in parts of the mean.
+    #[inline]
     fn beyond(&self, broker: usize, load: &PerResource, r: Resource) -> f64 {
         let high = load[r] - self.limit[broker][r];
         let low = self.least[broker][r] - load[r];
@@ -148,20 +164,30 @@ impl Ledger {
         Resource::ALL.iter().map(|&r| self.beyond(row, load, r)).sum()
     }
 
-    /// A convex price of excess: one broker far beyond its limits is worse than many that are a little beyond, so
-    /// that heat may pass through a broker on its way to a cold one.
-    fn price(&self, broker: usize, load: &PerResource) -> f64 {
-        let each = |&r: &Resource| {
-            let beyond = self.beyond(broker, load, r);
-            beyond + beyond * beyond
+    /// How the price changes when a broker's load does. The price of excess is convex: one broker far beyond its limits
+    /// is worse than many that are a little beyond, so that heat may pass through a broker on its way to a cold one.
+    #[inline]
+    pub(super) fn price_of(&self, broker: BrokerIndex, change: &PerResource) -> f64 {
+        let row = broker.get();
+        let load = &self.load[row];
+        let after = *load + *change;
+        let each = |r: Resource| {
+            if change[r] == 0.0 || self.scale[row][r] == 0.0 {
+                return 0.0;
+            }
+            let (before, after) = (self.beyond(row, load, r), self.beyond(row, &after, r));
+            (after - before) * (1.0 + after + before)
         };
-        Resource::ALL.iter().map(each).sum()
+        each(Resource::BytesIn) + each(Resource::BytesOut) + each(Resource::Cpu) + each(Resource::Disk)
     }
 
-    /// How the price changes when a broker's load does.
-    pub(super) fn price_of(&self, broker: BrokerIndex, change: &PerResource) -> f64 {
-        let load = &self.load[broker.get()];
-        self.price(broker.get(), &(*load + *change)) - self.price(broker.get(), load)
+    /// Whether a broker carries more than it should.
+    pub(super) fn is_hot(&self, broker: BrokerIndex) -> bool {
+        let row = broker.get();
+        let beyond = |r: Resource| (self.load[row][r] - self.limit[row][r]) * self.scale[row][r];
+        Resource::ALL
+            .into_iter()
+            .any(|r| beyond(r) > super::placement::NOTHING)
     }
 
     /// How full a broker would be: the greatest part of a limit that is used in a balanced resource.

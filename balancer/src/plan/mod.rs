@@ -15,6 +15,7 @@ mod search;
 mod still_helps;
 #[cfg(test)]
 mod tests;
+mod worth;
 
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,14 @@ use serde::{Deserialize, Serialize};
 pub use crate::model::Resource;
 pub use request::{PlanRequest, PlanSettings};
 pub use still_helps::still_helps;
+pub use worth::LeftOut;
 
+use explain::Obstacles;
 use placement::Placement;
+use worth::Worth;
+
+/// A swap may make room for a copy that found none before.
+const ROUNDS: usize = 3;
 
 /// Plans.
 ///
@@ -31,16 +38,39 @@ use placement::Placement;
 pub fn plan(request: &PlanRequest<'_>) -> Plan {
     let settings = &request.settings;
     let mut placement = Placement::new(request);
+    let mut worth = Worth::new(request.model, settings);
+    let imbalance_lower_bound = bound::least_imbalance(&placement);
+    let floors = bound::rack_floors(&placement);
+    placement.ledger.allow_for_racks(request.model, &floors, settings);
     let targets = search::Targets::new(&placement, settings.seed);
     let stuck = search::evacuate(&mut placement, &targets);
     let oversized = oversized::set_aside(&mut placement, settings.threshold);
     search::change_leaders(&mut placement);
     search::fill(&mut placement, settings.seed);
-    search::relieve(&mut placement, &targets, settings.least_worth);
-    search::swap(&mut placement, settings.least_worth, settings.effort);
-    search::change_leaders(&mut placement);
-    search::prune(&mut placement);
-    explain::explain(request, &placement, &stuck, &oversized)
+    let mut effort = settings.effort;
+    for _ in 0..ROUNDS {
+        search::relieve(&mut placement, &targets, &mut worth);
+        if placement.hot().is_empty() {
+            break;
+        }
+        search::swap(&mut placement, &mut worth, &mut effort);
+        search::change_leaders(&mut placement);
+    }
+    search::prune(&mut placement, settings.effort);
+    let left_out = worth.into_left_out(&placement);
+    Plan {
+        imbalance_lower_bound,
+        left_out,
+        ..explain::explain(
+            request,
+            &placement,
+            &Obstacles {
+                stuck,
+                oversized,
+                floors,
+            },
+        )
+    }
 }
 
 /// One partition's change of replicas or leader.
@@ -131,10 +161,14 @@ pub struct Plan {
     pub imbalance_before: Imbalance,
     /// Imbalance when all moves are done.
     pub imbalance_after: Imbalance,
+    /// No placement that keeps the constraints has less imbalance, whatever it copies.
+    pub imbalance_lower_bound: Imbalance,
     /// Bytes that all moves copy.
     pub bytes: u64,
     /// No plan reaches the same imbalance with fewer bytes than this.
     pub bytes_lower_bound: u64,
+    /// Copies that would help and are not worth it, those that would gain most.
+    pub left_out: Vec<LeftOut>,
     /// What could not be done and why, in sentences.
     pub unsolved: Vec<String>,
 }

@@ -70,7 +70,11 @@ pub fn table(plan: &Plan) -> String {
         ]);
     }
     let mut text = table.to_string();
-    let (before, after) = (&plan.imbalance_before, &plan.imbalance_after);
+    let (before, after, least) = (
+        &plan.imbalance_before,
+        &plan.imbalance_after,
+        &plan.imbalance_lower_bound,
+    );
     // Writing to a string cannot fail.
     let _ = write!(
         text,
@@ -80,13 +84,24 @@ pub fn table(plan: &Plan) -> String {
         Resource::Disk.amount(plan.bytes as f64),
         Resource::Disk.amount(plan.bytes_lower_bound as f64),
     );
-    for (name, before, after) in [
-        ("bytes_in", before.bytes_in, after.bytes_in),
-        ("bytes_out", before.bytes_out, after.bytes_out),
-        ("cpu", before.cpu, after.cpu),
-        ("disk", before.disk, after.disk),
+    for (name, before, after, least) in [
+        ("bytes_in", before.bytes_in, after.bytes_in, least.bytes_in),
+        ("bytes_out", before.bytes_out, after.bytes_out, least.bytes_out),
+        ("cpu", before.cpu, after.cpu, least.cpu),
+        ("disk", before.disk, after.disk, least.disk),
     ] {
-        let _ = writeln!(text, "imbalance of {name}: {before:.3} -> {after:.3}");
+        let _ = writeln!(
+            text,
+            "imbalance of {name}: {before:.3} -> {after:.3} (no placement has less than {least:.3})"
+        );
+    }
+    for left in &plan.left_out {
+        let bytes = Resource::Disk.amount(left.bytes as f64);
+        let _ = writeln!(
+            text,
+            "left out: {} off broker {} ({bytes}): {}",
+            left.partition, left.broker, left.reason
+        );
     }
     for matter in &plan.unsolved {
         let _ = writeln!(text, "unsolved: {matter}");

@@ -17,8 +17,8 @@ pub(super) struct Oversized {
 }
 
 /// Gives each partition that no placement helps a home where it stays, one a broker. The rest of what is on that broker
-/// is relieved until the broker is within the threshold of what the partition alone takes, which is the best that there
-/// is: the partition is not moved in vain, and its neighbours do not suffer beside it.
+/// is relieved until the broker is close to what the partition alone takes, which is the best that there is: the partition
+/// is not moved in vain, and its neighbours do not suffer beside it.
 pub(super) fn set_aside(placement: &mut Placement<'_>, threshold: f64) -> Vec<Oversized> {
     let mut found = find(placement);
     found.sort_by(|a, b| {
@@ -86,8 +86,10 @@ fn settle(
         let share = load.on_replica(leads);
         for r in exceeding(leads) {
             homes.insert((broker, r));
+            // Others' leaders go at no cost, others' replicas only when that makes more than a small difference.
+            let beside = if r == Resource::BytesOut { 0.0 } else { threshold };
             let limit = &mut placement.ledger.limit[broker.get()][r];
-            *limit = limit.max(share[r] * (1.0 + threshold));
+            *limit = limit.max(share[r] * (1.0 + beside));
         }
     }
     if follows_large {

@@ -33,6 +33,8 @@ pub(super) struct Placement<'a> {
     /// Partitions that a broker hosts; some that left it again may still be listed.
     hosted: Vec<Vec<PartitionIndex>>,
     freedom: Vec<Freedom>,
+    /// Bytes that may still be copied to each broker.
+    room: Vec<f64>,
     changed: Vec<bool>,
     touched: Vec<PartitionIndex>,
 }
@@ -80,6 +82,7 @@ impl<'a> Placement<'a> {
             replicas,
             hosted,
             freedom,
+            room: model.brokers().map(|row| room(model, row)).collect(),
         }
     }
 
@@ -172,10 +175,17 @@ impl<'a> Placement<'a> {
             .count()
     }
 
-    /// Whether a replica may be copied there: a broker that receives and has none, and racks no worse than before.
+    /// Whether a copy fits there: into the log directory with the least room, since it may land in any.
+    pub(super) fn fits(&self, partition: PartitionIndex, to: BrokerIndex) -> bool {
+        self.model.load(partition).disk <= self.room[to.get()]
+    }
+
+    /// Whether a replica may be copied there: a broker that receives, has none and has room, and racks no worse than
+    /// before.
     pub(super) fn may_host(&self, partition: PartitionIndex, from: BrokerIndex, to: BrokerIndex) -> bool {
         self.ledger.receives(to)
             && !self.hosts(to, partition)
+            && self.fits(partition, to)
             && self.rack_sharers(partition, from, to) <= self.rack_sharers(partition, from, from)
     }
 
@@ -237,6 +247,7 @@ impl<'a> Placement<'a> {
         for (broker, change) in self.changes(partition, replicas, leader) {
             self.ledger.load[broker.get()] += change;
         }
+        self.take_room(partition, replicas);
         for &broker in replicas {
             if !self.hosts(broker, partition) && !self.hosted[broker.get()].contains(&partition) {
                 self.hosted[broker.get()].push(partition);
@@ -247,6 +258,24 @@ impl<'a> Placement<'a> {
         self.leader[partition.get()] = leader;
         if !std::mem::replace(&mut self.changed[partition.get()], true) {
             self.touched.push(partition);
+        }
+    }
+
+    /// Books the room that copies take, and gives back that of copies that are not made after all. What leaves makes no
+    /// room, since it is deleted only when the copy is complete.
+    fn take_room(&mut self, partition: PartitionIndex, replicas: &[BrokerIndex]) {
+        let (model, disk) = (self.model, self.model.load(partition).disk);
+        let before = model.replicas(partition);
+        for &broker in replicas.iter().filter(|broker| !before.contains(broker)) {
+            if !self.hosts(broker, partition) {
+                self.room[broker.get()] -= disk;
+            }
+        }
+        for place in model.replica_range(partition) {
+            let broker = self.replicas[place];
+            if !before.contains(&broker) && !replicas.contains(&broker) {
+                self.room[broker.get()] += disk;
+            }
         }
     }
 
@@ -275,13 +304,16 @@ impl<'a> Placement<'a> {
         let mut hot: Vec<(f64, BrokerIndex)> = self
             .model
             .brokers()
-            .filter(|&row| self.ledger.receives(row))
+            .filter(|&row| self.ledger.receives(row) && self.ledger.is_hot(row))
             .map(|row| (self.ledger.excess(row, &self.ledger.load[row.get()]), row))
-            .filter(|&(excess, _)| excess > NOTHING)
             .collect();
         hot.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         hot.into_iter().map(|(_, row)| row).collect()
     }
+}
+
+fn room(model: &Model, row: BrokerIndex) -> f64 {
+    model.broker(row).room.unwrap_or(f64::INFINITY)
 }
 
 /// Excess below this is rounding.

@@ -1,8 +1,9 @@
 //! What a plan is asked for.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use kafka::ids::TopicPartition;
+use kafka::ids::{BrokerId, TopicPartition};
 use serde::Serialize;
 
 use super::Purpose;
@@ -29,11 +30,14 @@ pub struct PlanSettings {
     pub max_bytes: Option<u64>,
     /// The throttle that is foreseen for each move, in bytes per second.
     pub throttle: f64,
+    /// For how long each hot broker has been hot, where it is heat that is answered: copies off a broker together take no
+    /// longer than that. Without it the load is taken to be there to stay.
+    pub hot_for: Option<HashMap<BrokerId, Duration>>,
     /// Partitions that were moved lately and stay where they are.
     pub cooling_down: HashSet<TopicPartition>,
     /// Chooses among equals.
     pub seed: u64,
-    /// How many swaps may be weighed; bounds the time of a plan.
+    /// How many swaps, and how many smaller copies, may be weighed; bounds the time of a plan. The more, the better.
     pub effort: u64,
 }
 
@@ -48,6 +52,7 @@ impl Default for PlanSettings {
             max_moves: usize::MAX,
             max_bytes: None,
             throttle: 50e6,
+            hot_for: None,
             cooling_down: HashSet::new(),
             seed: 0,
             effort: 2_000_000,

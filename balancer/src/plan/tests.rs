@@ -175,6 +175,7 @@ fn cluster_with(brokers: usize, rows: &[(&[i32], PartitionLoad)], excluded: bool
             rack: None,
             state: BrokerState::Alive,
             capacity: PerResource::splat(100.0),
+            room: None,
             excluded: false,
         });
     }

@@ -275,10 +275,12 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             return;
         }
         let made = self.purpose(&model, &looked.detection).map(|purpose| {
+            let is_heat = purpose == Purpose::Cool;
+            let hot_for = is_heat.then(|| looked.detection.hot_for());
             plan(&PlanRequest {
                 model: &model,
                 purpose,
-                settings,
+                settings: PlanSettings { hot_for, ..settings },
             })
         });
         self.rebalance_asked = false;

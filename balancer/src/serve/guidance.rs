@@ -23,9 +23,10 @@ pub(super) fn guidance<'a>(
             .brokers()
             .map(|row| (model.broker(row).id, headroom(model, row)))
             .collect(),
-        usable_bytes: reports
-            .iter()
-            .filter_map(|(id, known)| Some((*id, usable_bytes(known)?)))
+        usable_bytes: model
+            .brokers()
+            .map(|row| model.broker(row))
+            .filter_map(|broker| Some((broker.id, broker.room? as u64)))
             .collect(),
         ..Guidance::default()
     };
@@ -70,16 +71,6 @@ fn headroom(model: &Model, row: crate::model::BrokerIndex) -> Headroom {
         send: spare(Resource::BytesOut),
         receive: spare(Resource::BytesIn),
     }
-}
-
-fn usable_bytes(known: &BrokerReport) -> Option<u64> {
-    known
-        .report
-        .as_ref()?
-        .log_dirs
-        .iter()
-        .map(|volume| volume.usable_bytes)
-        .sum()
 }
 
 /// Bytes that the brokers being added hold of each partition, as their reports say.

@@ -87,7 +87,8 @@ async fn a_new_broker_is_filled_with_its_share() -> Outcome {
         on_disk.values().filter(|size| **size > 0).count() >= 3,
         "{on_disk:?}"
     );
-    // It has no sidecar, and the balancer says so.
+    // It has no sidecar, and the balancer says so when it has looked at it.
+    scene.ticks(1).await?;
     let brokers: Vec<balancer::api::view::BrokerView> = scene.balancer()?.get("/v1/brokers").await?;
     let view = brokers
         .iter()

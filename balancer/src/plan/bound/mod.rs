@@ -9,10 +9,12 @@
 //! greatest of a broker's four figures holds; copies off different brokers are different copies, so the figures add up.
 //! The same holds for what brokers that fill have to receive, and the greater of the two sums holds.
 
+mod imbalance;
 mod knapsack;
 
 use super::ledger::{Ledger, Part};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
+pub(super) use imbalance::{least_imbalance, rack_floors};
 use knapsack::{Item, least_cost};
 
 /// Relative error that sums of floating-point numbers may have.

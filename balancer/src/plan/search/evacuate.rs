@@ -52,10 +52,9 @@ fn size(placement: &Placement<'_>, broker: BrokerIndex, partition: PartitionInde
 fn widest(placement: &Placement<'_>, partition: PartitionIndex, from: BrokerIndex) -> Option<Target> {
     let offer = Offer::new(placement, partition, from);
     let hosts = || {
-        placement
-            .model
-            .brokers()
-            .filter(|&to| placement.ledger.receives(to) && !placement.hosts(to, partition))
+        placement.model.brokers().filter(|&to| {
+            placement.ledger.receives(to) && !placement.hosts(to, partition) && placement.fits(partition, to)
+        })
     };
     let sharers = |to| placement.rack_sharers(partition, from, to);
     let fewest = hosts().map(sharers).min()?;

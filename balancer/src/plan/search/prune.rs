@@ -4,10 +4,11 @@ use crate::model::{BrokerIndex, PartitionIndex, Resource};
 use crate::plan::ledger::Part;
 use crate::plan::placement::{Copy, NOTHING, Placement};
 
-/// Takes back every change whose absence does no harm, the most bytes first, then replaces copies by smaller ones.
-pub(in crate::plan) fn prune(placement: &mut Placement<'_>) {
+/// Takes back every change whose absence does no harm, the most bytes first, then replaces copies by smaller ones, the
+/// greatest first, until `effort` replicas were weighed.
+pub(in crate::plan) fn prune(placement: &mut Placement<'_>, effort: u64) {
     take_back(placement);
-    copy_smaller(placement);
+    copy_smaller(placement, effort);
     take_back(placement);
 }
 
@@ -66,7 +67,7 @@ fn copied(placement: &Placement<'_>, partition: PartitionIndex) -> f64 {
 }
 
 /// Replaces a copy by that of a smaller replica from the same broker where that is enough too.
-fn copy_smaller(placement: &mut Placement<'_>) {
+fn copy_smaller(placement: &mut Placement<'_>, mut effort: u64) {
     let mut changed = placement.changed();
     changed.sort_by(|&a, &b| {
         copied(placement, b)
@@ -74,9 +75,15 @@ fn copy_smaller(placement: &mut Placement<'_>) {
             .then(a.cmp(&b))
     });
     for partition in changed {
-        if let Some(made) = single_copy(placement, partition)
-            && let Some(smaller) = smaller(placement, &made)
-        {
+        let Some(made) = single_copy(placement, partition) else {
+            continue;
+        };
+        let weighed = placement.on(made.from).count() as u64;
+        if effort < weighed {
+            return;
+        }
+        effort -= weighed;
+        if let Some(smaller) = smaller(placement, &made) {
             let model = placement.model;
             placement.place(partition, model.replicas(partition), model.leader(partition));
             placement.copy(&smaller);

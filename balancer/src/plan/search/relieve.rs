@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use super::{Scored, Targets, copy_to};
 use crate::model::{BrokerIndex, PartitionIndex, PerResource};
 use crate::plan::placement::{NOTHING, Placement};
+use crate::plan::worth::Worth;
 
 /// Targets that become a little too hot are relieved in the next round.
 const ROUNDS: usize = 6;
@@ -12,11 +13,11 @@ const ROUNDS: usize = 6;
 const PATIENCE: usize = 48;
 
 /// Copies replicas off brokers that exceed a limit, until none helps enough for its bytes.
-pub(in crate::plan) fn relieve(placement: &mut Placement<'_>, targets: &Targets, least_worth: f64) {
+pub(in crate::plan) fn relieve(placement: &mut Placement<'_>, targets: &Targets, worth: &mut Worth<'_>) {
     for _ in 0..ROUNDS {
         let mut progress = false;
         for broker in placement.hot() {
-            progress |= relieve_broker(placement, targets, broker, least_worth);
+            progress |= relieve_broker(placement, targets, broker, worth);
         }
         if !progress {
             return;
@@ -28,7 +29,7 @@ fn relieve_broker(
     placement: &mut Placement<'_>,
     targets: &Targets,
     broker: BrokerIndex,
-    least_worth: f64,
+    worth: &mut Worth<'_>,
 ) -> bool {
     let overhead = 1e-5 * placement.ledger.mean_disk;
     let movable = placement
@@ -54,8 +55,14 @@ fn relieve_broker(
             queue.push(Scored { score, partition });
             continue;
         }
-        let cost = cost(placement, partition, least_worth);
-        if score * (placement.model.load(partition).disk + overhead) < cost {
+        let bytes = placement.model.load(partition).disk;
+        let (gain, cost) = (score * (bytes + overhead), cost(placement, worth, bytes));
+        if gain < cost {
+            worth.gains_too_little(broker, partition, gain, cost);
+            continue;
+        }
+        if !worth.allows(broker, bytes) {
+            worth.takes_too_long(placement, broker, partition, gain);
             continue;
         }
         let Some(target) = targets.best(placement, partition, broker) else {
@@ -66,6 +73,7 @@ fn relieve_broker(
         let price = target.price + placement.ledger.price_of(broker, &freed);
         if -price > cost.max(NOTHING) {
             placement.copy(&copy_to(partition, broker, &target));
+            worth.spend(broker, bytes);
             progress = true;
             refused = 0;
         } else {
@@ -77,10 +85,9 @@ fn relieve_broker(
 
 /// What a copy has to gain. Copies below a hundredth of a broker's disk are worth any gain: they remove the last
 /// of the heat, of which little is left then.
-fn cost(placement: &Placement<'_>, partition: PartitionIndex, least_worth: f64) -> f64 {
+fn cost(placement: &Placement<'_>, worth: &Worth<'_>, bytes: f64) -> f64 {
     const SMALL: f64 = 0.01;
-    let size = placement.model.load(partition).disk / placement.ledger.mean_disk;
-    least_worth * (size - SMALL).max(0.0)
+    worth.cost(placement, (bytes - SMALL * placement.ledger.mean_disk).max(0.0))
 }
 
 /// By how much a broker's excess falls when a replica leaves, for each byte.

@@ -2,25 +2,23 @@
 
 use crate::model::{BrokerIndex, PartitionIndex, PerResource};
 use crate::plan::placement::{Copy, NOTHING, Placement};
+use crate::plan::worth::Worth;
 
 /// So many of a hot broker's replicas are weighed, the greatest first.
 const GIVEN: usize = 32;
-/// So many brokers are asked to take one, the coldest first.
+/// So many brokers are asked at a time to take one, the coldest first.
 const PARTNERS: usize = 24;
 
 /// Swaps replicas between hot brokers and others until no swap helps enough for its bytes or `effort` swaps were
 /// weighed.
-pub(in crate::plan) fn swap(placement: &mut Placement<'_>, least_worth: f64, mut effort: u64) {
+pub(in crate::plan) fn swap(placement: &mut Placement<'_>, worth: &mut Worth<'_>, effort: &mut u64) {
     for broker in placement.hot() {
-        while effort > 0
-            && placement
-                .ledger
-                .excess(broker, &placement.ledger.load[broker.get()])
-                > NOTHING
-        {
-            let Some((given, taken)) = best_swap(placement, broker, least_worth, &mut effort) else {
+        while *effort > 0 && placement.ledger.is_hot(broker) {
+            let Some((given, taken)) = best_swap(placement, broker, worth, effort) else {
                 break;
             };
+            let copied = [given, taken].map(|copy| placement.model.load(copy.partition).disk);
+            worth.spend(broker, copied.iter().sum());
             placement.copy(&given);
             placement.copy(&taken);
         }
@@ -30,13 +28,26 @@ pub(in crate::plan) fn swap(placement: &mut Placement<'_>, least_worth: f64, mut
 fn best_swap(
     placement: &Placement<'_>,
     broker: BrokerIndex,
-    least_worth: f64,
+    worth: &Worth<'_>,
     effort: &mut u64,
 ) -> Option<(Copy, Copy)> {
     let given = greatest(placement, broker);
+    let partners = coldest(placement, broker);
+    let mut asked = partners.chunks(PARTNERS);
+    asked.find_map(|partners| best_swap_with(placement, broker, &given, partners, worth, effort))
+}
+
+fn best_swap_with(
+    placement: &Placement<'_>,
+    broker: BrokerIndex,
+    given: &[PartitionIndex],
+    partners: &[BrokerIndex],
+    worth: &Worth<'_>,
+    effort: &mut u64,
+) -> Option<(Copy, Copy)> {
     let mut best: Option<(f64, (Copy, Copy))> = None;
-    for partner in coldest(placement, broker) {
-        for &mine in &given {
+    for &partner in partners {
+        for &mine in given {
             let Some(there) = copy(placement, mine, broker, partner) else {
                 continue;
             };
@@ -48,7 +59,7 @@ fn best_swap(
                 if !placement.may_leave(partner, yours) || yours == mine {
                     continue;
                 }
-                let (score, back) = match weigh(placement, &there, yours, least_worth) {
+                let (score, back) = match weigh(placement, &there, yours, worth) {
                     Some(found) => found,
                     None => continue,
                 };
@@ -66,7 +77,7 @@ fn weigh(
     placement: &Placement<'_>,
     there: &Copy,
     yours: PartitionIndex,
-    least_worth: f64,
+    worth: &Worth<'_>,
 ) -> Option<(f64, Copy)> {
     let (broker, partner) = (there.from, there.to);
     let mine_share = placement.share(broker, there.partition);
@@ -77,8 +88,8 @@ fn weigh(
             .ledger
             .price_of(partner, &(PerResource::default() - change));
     let bytes = placement.model.load(there.partition).disk + placement.model.load(yours).disk;
-    let cost = least_worth * bytes / placement.ledger.mean_disk;
-    if -price <= cost.max(NOTHING) {
+    let cost = worth.cost(placement, bytes);
+    if -price <= cost.max(NOTHING) || !worth.allows(broker, bytes) {
         return None;
     }
     let back = copy(placement, yours, partner, broker)?;
@@ -127,6 +138,5 @@ fn coldest(placement: &Placement<'_>, broker: BrokerIndex) -> Vec<BrokerIndex> {
         .filter(|&row| row != broker && placement.ledger.receives(row));
     let mut rows: Vec<(f64, BrokerIndex)> = others.map(|row| (fill(row), row)).collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    rows.truncate(PARTNERS);
     rows.into_iter().map(|(_, row)| row).collect()
 }
