@@ -11,7 +11,11 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod serve;
+pub mod simulate;
 
 // The generator of clusters is shared with the benches and names this crate from outside.
 #[cfg(test)]
 extern crate self as balancer;
+#[cfg(test)]
+#[path = "../benches/instances/mod.rs"]
+mod instances;

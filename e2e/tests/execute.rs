@@ -284,6 +284,8 @@ fn plan(moves: Vec<Move>) -> Plan {
         moves,
         imbalance_before: imbalance(1.4),
         imbalance_after: imbalance(1.1),
+        imbalance_lower_bound: imbalance(1.0),
+        left_out: Vec::new(),
         unsolved: Vec::new(),
     }
 }

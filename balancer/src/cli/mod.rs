@@ -2,6 +2,8 @@
 
 mod client;
 mod offline;
+mod simulate;
+mod snapshot;
 mod tables;
 
 use std::io::Write;
@@ -17,8 +19,8 @@ use client::{ClientError, Server};
 
 /// Finds hot partitions and brokers of a Kafka cluster, plans the cheapest cure and executes it against live traffic.
 ///
-/// `serve` runs the balancer. All other commands that act or show talk to a running one; `plan --snapshot` needs neither
-/// a balancer nor a Kafka.
+/// `serve` runs the balancer. All other commands that act or show talk to a running one. `plan --snapshot` and `simulate`
+/// need neither a balancer nor a Kafka; `snapshot` writes what they read.
 #[derive(Debug, Parser)]
 #[command(name = "kafka-balancer", version, propagate_version = true)]
 pub struct Cli {
@@ -81,6 +83,10 @@ enum Subcommands {
     Status,
     /// Show the current plan; with --snapshot, plan offline.
     Plan(offline::PlanArgs),
+    /// Write a snapshot of a live cluster and its load, for `plan --snapshot` and `simulate`.
+    Snapshot(snapshot::SnapshotArgs),
+    /// Live through a day's load offline, with the balancer and without, and compare.
+    Simulate(simulate::SimulateArgs),
     /// Execute the plan that waits for approval.
     Approve {
         /// The plan's number, as `plan` shows it.
@@ -169,6 +175,12 @@ pub enum CliError {
     /// Planning offline failed.
     #[error(transparent)]
     Offline(#[from] offline::OfflineError),
+    /// A simulation failed.
+    #[error(transparent)]
+    Simulate(#[from] simulate::SimulateError),
+    /// A snapshot could not be taken.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::TakeError),
     /// The balancer ended with an error.
     #[error(transparent)]
     Serve(#[from] crate::serve::ServeError),
@@ -223,6 +235,8 @@ impl Cli {
                 Some(_) => self.print(&args.run(self.output)?),
                 None => self.live_plan(&server()?).await,
             },
+            Subcommands::Snapshot(ref args) => Ok(args.run().await?),
+            Subcommands::Simulate(ref args) => self.print(&args.run(self.output)?),
             Subcommands::Approve { plan } => self.done(server()?.approve(plan).await?),
             Subcommands::Stop { now } => self.done(server()?.stop(now).await?),
             Subcommands::Drain { ref brokers } => self.done(server()?.drain(brokers).await?),

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use kafka::ids::{BrokerId, TopicName};
 use thiserror::Error;
 
 use super::Output;
@@ -27,10 +28,28 @@ pub(super) struct PlanArgs {
     /// Utilisation below which a broker is never too hot, in percent of its capacity.
     #[arg(long, requires = "snapshot", value_name = "PERCENT")]
     floor: Option<f64>,
+    /// Leave a topic where it is, as far as its brokers stay: may be given several times. Kafka's own topics, whose names
+    /// start with two underscores, are left there anyway.
+    #[arg(long, requires = "snapshot", value_name = "TOPIC")]
+    exclude_topic: Vec<TopicName>,
+    /// Give a broker nothing and take nothing from it: may be given several times.
+    #[arg(long, requires = "snapshot", value_name = "ID", value_parser = super::broker_id)]
+    exclude_broker: Vec<BrokerId>,
+    /// How many swaps may be weighed. More take longer and may bring a better balance.
+    #[arg(
+        long,
+        requires = "snapshot",
+        value_name = "NUMBER",
+        default_value_t = 2_000_000
+    )]
+    effort: u64,
     /// Chooses among equally good plans; the same snapshot and seed give the same plan.
     #[arg(long, requires = "snapshot", value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 }
+
+/// A few minutes' worth.
+const MOST_EFFORT: u64 = 10_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
@@ -91,7 +110,8 @@ pub enum OfflineError {
 impl PlanArgs {
     /// Plans and says the plan in the form asked for.
     pub(super) fn run(&self, form: Output) -> Result<String, OfflineError> {
-        let model = self.read()?;
+        let path = self.snapshot.clone().unwrap_or_else(|| PathBuf::from("-"));
+        let model = read(&path, &self.exclude_topic, &self.exclude_broker)?;
         let made = plan(&PlanRequest {
             model: &model,
             purpose: Purpose::of_states(&model),
@@ -100,30 +120,25 @@ impl PlanArgs {
         Ok(print(&made, form)?)
     }
 
-    fn read(&self) -> Result<Model, OfflineError> {
-        let path = self.snapshot.clone().unwrap_or_else(|| PathBuf::from("-"));
-        let read = if path.as_os_str() == "-" {
-            snapshot::read(std::io::stdin().lock())
-        } else {
-            let file = File::open(&path).map_err(|source| OfflineError::Unreadable {
-                path: path.clone(),
-                source,
-            })?;
-            snapshot::read(BufReader::with_capacity(1 << 20, file))
-        };
-        read.map_err(|source| OfflineError::Snapshot { path, source })
-    }
-
     fn settings(&self) -> Result<PlanSettings, OfflineError> {
         let threshold = percent("threshold", self.threshold, 1000.0)?;
         let mut settings = PlanSettings {
             threshold,
             target: threshold,
             seed: self.seed,
+            effort: self.effort,
             ..PlanSettings::default()
         };
         if let Some(floor) = self.floor {
             settings.floor = crate::model::PerResource::splat(percent("floor", floor, 100.0)?);
+        }
+        if self.effort > MOST_EFFORT {
+            return Err(OfflineError::OutOfRange {
+                option: "effort",
+                value: self.effort as f64,
+                low: 0.0,
+                high: MOST_EFFORT as f64,
+            });
         }
         for resource in &self.ignore {
             settings.floor[Resource::from(*resource)] = f64::INFINITY;
@@ -132,7 +147,31 @@ impl PlanArgs {
     }
 }
 
-fn percent(option: &'static str, value: f64, high: f64) -> Result<f64, OfflineError> {
+/// Reads a snapshot; `-` is standard input.
+pub(super) fn read(path: &Path, topics: &[TopicName], brokers: &[BrokerId]) -> Result<Model, OfflineError> {
+    let rows = if path.as_os_str() == "-" {
+        snapshot::read_rows(std::io::stdin().lock())
+    } else {
+        let file = File::open(path).map_err(|source| OfflineError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        snapshot::read_rows(BufReader::with_capacity(1 << 20, file))
+    };
+    let model = rows.and_then(|mut rows| {
+        rows.exclude(
+            |topic| topic.is_internal() || topics.contains(topic),
+            |broker| brokers.contains(&broker),
+        );
+        Ok(rows.build()?)
+    });
+    model.map_err(|source| OfflineError::Snapshot {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(super) fn percent(option: &'static str, value: f64, high: f64) -> Result<f64, OfflineError> {
     if (0.0..=high).contains(&value) {
         Ok(value / 100.0)
     } else {

@@ -69,7 +69,24 @@ pub struct ExecuteSettings {
     pub disk_reserve: ByteSize,
 }
 
+impl Default for HeatSettings {
+    fn default() -> Self {
+        Self {
+            threshold: THRESHOLD,
+            floor: PerResource::splat(FLOOR),
+            hold: HOLD,
+            skew: SKEW,
+        }
+    }
+}
+
 impl HeatSettings {
+    /// What a plan brings a hot broker down to, in parts of the mean: where heat ends. At the threshold itself the next
+    /// fluctuation would make it hot again.
+    pub fn target(&self) -> f64 {
+        self.threshold * COOL
+    }
+
     /// For detection.
     pub fn detect(&self) -> DetectSettings {
         DetectSettings {
@@ -80,12 +97,11 @@ impl HeatSettings {
         }
     }
 
-    /// For planning, within `limits`. What is too hot is brought to where heat ends, half of the threshold at which it
-    /// begins: at the threshold itself the next fluctuation would make it hot again.
+    /// For planning, within `limits`.
     pub fn plan(&self, limits: &PlanLimits) -> PlanSettings {
         PlanSettings {
             threshold: self.threshold,
-            target: self.threshold * COOL,
+            target: self.target(),
             floor: self.floor,
             headroom: limits.headroom,
             max_moves: limits.max_moves,
@@ -115,10 +131,10 @@ impl From<&ExecuteSettings> for Limits {
 
 impl Section for HeatSettings {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let threshold = fields.within("threshold", 0.1, 0.02..=2.0);
+        let threshold = fields.within("threshold", THRESHOLD, 0.02..=2.0);
         let floor = fields.section("floor");
-        let hold = fields.within("hold", Duration::from_secs(10), Duration::ZERO..=HOUR);
-        let skew = fields.within("skew", 3.0, 1.1..=1000.0);
+        let hold = fields.within("hold", HOLD, Duration::ZERO..=HOUR);
+        let skew = fields.within("skew", SKEW, 1.1..=1000.0);
         Some(Self {
             threshold: threshold?,
             floor: floor?,
@@ -130,7 +146,7 @@ impl Section for HeatSettings {
 
 impl Section for PerResource {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let mut share = |key| fields.within(key, 0.1, 0.0..=1.0);
+        let mut share = |key| fields.within(key, FLOOR, 0.0..=1.0);
         let (bytes_in, bytes_out) = (share("bytes_in"), share("bytes_out"));
         let (cpu, disk) = (share("cpu"), share("disk"));
         Some(Self {
@@ -156,6 +172,11 @@ impl Section for PlanLimits {
         })
     }
 }
+
+const THRESHOLD: f64 = 0.1;
+const FLOOR: f64 = 0.1;
+const HOLD: Duration = Duration::from_secs(10);
+const SKEW: f64 = 3.0;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -189,6 +189,16 @@ impl Builder {
         Ok(self)
     }
 
+    /// Leaves topics and brokers out of balance; see [`Topic::excluded`] and [`Broker::excluded`].
+    pub fn exclude(&mut self, topic: impl Fn(&TopicName) -> bool, broker: impl Fn(BrokerId) -> bool) {
+        for row in &mut self.topics {
+            row.excluded |= topic(&row.name);
+        }
+        for row in &mut self.brokers {
+            row.excluded |= broker(row.id);
+        }
+    }
+
     /// Makes the model.
     ///
     /// # Errors

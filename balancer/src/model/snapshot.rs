@@ -51,17 +51,25 @@ fn within(path: &str) -> String {
 ///
 /// Text that is no JSON of the documented shape, or a cluster that cannot be; both name the place.
 pub fn read(reader: impl Read) -> Result<Model, SnapshotError> {
+    Ok(read_rows(reader)?.build()?)
+}
+
+/// Reads a snapshot's rows, of which [`Builder::build`] makes the model.
+///
+/// # Errors
+///
+/// As [`read`], but for rows that contradict each other.
+pub fn read_rows(reader: impl Read) -> Result<Builder, SnapshotError> {
     let reader = std::io::BufReader::with_capacity(1 << 18, reader);
     let place = RefCell::new(String::new());
     let mut json = serde_json::Deserializer::from_reader(reader);
-    let builder = Document { place: &place }
+    Document { place: &place }
         .deserialize(&mut json)
         .and_then(|builder| json.end().map(|()| builder))
         .map_err(|source| SnapshotError::Json {
             path: place.take(),
             source,
-        })?;
-    Ok(builder.build()?)
+        })
 }
 
 /// Writes a snapshot. The leader is written as the first replica, since the format knows no other leader.

@@ -44,12 +44,14 @@ pub(super) fn explain(request: &PlanRequest<'_>, placement: &Placement<'_>, obst
     for change in &mut changes {
         change.gain = apply(&mut ledger, model, change);
     }
+    // Leaders in the order in which they were found, since one may pass on what another one brings; then copies by what
+    // they are worth.
     changes.sort_by(|a, b| {
-        let worth = |c: &Change| c.gain / c.bytes.max(1) as f64;
-        (a.bytes > 0)
-            .cmp(&(b.bytes > 0))
-            .then(worth(b).total_cmp(&worth(a)))
-            .then(a.partition.cmp(&b.partition))
+        let worth = |c: &Change| match c.bytes {
+            0 => f64::INFINITY,
+            bytes => c.gain / bytes as f64,
+        };
+        worth(b).total_cmp(&worth(a))
     });
     let kept = within_limits(&mut changes, settings);
     reset(&mut ledger, model);

@@ -6,13 +6,13 @@
 
 mod bound;
 mod explain;
+mod foresight;
 mod ledger;
 pub mod output;
 mod oversized;
 mod placement;
 mod request;
 mod search;
-mod still_helps;
 #[cfg(test)]
 mod tests;
 mod worth;
@@ -21,8 +21,8 @@ use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::Resource;
+pub use foresight::Foresight;
 pub use request::{PlanRequest, PlanSettings};
-pub use still_helps::still_helps;
 pub use worth::LeftOut;
 
 use explain::Obstacles;

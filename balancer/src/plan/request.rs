@@ -30,8 +30,8 @@ pub struct PlanSettings {
     pub max_bytes: Option<u64>,
     /// The throttle that is foreseen for each move, in bytes per second.
     pub throttle: f64,
-    /// For how long each hot broker has been hot, where it is heat that is answered: copies off a broker together take no
-    /// longer than that. Without it the load is taken to be there to stay.
+    /// For how long each hot broker has been hot, where it is heat that is answered: copies off a broker
+    /// may only take a part of that. Without it the load is taken to be there to stay.
     pub hot_for: Option<HashMap<BrokerId, Duration>>,
     /// Partitions that were moved lately and stay where they are.
     pub cooling_down: HashSet<TopicPartition>,

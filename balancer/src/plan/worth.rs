@@ -10,6 +10,9 @@ use crate::model::{BrokerIndex, Model, PartitionIndex};
 /// So many copies that are left out are named, those that would gain most.
 const MOST: usize = 20;
 
+/// What one plan may take of the time for which a broker has been hot; the next ones add to it.
+const PART: f64 = 0.25;
+
 /// A copy that would help and is not in the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +32,8 @@ pub struct LeftOut {
 /// What copies may cost, and what was found too costly.
 ///
 /// Heat that has lasted for a while will probably last about as long again (J. R. Gott, Implications of the Copernican
-/// principle for our future prospects, Nature 363, 1993). So the copies off a broker together take no longer than it has
-/// been hot: a spike of seconds is not answered with gigabytes, and what stays hot gets more in each plan.
+/// principle for our future prospects, Nature 363, 1993). So the copies off a broker together may take about as long as
+/// it has been hot: a spike of seconds is not answered with gigabytes, and what stays hot gets more in each plan.
 pub(super) struct Worth<'a> {
     settings: &'a PlanSettings,
     /// Bytes that may still be copied for the sake of each broker.
@@ -50,7 +53,7 @@ impl<'a> Worth<'a> {
             None => f64::INFINITY,
             Some(hot_for) => {
                 let lasting = hot_for.get(&model.broker(row).id).copied().unwrap_or_default();
-                lasting.as_secs_f64() * settings.throttle
+                lasting.as_secs_f64() * PART * settings.throttle
             }
         });
         Self {
@@ -131,8 +134,8 @@ impl<'a> Worth<'a> {
                     format!("it would gain {gain:.4}, and its bytes have to gain {cost:.4}")
                 }
                 Reason::TakesTooLong { seconds, hot } => format!(
-                    "copying takes {seconds:.0} s at the throttle, and with the other copies off the broker longer than \
-                     the {hot:.0} s for which it has been hot"
+                    "copying takes {seconds:.0} s at the throttle, too long with the other copies off a broker that has \
+                     been hot for {hot:.0} s; when it stays hot a later plan may have it"
                 ),
             },
         })

@@ -21,7 +21,7 @@ use crate::execute::{ExecuteError, Executor, Limits};
 use crate::journal::{Mode, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, ObserveError, Observer, Standing};
-use crate::plan::{Plan, PlanRequest, PlanSettings, Purpose, plan, still_helps};
+use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 
 /// While a plan is made, the executor looks so many times a tick how far it is.
 const STEPS: u32 = 5;
@@ -327,11 +327,12 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         else {
             return false;
         };
+        let mut foresight = Foresight::new(model, settings);
         !self.rebalance_asked
             && plan
                 .moves
                 .iter()
-                .any(|status| still_helps(model, &status.progress.change, settings))
+                .any(|status| foresight.still_helps(&status.progress.change))
     }
 
     async fn start(&mut self, made: Plan) {

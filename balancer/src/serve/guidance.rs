@@ -8,7 +8,7 @@ use crate::execute::{Guidance, Headroom};
 use crate::journal::{MoveProgress, MoveState, PlanHead};
 use crate::model::{Model, Resource};
 use crate::observe::BrokerReport;
-use crate::plan::{Move, PlanSettings, Purpose, still_helps};
+use crate::plan::{Foresight, Move, PlanSettings, Purpose};
 
 /// Gathers what the executor has to know of the load: what brokers can spare, which moves no longer help, how full disks
 /// are and how far copies have come.
@@ -34,6 +34,7 @@ pub(super) fn guidance<'a>(
         return guidance;
     };
     let mut copying = BTreeMap::new();
+    let mut foresight = Foresight::new(model, settings);
     for MoveProgress { change, state, .. } in moves {
         if let Some(row) = model.find(&change.partition) {
             guidance
@@ -41,13 +42,15 @@ pub(super) fn guidance<'a>(
                 .insert(change.partition.clone(), model.load(row).bytes_in);
         }
         match state {
-            MoveState::Waiting if !helps(model, change, &head.purpose, settings) => {
+            MoveState::Waiting if !helps(&mut foresight, change, &head.purpose) => {
                 let why = "under the load of now it would not make the cluster better".to_owned();
                 guidance.useless.insert(change.partition.clone(), why);
             }
             MoveState::Asked { .. } | MoveState::Copying { .. } => {
+                foresight.take(change);
                 copying.insert(change.partition.clone(), change.adding().collect::<Vec<_>>());
             }
+            MoveState::Electing { .. } => foresight.take(change),
             _ => {}
         }
     }
@@ -56,10 +59,10 @@ pub(super) fn guidance<'a>(
 }
 
 /// A broker is emptied or filled because somebody decided so, whatever the load.
-fn helps(model: &Model, change: &Move, purpose: &Purpose, settings: &PlanSettings) -> bool {
+fn helps(foresight: &mut Foresight<'_>, change: &Move, purpose: &Purpose) -> bool {
     match purpose {
         Purpose::Drain(_) | Purpose::Fill(_) => true,
-        Purpose::Cool | Purpose::Rebalance => still_helps(model, change, settings),
+        Purpose::Cool | Purpose::Rebalance => foresight.still_helps(change),
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use fields::{Bounded, Fields, Setting};
-pub use units::{ByteRate, ByteSize, write_duration};
+pub use units::{ByteRate, ByteSize, parse_duration, write_duration};
 
 /// A configuration file is a page or two; more than this is a mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;

@@ -95,6 +95,15 @@ pub fn write_duration<S: Serializer>(duration: &Duration, serializer: S) -> Resu
     serializer.collect_str(&duration_text(*duration))
 }
 
+/// Reads a duration as configuration files have it, such as `5s`, from a command line.
+///
+/// # Errors
+///
+/// What is wrong, and how it is written.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::read(&Value::String(text.to_owned()))
+}
+
 pub(super) fn duration_text(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     exact(milliseconds, &TIMES, "")
