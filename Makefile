@@ -38,5 +38,6 @@ test: build check ## Everything that can be proven on this machine, set-up inclu
 	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
 
 .PHONY: bench
-bench: ## Inner steps of the planner, by criterion
-	$(CARGO) bench -p balancer
+bench: ## Planner on generated clusters of up to a million replicas: time, memory, balance, bytes; then its inner steps
+	$(CARGO) bench --locked -p balancer --bench planner
+	$(CARGO) bench --locked -p balancer --bench steps

@@ -29,6 +29,10 @@ pub(crate) struct Instance {
     pub(crate) new: usize,
     /// So many brokers are draining.
     pub(crate) draining: usize,
+    /// In each rack every third broker has half of the capacity of the others.
+    pub(crate) unequal: bool,
+    /// Ids are this far apart.
+    pub(crate) id_step: usize,
     /// Chooses everything else.
     pub(crate) seed: u64,
 }
@@ -46,6 +50,8 @@ impl Default for Instance {
             hot: None,
             new: 0,
             draining: 0,
+            unequal: false,
+            id_step: 1,
             seed: 1,
         }
     }
@@ -63,15 +69,17 @@ impl Instance {
                 id if id < self.draining => BrokerState::Draining,
                 _ => BrokerState::Alive,
             };
+            let is_small = self.unequal && (id / self.racks).is_multiple_of(3);
+            let size = if is_small { 0.5 } else { 1.0 };
             builder.broker(Broker {
-                id: (id as i32).try_into().unwrap(),
+                id: ((id * self.id_step) as i32).try_into().unwrap(),
                 rack: Some(format!("r{}", id % self.racks).into()),
                 state,
                 capacity: PerResource {
-                    bytes_in: 3e8,
-                    bytes_out: 9e8,
-                    cpu: 100.0,
-                    disk: 1e12,
+                    bytes_in: 3e8 * size,
+                    bytes_out: 9e8 * size,
+                    cpu: 100.0 * size,
+                    disk: 1e12 * size,
                 },
                 room: None,
                 excluded: false,
@@ -115,7 +123,7 @@ impl Instance {
         }
         chosen
             .into_iter()
-            .map(|id| (id as i32).try_into().unwrap())
+            .map(|id| ((id * self.id_step) as i32).try_into().unwrap())
             .collect()
     }
 

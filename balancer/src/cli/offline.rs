@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -35,21 +36,20 @@ pub(super) struct PlanArgs {
     /// Give a broker nothing and take nothing from it: may be given several times.
     #[arg(long, requires = "snapshot", value_name = "ID", value_parser = super::broker_id)]
     exclude_broker: Vec<BrokerId>,
-    /// How many swaps may be weighed. More take longer and may bring a better balance.
+    /// How many searches are made, of which the best is taken. Ten times as many take ten times as long, and may bring
+    /// the last percents.
     #[arg(
         long,
         requires = "snapshot",
         value_name = "NUMBER",
-        default_value_t = 2_000_000
+        default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
-    effort: u64,
+    searches: u32,
     /// Chooses among equally good plans; the same snapshot and seed give the same plan.
     #[arg(long, requires = "snapshot", value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 }
-
-/// A few minutes' worth.
-const MOST_EFFORT: u64 = 10_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
@@ -126,19 +126,11 @@ impl PlanArgs {
             threshold,
             target: threshold,
             seed: self.seed,
-            effort: self.effort,
+            searches: NonZeroU32::new(self.searches).unwrap_or(NonZeroU32::MIN),
             ..PlanSettings::default()
         };
         if let Some(floor) = self.floor {
             settings.floor = crate::model::PerResource::splat(percent("floor", floor, 100.0)?);
-        }
-        if self.effort > MOST_EFFORT {
-            return Err(OfflineError::OutOfRange {
-                option: "effort",
-                value: self.effort as f64,
-                low: 0.0,
-                high: MOST_EFFORT as f64,
-            });
         }
         for resource in &self.ignore {
             settings.floor[Resource::from(*resource)] = f64::INFINITY;

@@ -181,6 +181,19 @@ impl Ledger {
         each(Resource::BytesIn) + each(Resource::BytesOut) + each(Resource::Cpu) + each(Resource::Disk)
     }
 
+    /// The price of all that brokers carry beyond their limits.
+    pub(super) fn total_price(&self) -> f64 {
+        let each = |row: usize| {
+            let beyond = |&r: &Resource| self.beyond(row, &self.load[row], r);
+            Resource::ALL
+                .iter()
+                .map(beyond)
+                .map(|beyond| beyond + beyond * beyond)
+                .sum::<f64>()
+        };
+        (0..self.load.len()).map(each).sum()
+    }
+
     /// Whether a broker carries more than it should.
     pub(super) fn is_hot(&self, broker: BrokerIndex) -> bool {
         let row = broker.get();

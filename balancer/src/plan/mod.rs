@@ -1,8 +1,8 @@
 //! Plans: ordered moves with reasons and costs.
 //!
 //! One planner cools, drains, fills and rebalances. It lowers a convex price of what brokers carry beyond their limits,
-//! first by changes of leaders, then by copies in the order of what they relieve for each byte, then by swaps, and
-//! takes back what turned out not to be needed. The same request gives the same plan.
+//! first by changes of leaders, then by copies in the order of what they relieve for each byte, then by swaps and chains,
+//! and takes back what turned out not to be needed. The same request gives the same plan.
 
 mod bound;
 mod explain;
@@ -11,8 +11,10 @@ mod ledger;
 pub mod output;
 mod oversized;
 mod placement;
+mod portfolio;
 mod request;
 mod search;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod worth;
@@ -25,51 +27,18 @@ pub use foresight::Foresight;
 pub use request::{PlanRequest, PlanSettings};
 pub use worth::LeftOut;
 
-use explain::Obstacles;
 use placement::Placement;
-use worth::Worth;
-
-/// A swap may make room for a copy that found none before.
-const ROUNDS: usize = 3;
 
 /// Plans.
 ///
 /// It always succeeds: what cannot be done is named in [`Plan::unsolved`].
 pub fn plan(request: &PlanRequest<'_>) -> Plan {
-    let settings = &request.settings;
-    let mut placement = Placement::new(request);
-    let mut worth = Worth::new(request.model, settings);
-    let imbalance_lower_bound = bound::least_imbalance(&placement);
-    let floors = bound::rack_floors(&placement);
-    placement.ledger.allow_for_racks(request.model, &floors, settings);
-    let targets = search::Targets::new(&placement, settings.seed);
-    let stuck = search::evacuate(&mut placement, &targets);
-    let oversized = oversized::set_aside(&mut placement, settings.threshold);
-    search::change_leaders(&mut placement);
-    search::fill(&mut placement, settings.seed);
-    let mut effort = settings.effort;
-    for _ in 0..ROUNDS {
-        search::relieve(&mut placement, &targets, &mut worth);
-        if placement.hot().is_empty() {
-            break;
-        }
-        search::swap(&mut placement, &mut worth, &mut effort);
-        search::change_leaders(&mut placement);
-    }
-    search::prune(&mut placement, settings.effort);
-    let left_out = worth.into_left_out(&placement);
+    let found = portfolio::best(request);
+    let left_out = found.worth.into_left_out(&found.placement);
     Plan {
-        imbalance_lower_bound,
+        imbalance_lower_bound: bound::least_imbalance(&Placement::new(request, false)),
         left_out,
-        ..explain::explain(
-            request,
-            &placement,
-            &Obstacles {
-                stuck,
-                oversized,
-                floors,
-            },
-        )
+        ..explain::explain(request, &found.placement, &found.obstacles)
     }
 }
 

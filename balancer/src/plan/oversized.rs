@@ -51,8 +51,8 @@ fn find(placement: &Placement<'_>) -> Vec<Oversized> {
     model.partitions().filter_map(each).collect()
 }
 
-/// Keeps the replicas that are too large where they are, or passes the leadership to a broker that has no such partition
-/// yet. Where that cannot be, the partition is left to the search.
+/// Keeps the replicas that are too large where they are, or passes the leadership to one of the largest brokers that has
+/// no such partition yet. Where that cannot be, the partition is left to the search.
 fn settle(
     placement: &mut Placement<'_>,
     homes: &mut HashSet<(BrokerIndex, Resource)>,
@@ -68,12 +68,23 @@ fn settle(
     let Some(leader) = placement.leader(partition) else {
         return;
     };
-    let is_free = |homes: &HashSet<_>, broker, leads| exceeding(leads).all(|r| !homes.contains(&(broker, r)));
+    let is_home = |homes: &HashSet<_>, broker: BrokerIndex, leads| {
+        // On a smaller broker there is a better placement, which the search finds.
+        exceeding(leads).all(|r| {
+            let capacity = |row: BrokerIndex| placement.model.broker(row).capacity[r];
+            let largest = placement
+                .model
+                .brokers()
+                .filter(|&row| placement.ledger.receives(row));
+            let largest = largest.map(capacity).fold(0.0, f64::max);
+            !homes.contains(&(broker, r)) && capacity(broker) >= largest
+        })
+    };
     let replicas = placement.replicas(partition).to_vec();
     let follows_large = exceeding(false).next().is_some();
-    if !is_free(homes, leader, true) {
+    if !is_home(homes, leader, true) {
         let heir = replicas.iter().copied().find(|&other| {
-            other != leader && is_free(homes, other, true) && placement.may_lead(other, partition)
+            other != leader && is_home(homes, other, true) && placement.may_lead(other, partition)
         });
         match heir {
             Some(heir) if !follows_large && placement.is_free(partition) => placement.lead(partition, heir),

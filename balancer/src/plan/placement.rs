@@ -1,6 +1,7 @@
 //! The placement that a search changes step by step, with loads kept up to date.
 
 use super::ledger::{Ledger, Part};
+use super::spread::Spread;
 use super::{PlanRequest, Purpose};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource};
 
@@ -28,6 +29,7 @@ enum Freedom {
 pub(super) struct Placement<'a> {
     pub(super) model: &'a Model,
     pub(super) ledger: Ledger,
+    pub(super) spread: Spread,
     replicas: Vec<BrokerIndex>,
     leader: Vec<Option<BrokerIndex>>,
     /// Partitions that a broker hosts; some that left it again may still be listed.
@@ -37,13 +39,19 @@ pub(super) struct Placement<'a> {
     room: Vec<f64>,
     changed: Vec<bool>,
     touched: Vec<PartitionIndex>,
+    /// How partitions were placed before a trial changed them, the latest change last; none outside of trials.
+    undo: Option<Vec<Placed>>,
 }
+
+/// A partition, its replicas and its leader.
+type Placed = (PartitionIndex, Vec<BrokerIndex>, Option<BrokerIndex>);
 
 /// Changes of load, at most one a broker.
 pub(super) type Changes = Vec<(BrokerIndex, PerResource)>;
 
 impl<'a> Placement<'a> {
-    pub(super) fn new(request: &PlanRequest<'a>) -> Self {
+    /// As it is. `spreads` says whether the spread of replicas and leaders decides where all else is equal.
+    pub(super) fn new(request: &PlanRequest<'a>, spreads: bool) -> Self {
         let model = request.model;
         let mut hosted: Vec<Vec<PartitionIndex>> = vec![Vec::new(); model.brokers().len()];
         let mut replicas = Vec::with_capacity(model.replica_count());
@@ -75,9 +83,11 @@ impl<'a> Placement<'a> {
         }
         Self {
             ledger,
+            spread: Spread::new(model, spreads),
             leader: model.partitions().map(|row| model.leader(row)).collect(),
             changed: vec![false; freedom.len()],
             touched: Vec::new(),
+            undo: None,
             model,
             replicas,
             hosted,
@@ -142,6 +152,19 @@ impl<'a> Placement<'a> {
             self.replicas(row) != self.model.replicas(row) || self.leader(row) != self.model.leader(row)
         };
         self.touched.iter().copied().filter(differs).collect()
+    }
+
+    /// Bytes that all changes copy.
+    pub(super) fn bytes_copied(&self) -> f64 {
+        let copied = |&row: &PartitionIndex| {
+            let before = self.model.replicas(row);
+            let arrived = self
+                .replicas(row)
+                .iter()
+                .filter(|broker| !before.contains(broker));
+            arrived.count() as f64 * self.model.load(row).disk
+        };
+        self.touched.iter().map(copied).sum()
     }
 
     /// What a broker carries of a partition.
@@ -244,10 +267,15 @@ impl<'a> Placement<'a> {
         replicas: &[BrokerIndex],
         leader: Option<BrokerIndex>,
     ) {
+        if let Some(undo) = &mut self.undo {
+            let before = self.replicas[self.model.replica_range(partition)].to_vec();
+            undo.push((partition, before, self.leader[partition.get()]));
+        }
         for (broker, change) in self.changes(partition, replicas, leader) {
             self.ledger.load[broker.get()] += change;
         }
         self.take_room(partition, replicas);
+        self.count(partition, replicas, leader);
         for &broker in replicas {
             if !self.hosts(broker, partition) && !self.hosted[broker.get()].contains(&partition) {
                 self.hosted[broker.get()].push(partition);
@@ -277,6 +305,46 @@ impl<'a> Placement<'a> {
                 self.room[broker.get()] += disk;
             }
         }
+    }
+
+    fn count(&mut self, partition: PartitionIndex, replicas: &[BrokerIndex], leader: Option<BrokerIndex>) {
+        let topic = self.model.topic_of(partition);
+        for place in self.model.replica_range(partition) {
+            if !replicas.contains(&self.replicas[place]) {
+                self.spread.leave(topic, self.replicas[place]);
+            }
+        }
+        for &broker in replicas {
+            if !self.hosts(broker, partition) {
+                self.spread.arrive(topic, broker);
+            }
+        }
+        self.spread.pass(self.leader[partition.get()], leader);
+    }
+
+    /// Makes changes that are kept only when `is_worth` says so, which hears the bytes that they copy.
+    pub(super) fn attempt(
+        &mut self,
+        change: impl FnOnce(&mut Self),
+        is_worth: impl FnOnce(&Self, f64) -> bool,
+    ) -> bool {
+        self.undo = Some(Vec::new());
+        change(self);
+        let made = self.undo.take().unwrap_or_default();
+        let copied = |(partition, before, _): &Placed| {
+            let arrived = self
+                .replicas(*partition)
+                .iter()
+                .filter(|row| !before.contains(row));
+            arrived.count() as f64 * self.model.load(*partition).disk
+        };
+        let kept = !made.is_empty() && is_worth(self, made.iter().map(copied).sum());
+        if !kept {
+            for (partition, replicas, leader) in made.into_iter().rev() {
+                self.place(partition, &replicas, leader);
+            }
+        }
+        kept
     }
 
     /// Gives the leadership to another replica.

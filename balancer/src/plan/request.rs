@@ -1,6 +1,7 @@
 //! What a plan is asked for.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use kafka::ids::{BrokerId, TopicPartition};
@@ -37,9 +38,14 @@ pub struct PlanSettings {
     pub cooling_down: HashSet<TopicPartition>,
     /// Chooses among equals.
     pub seed: u64,
-    /// How many swaps, and how many smaller copies, may be weighed; bounds the time of a plan. The more, the better.
+    /// How many searches are made, of which the best is taken. The more, the longer it takes and the better it gets.
+    pub searches: NonZeroU32,
+    /// How many swaps and chains may be weighed, and a quarter as many smaller copies; bounds the time of a plan. The more,
+    /// the better.
     pub effort: u64,
 }
+
+const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 impl Default for PlanSettings {
     fn default() -> Self {
@@ -55,6 +61,7 @@ impl Default for PlanSettings {
             hot_for: None,
             cooling_down: HashSet::new(),
             seed: 0,
+            searches: TWO,
             effort: 2_000_000,
         }
     }

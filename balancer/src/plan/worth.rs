@@ -34,6 +34,7 @@ pub struct LeftOut {
 /// Heat that has lasted for a while will probably last about as long again (J. R. Gott, Implications of the Copernican
 /// principle for our future prospects, Nature 363, 1993). So the copies off a broker together may take about as long as
 /// it has been hot: a spike of seconds is not answered with gigabytes, and what stays hot gets more in each plan.
+#[derive(Clone)]
 pub(super) struct Worth<'a> {
     settings: &'a PlanSettings,
     /// Bytes that may still be copied for the sake of each broker.

@@ -7,22 +7,25 @@ use crate::model::{BrokerIndex, PartitionIndex, PerResource, Resource};
 use crate::plan::ledger::Part;
 use crate::plan::placement::{Copy, NOTHING, Placement};
 
-/// So many partitions are candidates for each new broker in a large cluster.
-const CANDIDATES: usize = 40_000;
+/// So many partitions are candidates in a large cluster, divided over the new brokers; each has some thousands at least.
+const CANDIDATES: usize = 100_000;
+const CANDIDATES_EACH: usize = 5_000;
 
 /// Copies replicas to brokers that are below their share, the most that they lack for each byte first, then gives
 /// them leaderships of what they have.
 pub(in crate::plan) fn fill(placement: &mut Placement<'_>, seed: u64) {
-    for broker in placement.brokers(Part::Fills) {
+    let new = placement.brokers(Part::Fills);
+    let each = (CANDIDATES / new.len().max(1)).max(CANDIDATES_EACH);
+    for broker in new {
         lead_more(placement, broker);
-        copy_more(placement, broker, seed);
+        copy_more(placement, broker, each, seed);
         lead_more(placement, broker);
     }
 }
 
-fn copy_more(placement: &mut Placement<'_>, broker: BrokerIndex, seed: u64) {
+fn copy_more(placement: &mut Placement<'_>, broker: BrokerIndex, most: usize, seed: u64) {
     let count = placement.model.partitions().len();
-    let every = count.div_ceil(CANDIDATES).max(1) as u64;
+    let every = count.div_ceil(most).max(1) as u64;
     let salt = seed ^ broker.get() as u64;
     let candidates = placement
         .model

@@ -24,7 +24,8 @@ pub(in crate::plan) fn change_leaders(placement: &mut Placement<'_>) {
     }
 }
 
-fn pass_on(placement: &mut Placement<'_>, broker: BrokerIndex) -> bool {
+/// Passes on leaderships of one broker, the one that helps most first.
+pub(super) fn pass_on(placement: &mut Placement<'_>, broker: BrokerIndex) -> bool {
     let led = placement
         .on(broker)
         .filter(|&row| placement.leads(broker, row) && placement.is_free(row));
@@ -69,5 +70,10 @@ fn best_heir(
     heirs
         .map(|&other| (-freed - placement.ledger.price_of(other, &leading), other))
         .filter(|&(gain, _)| gain > LEAST_GAIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+        .max_by(|a, b| {
+            let leaders = |row| placement.spread.leaders(row);
+            a.0.total_cmp(&b.0)
+                .then(leaders(b.1).cmp(&leaders(a.1)))
+                .then(b.1.cmp(&a.1))
+        })
 }

@@ -2,6 +2,7 @@
 //!
 //! Each step only takes changes that lower the convex price of [`super::ledger::Ledger`], so each ends.
 
+mod chain;
 mod evacuate;
 mod fill;
 mod leadership;
@@ -14,6 +15,7 @@ use std::cmp::Ordering;
 use super::placement::{Copy, Placement};
 use crate::model::{BrokerIndex, PartitionIndex, PerResource};
 
+pub(super) use chain::chain;
 pub(super) use evacuate::evacuate;
 pub(super) use fill::fill;
 pub(super) use leadership::change_leaders;
@@ -49,17 +51,29 @@ impl PartialOrd for Scored {
 pub(super) struct Targets {
     brokers: Vec<BrokerIndex>,
     seed: u64,
+    /// Varies the order in which replicas are moved; 0 keeps it.
+    salt: u64,
 }
 
 impl Targets {
     /// So many are looked at first.
     const SAMPLE: usize = 64;
 
-    pub(super) fn new(placement: &Placement<'_>, seed: u64) -> Self {
+    pub(super) fn new(placement: &Placement<'_>, seed: u64, salt: u64) -> Self {
         let receives = |&row: &BrokerIndex| placement.ledger.receives(row);
         Self {
             brokers: placement.model.brokers().filter(receives).collect(),
             seed,
+            salt,
+        }
+    }
+
+    /// What a replica's relief is multiplied by when replicas are put into order: a few percent that differ from search
+    /// to search.
+    fn whim(&self, partition: PartitionIndex) -> f64 {
+        match self.salt {
+            0 => 1.0,
+            salt => 1.0 + 0.05 * (scatter(salt ^ u64::from(partition.0)) >> 11) as f64 / (1_u64 << 53) as f64,
         }
     }
 
@@ -86,7 +100,7 @@ impl Targets {
 }
 
 /// SplitMix64's finalizer (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-fn scatter(value: u64) -> u64 {
+pub(super) fn scatter(value: u64) -> u64 {
     let mixed = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -100,6 +114,7 @@ struct Target {
     leader: BrokerIndex,
     price: f64,
     fill: f64,
+    crowd: (u16, u32),
 }
 
 /// One replica that is to leave a broker.
@@ -141,9 +156,21 @@ impl<'p, 'm> Offer<'p, 'm> {
         legal.filter_map(|to| self.target(to)).min_by(Self::order)
     }
 
+    fn crowd(&self, to: BrokerIndex) -> (u16, u32) {
+        let topic = self.placement.model.topic_of(self.partition);
+        self.placement.spread.crowd(topic, to)
+    }
+
     fn order(a: &Target, b: &Target) -> Ordering {
+        // To a search that spreads, brokers that are filled about the same are the same.
+        let about = |target: &Target| match target.crowd {
+            (0, 0) => target.fill,
+            _ => (target.fill * 20.0).floor(),
+        };
         a.price
             .total_cmp(&b.price)
+            .then(about(a).total_cmp(&about(b)))
+            .then(a.crowd.cmp(&b.crowd))
             .then(a.fill.total_cmp(&b.fill))
             .then(a.to.cmp(&b.to))
     }
@@ -156,6 +183,7 @@ impl<'p, 'm> Offer<'p, 'm> {
                 leader,
                 price: heir_price + ledger.price_of(to, &self.follower),
                 fill: ledger.fill(to, &self.follower),
+                crowd: self.crowd(to),
             })
         };
         match self.leader {
@@ -167,6 +195,7 @@ impl<'p, 'm> Offer<'p, 'm> {
                     leader: to,
                     price: ledger.price_of(to, &load),
                     fill: ledger.fill(to, &load),
+                    crowd: self.crowd(to),
                 });
                 let passed = self.heir.and_then(|(heir, price)| as_follower(heir, price));
                 match (as_leader, passed) {

@@ -17,7 +17,7 @@ pub(in crate::plan) fn relieve(placement: &mut Placement<'_>, targets: &Targets,
     for _ in 0..ROUNDS {
         let mut progress = false;
         for broker in placement.hot() {
-            progress |= relieve_broker(placement, targets, broker, worth);
+            progress |= relieve_broker(placement, targets, (broker, broker), worth);
         }
         if !progress {
             return;
@@ -25,10 +25,11 @@ pub(in crate::plan) fn relieve(placement: &mut Placement<'_>, targets: &Targets,
     }
 }
 
-fn relieve_broker(
+/// Relieves a broker on the account of the one whose heat is the reason.
+pub(super) fn relieve_broker(
     placement: &mut Placement<'_>,
     targets: &Targets,
-    broker: BrokerIndex,
+    (broker, payer): (BrokerIndex, BrokerIndex),
     worth: &mut Worth<'_>,
 ) -> bool {
     let overhead = 1e-5 * placement.ledger.mean_disk;
@@ -37,7 +38,7 @@ fn relieve_broker(
         .filter(|&row| placement.may_leave(broker, row));
     let mut queue: BinaryHeap<Scored> = movable
         .filter_map(|partition| {
-            let score = relief(placement, broker, partition, overhead);
+            let score = relief(placement, broker, partition, overhead) * targets.whim(partition);
             (score > 0.0).then_some(Scored { score, partition })
         })
         .collect();
@@ -47,21 +48,22 @@ fn relieve_broker(
         && let Some(Scored { partition, .. }) = queue.pop()
     {
         // What a replica relieves only falls while the broker cools, so a stale score is never too low.
-        let score = relief(placement, broker, partition, overhead);
-        if score <= 0.0 {
+        let relief = relief(placement, broker, partition, overhead);
+        if relief <= 0.0 {
             continue;
         }
+        let score = relief * targets.whim(partition);
         if queue.peek().is_some_and(|next| next.score > score) {
             queue.push(Scored { score, partition });
             continue;
         }
         let bytes = placement.model.load(partition).disk;
-        let (gain, cost) = (score * (bytes + overhead), cost(placement, worth, bytes));
+        let (gain, cost) = (relief * (bytes + overhead), cost(placement, worth, bytes));
         if gain < cost {
             worth.gains_too_little(broker, partition, gain, cost);
             continue;
         }
-        if !worth.allows(broker, bytes) {
+        if !worth.allows(payer, bytes) {
             worth.takes_too_long(placement, broker, partition, gain);
             continue;
         }
@@ -73,7 +75,7 @@ fn relieve_broker(
         let price = target.price + placement.ledger.price_of(broker, &freed);
         if -price > cost.max(NOTHING) {
             placement.copy(&copy_to(partition, broker, &target));
-            worth.spend(broker, bytes);
+            worth.spend(payer, bytes);
             progress = true;
             refused = 0;
         } else {

@@ -31,7 +31,7 @@ fn best_swap(
     worth: &Worth<'_>,
     effort: &mut u64,
 ) -> Option<(Copy, Copy)> {
-    let given = greatest(placement, broker);
+    let given = greatest(placement, broker, GIVEN);
     let partners = coldest(placement, broker);
     let mut asked = partners.chunks(PARTNERS);
     asked.find_map(|partners| best_swap_with(placement, broker, &given, partners, worth, effort))
@@ -116,7 +116,8 @@ fn copy(
     })
 }
 
-fn greatest(placement: &Placement<'_>, broker: BrokerIndex) -> Vec<PartitionIndex> {
+/// The replicas whose absence would relieve a broker most.
+pub(super) fn greatest(placement: &Placement<'_>, broker: BrokerIndex, most: usize) -> Vec<PartitionIndex> {
     let price = |row| {
         let freed = PerResource::default() - placement.share(broker, row);
         placement.ledger.price_of(broker, &freed)
@@ -126,7 +127,7 @@ fn greatest(placement: &Placement<'_>, broker: BrokerIndex) -> Vec<PartitionInde
         .filter(|&row| placement.may_leave(broker, row));
     let mut rows: Vec<(f64, PartitionIndex)> = movable.map(|row| (price(row), row)).collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    rows.truncate(GIVEN);
+    rows.truncate(most);
     rows.into_iter().map(|(_, row)| row).collect()
 }
 

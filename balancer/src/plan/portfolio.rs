@@ -1,0 +1,100 @@
+//! Several searches from the same start, of which the best is taken: where single choices are as good as each other, what
+//! they lead to is not.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use super::explain::Obstacles;
+use super::placement::Placement;
+use super::worth::Worth;
+use super::{PlanRequest, bound, oversized, search};
+
+/// A swap or a chain may make room for a copy that found none before.
+const ROUNDS: usize = 3;
+
+/// Where one search ended.
+pub(super) struct Found<'a> {
+    pub(super) placement: Placement<'a>,
+    pub(super) obstacles: Obstacles,
+    pub(super) worth: Worth<'a>,
+}
+
+/// Searches as often as the settings say, on as many cores as there are, and takes what leaves least beyond the limits,
+/// then what copies fewest bytes. How many cores there are makes no difference to the outcome.
+pub(super) fn best<'a>(request: &'a PlanRequest<'a>) -> Found<'a> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let numbers: Vec<u32> = (1..request.settings.searches.get()).collect();
+    let mut rest = numbers.as_slice();
+    let mut best: Option<((u64, u64, usize), Found<'a>)> = None;
+    let mut first = Some(0);
+    while best.is_none() || !rest.is_empty() {
+        let (now, later) = rest.split_at(rest.len().min(cores - usize::from(first.is_some())));
+        rest = later;
+        let own = first.take();
+        let found = thread::scope(|scope| {
+            let running: Vec<_> = now
+                .iter()
+                .map(|&number| scope.spawn(move || search(request, number)))
+                .collect();
+            // This thread would only wait otherwise.
+            let own = own.map(|number| search(request, number));
+            let others = running.into_iter().filter_map(|running| running.join().ok());
+            own.into_iter().chain(others).collect::<Vec<_>>()
+        });
+        for found in found {
+            let rank = rank(&found);
+            if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                best = Some((rank, found));
+            }
+        }
+    }
+    match best {
+        Some((_, found)) => found,
+        None => search(request, 0),
+    }
+}
+
+/// Less is better: excess to a thousandth of the mean, megabytes, moves.
+fn rank(found: &Found<'_>) -> (u64, u64, usize) {
+    let excess = (found.placement.ledger.total_price() * 1e3).round() as u64;
+    let megabytes = (found.placement.bytes_copied() / 1e6).round() as u64;
+    (excess, megabytes, found.placement.changed().len())
+}
+
+fn search<'a>(request: &'a PlanRequest<'a>, number: u32) -> Found<'a> {
+    let settings = &request.settings;
+    // The first two keep the order in which replicas are moved, the others vary it.
+    let salt = match number / 2 {
+        0 => 0,
+        round => search::scatter(settings.seed ^ u64::from(round)) | 1,
+    };
+    let mut placement = Placement::new(request, number.is_multiple_of(2));
+    let mut worth = Worth::new(request.model, settings);
+    let floors = bound::rack_floors(&placement);
+    placement.ledger.allow_for_racks(request.model, &floors, settings);
+    let targets = search::Targets::new(&placement, settings.seed, salt);
+    let stuck = search::evacuate(&mut placement, &targets);
+    let oversized = oversized::set_aside(&mut placement, settings.threshold);
+    search::change_leaders(&mut placement);
+    search::fill(&mut placement, settings.seed);
+    let (mut swaps, mut chains) = (settings.effort / 2, settings.effort / 2);
+    for _ in 0..ROUNDS {
+        search::relieve(&mut placement, &targets, &mut worth);
+        if placement.hot().is_empty() {
+            break;
+        }
+        search::swap(&mut placement, &mut worth, &mut swaps);
+        search::chain(&mut placement, &targets, &mut worth, &mut chains);
+        search::change_leaders(&mut placement);
+    }
+    search::prune(&mut placement, settings.effort / 4);
+    Found {
+        placement,
+        obstacles: Obstacles {
+            stuck,
+            oversized,
+            floors,
+        },
+        worth,
+    }
+}
