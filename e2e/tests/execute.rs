@@ -281,6 +281,8 @@ fn plan(moves: Vec<Move>) -> Plan {
         purpose: Purpose::Cool,
         bytes: moves.iter().map(|planned| planned.bytes).sum(),
         bytes_lower_bound: 0,
+        copy_rate: 50e6,
+        copy_seconds: 0.0,
         moves,
         imbalance_before: imbalance(1.4),
         imbalance_after: imbalance(1.1),

@@ -1,5 +1,7 @@
 //! From a placement to a plan: ordered moves with reasons, figures and what stays unsolved.
 
+use std::collections::HashMap;
+
 use kafka::ids::BrokerId;
 
 use super::ledger::{Ledger, Part};
@@ -69,6 +71,8 @@ pub(super) fn explain(request: &PlanRequest<'_>, placement: &Placement<'_>, obst
         purpose: request.purpose.clone(),
         bytes: moves.iter().map(|change| change.bytes).sum(),
         bytes_lower_bound: bound::lower_bound(model, &ledger, &ledger.load),
+        copy_rate: settings.throttle,
+        copy_seconds: copy_seconds(&moves, settings.throttle),
         imbalance_before: before,
         imbalance_after: imbalance(model, &ledger),
         imbalance_lower_bound: before,
@@ -76,6 +80,21 @@ pub(super) fn explain(request: &PlanRequest<'_>, placement: &Placement<'_>, obst
         left_out: Vec::new(),
         unsolved,
     }
+}
+
+/// The time of the broker that has most to send or to receive.
+fn copy_seconds(moves: &[Move], rate: f64) -> f64 {
+    let mut burden: HashMap<(BrokerId, bool), u64> = HashMap::new();
+    for change in moves.iter().filter(|change| change.bytes > 0) {
+        let each = change.bytes / (change.adding().count().max(1) as u64);
+        for broker in change.adding() {
+            *burden.entry((broker, true)).or_default() += each;
+        }
+        if let Some(leader) = change.from_leader {
+            *burden.entry((leader, false)).or_default() += change.bytes;
+        }
+    }
+    burden.into_values().max().unwrap_or(0) as f64 / rate.max(1.0)
 }
 
 fn reset(ledger: &mut Ledger, model: &Model) {

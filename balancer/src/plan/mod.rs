@@ -136,6 +136,10 @@ pub struct Plan {
     pub bytes: u64,
     /// No plan reaches the same imbalance with fewer bytes than this.
     pub bytes_lower_bound: u64,
+    /// What a copy is expected to add to the bytes per second that its brokers send and receive, while it is made.
+    pub copy_rate: f64,
+    /// How long all copies take at that rate at least, in seconds: those of the broker that has most to send or receive.
+    pub copy_seconds: f64,
     /// Copies that would help and are not worth it, those that would gain most.
     pub left_out: Vec<LeftOut>,
     /// What could not be done and why, in sentences.

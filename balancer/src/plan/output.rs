@@ -84,6 +84,14 @@ pub fn table(plan: &Plan) -> String {
         Resource::Disk.amount(plan.bytes as f64),
         Resource::Disk.amount(plan.bytes_lower_bound as f64),
     );
+    if plan.bytes > 0 {
+        let _ = writeln!(
+            text,
+            "copying adds {} to what a broker sends or receives, for {:.0} s at least",
+            Resource::BytesIn.amount(plan.copy_rate),
+            plan.copy_seconds,
+        );
+    }
     for (name, before, after, least) in [
         ("bytes_in", before.bytes_in, after.bytes_in, least.bytes_in),
         ("bytes_out", before.bytes_out, after.bytes_out, least.bytes_out),

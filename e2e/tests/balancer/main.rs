@@ -10,5 +10,6 @@ mod foreign;
 mod leadership;
 mod modes;
 mod moving;
+mod offline;
 mod scene;
 mod split;

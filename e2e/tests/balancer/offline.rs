@@ -1,0 +1,122 @@
+//! A snapshot of a live cluster, a plan made from it without the cluster, and Kafka's own tool that carries it out.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use balancer::journal::Mode;
+use balancer::model::snapshot;
+use e2e::process::Program;
+use kafka::settings;
+use serde::Deserialize;
+
+use crate::scene::{Outcome, Row, Scene, numbers};
+
+/// What `kafka-reassign-partitions` reads.
+#[derive(Deserialize)]
+struct Reassignment {
+    version: u32,
+    partitions: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    topic: String,
+    partition: i32,
+    replicas: Vec<i32>,
+}
+
+/// All on brokers 0 and 1.
+const CROWDED: [Row<'_>; 4] = [
+    ("offline", &[0, 1], 200e3),
+    ("offline", &[1, 0], 200e3),
+    ("offline", &[0, 1], 200e3),
+    ("offline", &[1, 0], 200e3),
+];
+
+#[tokio::test]
+async fn a_plan_from_a_snapshot_is_carried_out_by_kafkas_own_tool() -> Outcome {
+    let mut scene = Scene::set("offline", &CROWDED).await?;
+    scene.balance(Mode::Observe, |_| {}).await?;
+    let folder = tempfile::tempdir()?;
+    let (config, taken, targets) = (
+        folder.path().join("balancer.yaml"),
+        folder.path().join("snapshot.json"),
+        folder.path().join("targets.json"),
+    );
+    std::fs::write(&config, settings::to_yaml(&scene.stack()?.config)?)?;
+    let output = Command::new(Program::Balancer.path()?)
+        .args(["snapshot", "--config"])
+        .arg(&config)
+        .arg("--to")
+        .arg(&taken)
+        .output()?;
+    assert!(output.status.success(), "{}", text(&output));
+    let model = snapshot::read(std::fs::File::open(&taken)?)?;
+    assert_eq!(model.brokers().len(), 4);
+    let carried = model.broker_load(model.brokers().next().ok_or("no broker")?);
+    assert!((0.7..1.3).contains(&(carried.bytes_in / 800e3)), "{carried:?}");
+
+    let plan = Command::new(Program::Balancer.path()?)
+        .args(["plan", "--output", "kafka", "--floor", "3", "--ignore", "cpu"])
+        .args(["--ignore", "disk", "--snapshot"])
+        .arg(&taken)
+        .output()?;
+    assert!(plan.status.success(), "{}", text(&plan));
+    let planned: Reassignment = serde_json::from_slice(&plan.stdout)?;
+    assert!(planned.version == 1 && !planned.partitions.is_empty());
+    std::fs::write(&targets, &plan.stdout)?;
+
+    let tool = |action: &str| -> Outcome<Output> {
+        let output = Command::new("java")
+            .args([
+                "-Xmx128m",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                &scene.kafka.class_path(),
+            ])
+            .arg("org.apache.kafka.tools.reassign.ReassignPartitionsCommand")
+            .args(["--bootstrap-server", &scene.kafka.bootstrap(), action])
+            .arg("--reassignment-json-file")
+            .arg(&targets)
+            .output()?;
+        Ok(output)
+    };
+    let executed = tool("--execute")?;
+    assert!(
+        text(&executed).contains("Successfully started partition reassignment"),
+        "{}",
+        text(&executed)
+    );
+    scene
+        .until("the tool says that all is done", async |_| {
+            let said = text(&tool("--verify")?);
+            Ok(said.matches("is completed").count() == planned.partitions.len())
+        })
+        .await?;
+    let placed: BTreeMap<i32, Vec<i32>> = scene
+        .partitions("offline")
+        .await?
+        .iter()
+        .map(|partition| (partition.id.get(), numbers(&partition.replicas)))
+        .collect();
+    for target in planned
+        .partitions
+        .iter()
+        .filter(|target| target.topic == "offline")
+    {
+        assert_eq!(placed[&target.partition], target.replicas);
+    }
+    let hosted = |broker: i32| {
+        placed
+            .values()
+            .filter(|replicas| replicas.contains(&broker))
+            .count()
+    };
+    assert!((0..4).all(|broker| hosted(broker) == 2), "{placed:?}");
+    scene.end().await
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
