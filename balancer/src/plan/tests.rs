@@ -149,14 +149,14 @@ proptest! {
     }
 
     #[test]
-    fn no_plan_makes_the_worst_broker_of_a_resource_worse(instance in instances()) {
+    fn no_plan_makes_the_worst_imbalance_worse(instance in instances()) {
         let model = Instance { draining: 0, new: 0, ..instance }.model();
         let plan = planned(&model);
-        let (before, after) = (model.imbalance(), applied(&model, &plan).imbalance());
-        for r in Resource::ALL {
-            let within = 1.0 + PlanSettings::default().threshold;
-            prop_assert!(after[r] <= before[r].max(within) + 1e-9, "{r:?}: {before:?} to {after:?}");
-        }
+        // A little of one resource may be given for much of another, but never of the worst.
+        let worst = |model: &Model| Resource::ALL.iter().fold(0.0_f64, |worst, &r| worst.max(model.imbalance()[r]));
+        let (before, after) = (worst(&model), worst(&applied(&model, &plan)));
+        let within = 1.0 + PlanSettings::default().threshold;
+        prop_assert!(after <= before.max(within) + 1e-9, "{before} to {after}");
     }
 
     #[test]

@@ -218,9 +218,10 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         };
         let model = &looked.observation.sight.model;
         let current = self.detector.current_model(model);
+        let planned = self.detector.planning_model(model);
         let settings = settings(&self.config, BTreeSet::new());
         let moving = executor.moving();
-        let guidance = guidance(&current, &looked.observation.reports, moving, &settings);
+        let guidance = guidance(&current, &planned, &looked.observation.reports, moving, &settings);
         match executor.tick(&guidance, now).await {
             Ok(report) => {
                 for (partition, outcome) in &report.ended {

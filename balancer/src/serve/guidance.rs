@@ -10,10 +10,11 @@ use crate::model::{Model, Resource};
 use crate::observe::BrokerReport;
 use crate::plan::{Foresight, Move, PlanSettings, Purpose};
 
-/// Gathers what the executor has to know of the load: what brokers can spare, which moves no longer help, how full disks
-/// are and how far copies have come.
+/// Gathers what the executor has to know of the load: what brokers can spare of what they carry now (`model`), which moves
+/// no longer help under the load that plans are made for (`planned`), how full disks are and how far copies have come.
 pub(super) fn guidance<'a>(
     model: &Model,
+    planned: &Model,
     reports: &BTreeMap<BrokerId, BrokerReport>,
     plan: Option<(&PlanHead, impl Iterator<Item = &'a MoveProgress>)>,
     settings: &PlanSettings,
@@ -34,7 +35,7 @@ pub(super) fn guidance<'a>(
         return guidance;
     };
     let mut copying = BTreeMap::new();
-    let mut foresight = Foresight::new(model, settings);
+    let mut foresight = Foresight::new(planned, settings);
     for MoveProgress { change, state, .. } in moves {
         if let Some(row) = model.find(&change.partition) {
             guidance

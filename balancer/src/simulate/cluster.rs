@@ -92,10 +92,10 @@ impl Cluster {
         self.waiting = plan.moves.into();
     }
 
-    /// Goes on with the plan for one tick, under the load of now.
+    /// Goes on with the plan for one tick, under the load of now and the one that plans are made for.
     pub(super) fn go_on(
         &mut self,
-        current: &Model,
+        (current, planned): (&Model, &Model),
         settings: &PlanSettings,
         tick: Duration,
         side: &mut Side,
@@ -106,7 +106,7 @@ impl Cluster {
         }
         let mut done: Vec<Move> = Vec::new();
         self.copy(current, tick, &mut done);
-        self.admit(current, settings, &mut done, side);
+        self.admit(planned, settings, &mut done, side);
         self.book(&done, side);
         let placed = done
             .into_iter()
@@ -157,8 +157,8 @@ impl Cluster {
             .max(self.pace.throttle_floor)
     }
 
-    fn admit(&mut self, current: &Model, settings: &PlanSettings, done: &mut Vec<Move>, side: &mut Side) {
-        let mut foresight = Foresight::new(current, settings);
+    fn admit(&mut self, planned: &Model, settings: &PlanSettings, done: &mut Vec<Move>, side: &mut Side) {
+        let mut foresight = Foresight::new(planned, settings);
         for copy in &self.copying {
             foresight.take(&copy.change);
         }

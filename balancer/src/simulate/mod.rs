@@ -127,9 +127,10 @@ impl<'a, S: Source> Life<'a, S> {
             self.side.episodes += u32::from(!self.was_hot && !detection.brokers.is_empty());
             self.was_hot = !detection.brokers.is_empty();
             let current = self.detector.current_model(&seen);
-            let tick = self.settings.tick;
+            let planned = self.detector.planning_model(&seen);
+            let (plan, tick) = (&self.settings.plan, self.settings.tick);
             self.cluster
-                .go_on(&current, &self.settings.plan, tick, &mut self.side);
+                .go_on((&current, &planned), plan, tick, &mut self.side);
             if !self.cluster.is_busy() {
                 self.plan(&seen, &detection, moment);
             }

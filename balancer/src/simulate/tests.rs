@@ -45,7 +45,7 @@ fn balanced() -> Model {
     while cluster.is_busy() {
         let current = cluster.model().clone();
         let day = Duration::from_secs(86_400);
-        cluster.go_on(&current, &closely, day, &mut Side::default());
+        cluster.go_on((&current, &current), &closely, day, &mut Side::default());
     }
     cluster.model().clone()
 }
