@@ -1,7 +1,6 @@
 //! Planning without a balancer and without a Kafka, from a snapshot of a cluster.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -148,7 +147,7 @@ pub(super) fn read(path: &Path, topics: &[TopicName], brokers: &[BrokerId]) -> R
             path: path.to_owned(),
             source,
         })?;
-        snapshot::read_rows(BufReader::with_capacity(1 << 20, file))
+        snapshot::read_rows(file)
     };
     let model = rows.and_then(|mut rows| {
         rows.exclude(

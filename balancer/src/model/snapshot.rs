@@ -1,8 +1,9 @@
-//! The offline JSON of a cluster: read while it streams in, and written.
+//! The offline JSON of a cluster: read row by row, without a tree of it, and written.
 //!
 //! Rates are bytes per second, disk is bytes, CPU any unit. The first replica of a partition leads it. A broker may also
 //! have `room`, the bytes free in its fullest log directory.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{Read, Write};
@@ -32,10 +33,19 @@ pub enum SnapshotError {
         #[source]
         source: serde_json::Error,
     },
+    /// It cannot be read.
+    #[error("the snapshot cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// More text than any cluster that is supported has.
+    #[error("the snapshot has more than {} MB", MOST_BYTES / 1_000_000)]
+    TooLong,
     /// Rows that contradict each other.
     #[error("the snapshot is not valid: {0}")]
     Model(#[from] InvalidModel),
 }
+
+/// A partition takes some 200 bytes of text, and a model has some million partitions.
+const MOST_BYTES: u64 = 8_000_000_000;
 
 fn within(path: &str) -> String {
     if path.is_empty() {
@@ -60,9 +70,15 @@ pub fn read(reader: impl Read) -> Result<Model, SnapshotError> {
 ///
 /// As [`read`], but for rows that contradict each other.
 pub fn read_rows(reader: impl Read) -> Result<Builder, SnapshotError> {
-    let reader = std::io::BufReader::with_capacity(1 << 18, reader);
+    let mut text = Vec::new();
+    // One byte more than is allowed tells a text that is too long from one that just fits.
+    let read = reader.take(MOST_BYTES + 1).read_to_end(&mut text)?;
+    if read as u64 > MOST_BYTES {
+        return Err(SnapshotError::TooLong);
+    }
     let place = RefCell::new(String::new());
-    let mut json = serde_json::Deserializer::from_reader(reader);
+    // Text in memory is read twice as fast as a stream, and its names need not be copied.
+    let mut json = serde_json::Deserializer::from_slice(&text);
     Document { place: &place }
         .deserialize(&mut json)
         .and_then(|builder| json.end().map(|()| builder))
@@ -100,8 +116,9 @@ struct BrokerEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PartitionEntry {
-    topic: String,
+struct PartitionEntry<'a> {
+    #[serde(borrow)]
+    topic: Cow<'a, str>,
     partition: PartitionId,
     replicas: Vec<BrokerId>,
     load: PartitionLoad,
@@ -137,7 +154,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 }
                 "partitions" if !partitions => {
                     partitions = true;
-                    map.next_value_seed(Rows::<PartitionEntry>::new(self.place, &mut builder))?;
+                    map.next_value_seed(Rows::<PartitionEntry<'_>>::new(self.place, &mut builder))?;
                 }
                 "brokers" | "partitions" => return Err(A::Error::custom(format!("`{key}` is there twice"))),
                 _ => {
@@ -182,7 +199,7 @@ impl Entry<'_> for BrokerEntry {
     }
 }
 
-impl Entry<'_> for PartitionEntry {
+impl<'de> Entry<'de> for PartitionEntry<'de> {
     const COLUMN: &'static str = "partitions";
 
     fn add(self, builder: &mut Builder, _row: usize) -> Result<(), String> {
@@ -352,6 +369,60 @@ mod tests {
         let mut written = Vec::new();
         write(&model, &mut written).unwrap();
         assert_eq!(read(written.as_slice()).unwrap(), model);
+    }
+
+    #[test]
+    fn what_no_cluster_can_be_is_refused_with_the_reason() {
+        let with = |partitions: &str| message(&format!("{{{BROKERS},\"partitions\":[{partitions}]}}"));
+        let brokers = |broker: &str| message(&format!("{{\"brokers\":[{broker}],\"partitions\":[]}}"));
+        let capacity = |figure: &str| {
+            format!(
+                r#"{{"id":0,"state":"alive","capacity":{{"bytes_in":{figure},"bytes_out":1,"disk":1,"cpu":1}}}}"#
+            )
+        };
+        let one = capacity("1");
+        for (refused, reason) in [
+            (
+                with(&partition(0, "[0,1,0]")),
+                "partitions[0].replicas: broker 0 is there twice",
+            ),
+            (with(&partition(0, "[]")), "partitions[0].replicas: there is none"),
+            (
+                with(&partition(0, "[0]").replace(":2,", ":NaN,")),
+                "partitions[0]: expected value",
+            ),
+            (
+                with(&partition(0, "[0]").replace(":2,", ":1e999,")),
+                "partitions[0]: number out of range",
+            ),
+            (
+                with(&partition(0, "[0]").replace(":2,", ":1e30,")),
+                "partitions[0].load.bytes_out: 1000",
+            ),
+            (brokers(""), "brokers: there is none"),
+            (
+                brokers(&format!("{one},{one}")),
+                "brokers[1].id: broker 0 is there twice",
+            ),
+            (
+                brokers(&capacity("0")),
+                "brokers[0].capacity.bytes_in: 0 is no number above 0",
+            ),
+            (
+                brokers(&capacity("-1")),
+                "brokers[0].capacity.bytes_in: -1 is no number above 0",
+            ),
+            (
+                brokers(&one.replace("alive", "tired")),
+                "brokers[0]: unknown variant `tired`",
+            ),
+            (
+                brokers(&one.replace("\"state\"", "\"room\":-1,\"state\"")),
+                "brokers[0].room: -1 is no number",
+            ),
+        ] {
+            assert!(refused.contains(reason), "`{refused}` does not say `{reason}`");
+        }
     }
 
     #[test]
