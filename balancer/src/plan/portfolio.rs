@@ -2,6 +2,7 @@
 //! they lead to is not.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::thread;
 
 use super::explain::Obstacles;
@@ -23,35 +24,32 @@ pub(super) struct Found<'a> {
 /// then what copies fewest bytes. How many cores there are makes no difference to the outcome.
 pub(super) fn best<'a>(request: &'a PlanRequest<'a>) -> Found<'a> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let numbers: Vec<u32> = (1..request.settings.searches.get()).collect();
-    let mut rest = numbers.as_slice();
-    let mut best: Option<((u64, u64, usize), Found<'a>)> = None;
-    let mut first = Some(0);
-    while best.is_none() || !rest.is_empty() {
-        let (now, later) = rest.split_at(rest.len().min(cores - usize::from(first.is_some())));
-        rest = later;
-        let own = first.take();
-        let found = thread::scope(|scope| {
-            let running: Vec<_> = now
-                .iter()
-                .map(|&number| scope.spawn(move || search(request, number)))
-                .collect();
-            // This thread would only wait otherwise.
-            let own = own.map(|number| search(request, number));
-            let others = running.into_iter().filter_map(|running| running.join().ok());
-            own.into_iter().chain(others).collect::<Vec<_>>()
-        });
-        for found in found {
-            let rank = rank(&found);
-            if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-                best = Some((rank, found));
-            }
-        }
+    let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+    let searches = request.settings.searches.get();
+    let mut next = searches.min(cores);
+    let mut best = together(request, 0..next);
+    while next < searches {
+        let last = searches.min(next.saturating_add(cores));
+        best = better(best, together(request, next..last));
+        next = last;
     }
-    match best {
-        Some((_, found)) => found,
-        None => search(request, 0),
-    }
+    best
+}
+
+/// Makes some searches at the same time, the first one on this thread, and takes the best.
+fn together<'a>(request: &'a PlanRequest<'a>, numbers: Range<u32>) -> Found<'a> {
+    thread::scope(|scope| {
+        let others: Vec<_> = (numbers.start + 1..numbers.end)
+            .map(|number| scope.spawn(move || search(request, number)))
+            .collect();
+        let own = search(request, numbers.start);
+        let others = others.into_iter().filter_map(|other| other.join().ok());
+        others.fold(own, better)
+    })
+}
+
+fn better<'a>(one: Found<'a>, other: Found<'a>) -> Found<'a> {
+    if rank(&other) < rank(&one) { other } else { one }
 }
 
 /// Less is better: excess to a thousandth of the mean, megabytes, moves.
