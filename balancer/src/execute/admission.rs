@@ -6,8 +6,8 @@ use std::time::Duration;
 use kafka::cluster::Partition;
 use kafka::ids::BrokerId;
 
-use super::decide::Situation;
 use super::seen::Found;
+use super::situation::Situation;
 use super::step::MoveId;
 use crate::journal::{
     ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Timestamp,

@@ -6,6 +6,7 @@ use super::admission::{Admission, admit};
 use super::limits::{Guidance, Limits};
 use super::progress::Started;
 use super::seen::{Found, Seen};
+use super::situation::Situation;
 use super::step::{Change, MoveId, Step};
 use super::throttle::{Wanted, is_throttled};
 use crate::journal::{
@@ -17,16 +18,6 @@ use crate::journal::{
 const HISTORY: usize = 50;
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// All that a decision rests on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Situation<'a> {
-    pub(super) state: &'a ExecutionState,
-    pub(super) seen: &'a Seen,
-    pub(super) guidance: &'a Guidance,
-    pub(super) limits: &'a Limits,
-    pub(super) now: Timestamp,
-}
 
 /// The next safe steps. Doing them and deciding again leads to the end of every plan; doing some of them, or none, or
 /// not knowing which, is safe too.

@@ -11,6 +11,7 @@ mod perform;
 mod progress;
 mod report;
 mod seen;
+mod situation;
 mod status;
 mod step;
 mod throttle;

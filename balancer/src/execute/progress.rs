@@ -5,8 +5,8 @@ use std::time::Duration;
 use kafka::cluster::{Partition, Reassignment};
 use kafka::ids::BrokerId;
 
-use super::decide::Situation;
 use super::seen::Found;
+use super::situation::Situation;
 use super::step::{Change, MoveId, Step};
 use crate::journal::{Doubt, MoveProgress, MoveState, Outcome, Phase, Record, StopHow, Timestamp, WhyDoubt};
 use crate::plan::Move;

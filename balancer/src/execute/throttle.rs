@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use kafka::cluster::{ConfigChange, ConfigResource};
 use kafka::ids::{BrokerId, TopicName};
 
-use super::decide::Situation;
 use super::limits::Guidance;
 use super::progress::SETTLE;
 use super::seen::{SeenList, SeenRate};
+use super::situation::Situation;
 use super::step::{Change, Step};
 use crate::journal::{BrokerThrottle, Direction, ExecutionState, Record, TopicThrottle};
 use crate::plan::Move;

@@ -2,8 +2,7 @@
 
 use kafka::ids::BrokerId;
 
-use super::ledger::Ledger;
-use super::placement::NOTHING;
+use super::ledger::{Ledger, NOTHING};
 use super::{Move, PlanSettings, Purpose};
 use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource};
 

@@ -16,6 +16,9 @@ pub(super) enum Part {
     Absent,
 }
 
+/// Excess below this is rounding.
+pub(super) const NOTHING: f64 = 1e-9;
+
 /// A plan aims this far below the threshold, in parts of the mean, so that rounding does not leave a broker above it.
 const MARGIN: f64 = 0.001;
 
@@ -198,9 +201,7 @@ impl Ledger {
     pub(super) fn is_hot(&self, broker: BrokerIndex) -> bool {
         let row = broker.get();
         let beyond = |r: Resource| (self.load[row][r] - self.limit[row][r]) * self.scale[row][r];
-        Resource::ALL
-            .into_iter()
-            .any(|r| beyond(r) > super::placement::NOTHING)
+        Resource::ALL.into_iter().any(|r| beyond(r) > NOTHING)
     }
 
     /// How full a broker would be: the greatest part of a limit that is used in a balanced resource.

@@ -383,6 +383,3 @@ impl<'a> Placement<'a> {
 fn room(model: &Model, row: BrokerIndex) -> f64 {
     model.broker(row).room.unwrap_or(f64::INFINITY)
 }
-
-/// Excess below this is rounding.
-pub(super) const NOTHING: f64 = 1e-9;

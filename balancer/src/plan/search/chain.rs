@@ -5,7 +5,8 @@ use super::relieve::relieve_broker;
 use super::swap::greatest;
 use super::{Offer, Targets, copy_to};
 use crate::model::{BrokerIndex, PartitionIndex};
-use crate::plan::placement::{NOTHING, Placement};
+use crate::plan::ledger::NOTHING;
+use crate::plan::placement::Placement;
 use crate::plan::worth::Worth;
 
 /// So many of a hot broker's replicas are tried, the greatest first.

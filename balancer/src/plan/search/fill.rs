@@ -4,8 +4,8 @@ use std::collections::BinaryHeap;
 
 use super::{Scored, scatter};
 use crate::model::{BrokerIndex, PartitionIndex, PerResource, Resource};
-use crate::plan::ledger::Part;
-use crate::plan::placement::{Copy, NOTHING, Placement};
+use crate::plan::ledger::{NOTHING, Part};
+use crate::plan::placement::{Copy, Placement};
 
 /// So many partitions are candidates in a large cluster, divided over the new brokers; each has some thousands at least.
 const CANDIDATES: usize = 100_000;

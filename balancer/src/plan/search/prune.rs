@@ -1,8 +1,8 @@
 //! Taking back what a plan does not need, and copying less where less is enough.
 
 use crate::model::{BrokerIndex, PartitionIndex, Resource};
-use crate::plan::ledger::Part;
-use crate::plan::placement::{Copy, NOTHING, Placement};
+use crate::plan::ledger::{NOTHING, Part};
+use crate::plan::placement::{Copy, Placement};
 
 /// Takes back every change whose absence does no harm, the most bytes first, then replaces copies by smaller ones, the
 /// greatest first, until `effort` replicas were weighed.

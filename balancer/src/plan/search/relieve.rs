@@ -4,7 +4,8 @@ use std::collections::BinaryHeap;
 
 use super::{Scored, Targets, copy_to};
 use crate::model::{BrokerIndex, PartitionIndex, PerResource};
-use crate::plan::placement::{NOTHING, Placement};
+use crate::plan::ledger::NOTHING;
+use crate::plan::placement::Placement;
 use crate::plan::worth::Worth;
 
 /// Targets that become a little too hot are relieved in the next round.

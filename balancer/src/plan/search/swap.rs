@@ -1,7 +1,8 @@
 //! Swaps of two replicas, where no broker has room for a copy alone.
 
 use crate::model::{BrokerIndex, PartitionIndex, PerResource};
-use crate::plan::placement::{Copy, NOTHING, Placement};
+use crate::plan::ledger::NOTHING;
+use crate::plan::placement::{Copy, Placement};
 use crate::plan::worth::Worth;
 
 /// So many of a hot broker's replicas are weighed, the greatest first.
