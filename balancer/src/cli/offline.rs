@@ -1,6 +1,7 @@
 //! Planning without a balancer and without a Kafka, from a snapshot of a cluster.
 
 use std::fs::File;
+use std::io::{self, IsTerminal, Write as _};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -111,12 +112,28 @@ impl PlanArgs {
     pub(super) fn run(&self, form: Output) -> Result<String, OfflineError> {
         let path = self.snapshot.clone().unwrap_or_else(|| PathBuf::from("-"));
         let model = read(&path, &self.exclude_topic, &self.exclude_broker)?;
+        self.tell(&model);
         let made = plan(&PlanRequest {
             model: &model,
             purpose: Purpose::of_states(&model),
             settings: self.settings()?,
         });
         Ok(print(&made, form)?)
+    }
+
+    /// What takes a while says so.
+    fn tell(&self, model: &Model) {
+        let is_long = model.replica_count() > 200_000 || self.searches > 20;
+        if is_long && io::stderr().is_terminal() {
+            // A line that cannot be shown is no reason to stop.
+            let _ = writeln!(
+                io::stderr(),
+                "planning for {} brokers and {} replicas, {} searches",
+                model.brokers().len(),
+                model.replica_count(),
+                self.searches
+            );
+        }
     }
 
     fn settings(&self) -> Result<PlanSettings, OfflineError> {
