@@ -7,7 +7,7 @@ use kafka::Cluster;
 use kafka::cluster::{ConfigChange, ConfigResource};
 
 use crate::leadership::lopsided;
-use crate::scene::{Outcome, Row, Scene, ids, led_by, numbers, partition_of};
+use crate::scene::{Outcome, Row, Scene, ids, led_by, partition_of};
 
 #[tokio::test]
 async fn a_foreign_reassignment_and_its_throttle_are_kept_while_something_else_is_cooled() -> Outcome {
@@ -63,8 +63,7 @@ async fn a_foreign_reassignment_and_its_throttle_are_kept_while_something_else_i
             Ok(scene.cluster.reassignments().await?.is_empty() && scene.throttles().await?.is_empty())
         })
         .await?;
-    let now = scene.partition("theirs", 0).await?;
-    assert_eq!(numbers(&now.replicas), numbers(&target));
+    scene.until_on(&partition, &target).await?;
     scene.end().await
 }
 

@@ -5,7 +5,7 @@ use kafka::cluster::ConfigResource;
 use kafka::settings::ByteRate;
 use kafka::{BrokerId, Cluster, TopicPartition};
 
-use crate::scene::{Configs, FLOOR, Outcome, Row, Scene, numbers};
+use crate::scene::{Configs, FLOOR, Outcome, Row, Scene};
 
 const LEADER_RATE: &str = "leader.replication.throttled.rate";
 const FOLLOWER_RATE: &str = "follower.replication.throttled.rate";
@@ -82,11 +82,7 @@ async fn a_hot_replica_is_moved_under_a_throttle_that_follows_the_headroom() -> 
     scene.load_with(STAYS, 0, 20e3)?;
 
     nothing_is_left(&scene).await?;
-    let moved = scene.partition("moved", partition.partition.get()).await?;
-    assert!(
-        moved.replicas.contains(&target) && moved.in_sync.contains(&target),
-        "{moved:?}"
-    );
+    scene.until_on(partition, &copy.target()).await?;
     let sizes = scene.replica_sizes(partition).await?;
     assert!(sizes[&target.get()] >= 60_000_000, "{sizes:?}");
     scene.end().await
@@ -129,9 +125,7 @@ async fn a_balancer_killed_in_the_middle_of_a_plan_finishes_it_after_its_restart
     );
     assert!(first.replica_moves >= copying.len(), "{history:?}");
     for (partition, copy) in copying {
-        let number = partition.partition.get();
-        let now = scene.partition(partition.topic.as_str(), number).await?;
-        assert_eq!(numbers(&now.replicas), numbers(&copy.target()));
+        scene.until_on(&partition, &copy.target()).await?;
         let sizes = scene.replica_sizes(&partition).await?;
         let (least, most) = (sizes.values().min(), sizes.values().max());
         let has_copy = |broker: &BrokerId| sizes.contains_key(&broker.get());

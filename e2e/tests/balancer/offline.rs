@@ -1,6 +1,5 @@
 //! A snapshot of a live cluster, a plan made from it without the cluster, and Kafka's own tool that carries it out.
 
-use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use balancer::journal::Mode;
@@ -9,7 +8,7 @@ use e2e::process::Program;
 use kafka::settings;
 use serde::Deserialize;
 
-use crate::scene::{Outcome, Row, Scene, numbers};
+use crate::scene::{Outcome, Row, Scene, ids, numbers, partition_of};
 
 /// What `kafka-reassign-partitions` reads.
 #[derive(Deserialize)]
@@ -93,22 +92,23 @@ async fn a_plan_from_a_snapshot_is_carried_out_by_kafkas_own_tool() -> Outcome {
             Ok(said.matches("is completed").count() == planned.partitions.len())
         })
         .await?;
-    let placed: BTreeMap<i32, Vec<i32>> = scene
-        .partitions("offline")
-        .await?
-        .iter()
-        .map(|partition| (partition.id.get(), numbers(&partition.replicas)))
-        .collect();
     for target in planned
         .partitions
         .iter()
         .filter(|target| target.topic == "offline")
     {
-        assert_eq!(placed[&target.partition], target.replicas);
+        let partition = partition_of("offline", target.partition)?;
+        scene.until_on(&partition, &ids(&target.replicas)?).await?;
     }
+    let placed: Vec<Vec<i32>> = scene
+        .settled("offline")
+        .await?
+        .iter()
+        .map(|partition| numbers(&partition.replicas))
+        .collect();
     let hosted = |broker: i32| {
         placed
-            .values()
+            .iter()
             .filter(|replicas| replicas.contains(&broker))
             .count()
     };

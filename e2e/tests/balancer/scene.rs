@@ -238,6 +238,19 @@ impl Scene {
         Ok(topic.map(|topic| topic.partitions).unwrap_or_default())
     }
 
+    /// A topic's partitions when all replicas of each, two of them, are in sync.
+    pub(crate) async fn settled(&self, topic: &str) -> Outcome<Vec<Partition>> {
+        let mut found = Vec::new();
+        self.until("every replica is in sync", async |scene| {
+            found = scene.partitions(topic).await?;
+            let is_whole =
+                |partition: &Partition| partition.replicas.len() == 2 && partition.in_sync.len() == 2;
+            Ok(found.iter().all(is_whole))
+        })
+        .await?;
+        Ok(found)
+    }
+
     /// The size of each replica of a partition, as its broker's log directories say.
     pub(crate) async fn replica_sizes(&self, of: &TopicPartition) -> Outcome<BTreeMap<i32, u64>> {
         let mut sizes = BTreeMap::new();
@@ -304,6 +317,18 @@ impl Scene {
         Err(format!("in {WITHIN:?} it did not come true that {what} {why}\n{account}").into())
     }
 
+    /// Waits until Kafka has a partition in sync on these brokers. They hear of the end of a reassignment one after the
+    /// other, and any of them may be asked.
+    pub(crate) async fn until_on(&self, of: &TopicPartition, brokers: &[BrokerId]) -> Outcome {
+        let wanted: BTreeSet<i32> = numbers(brokers).into_iter().collect();
+        self.until("the partition is where it is to be", async |scene| {
+            let now = scene.partition(of.topic.as_str(), of.partition.get()).await?;
+            let is_wanted = |ids: &[BrokerId]| numbers(ids).into_iter().collect::<BTreeSet<_>>() == wanted;
+            Ok(is_wanted(&now.replicas) && is_wanted(&now.in_sync))
+        })
+        .await
+    }
+
     /// Waits for that many more looks of the balancer at the cluster.
     pub(crate) async fn ticks(&self, ticks: u32) -> Outcome {
         let mut last = self.state().await?.ticked_at_ms;
@@ -364,8 +389,11 @@ impl Scene {
         let report = witness::verify(&self.connection, &accounts).await?;
         assert!(report.is_clean() && report.foreign == 0, "{report:?}");
         assert!(report.acknowledged > 0, "nothing was written");
-        assert_eq!(self.cluster.reassignments().await?.len(), 0);
-        assert_eq!(self.configs().await?, self.before);
+        // Nobody who would take anything away is left; but brokers hear of the last changes one after the other.
+        self.until("nothing is left behind", async |scene| {
+            Ok(scene.cluster.reassignments().await?.is_empty() && scene.configs().await? == scene.before)
+        })
+        .await?;
         let journal: TopicName = journal_of(self.name).parse()?;
         let known: Vec<TopicName> = self
             .cluster
