@@ -97,8 +97,11 @@ fn settle(
         let share = load.on_replica(leads);
         for r in exceeding(leads) {
             homes.insert((broker, r));
-            // Others' leaders go at no cost, others' replicas only when that makes more than a small difference.
-            let beside = if r == Resource::BytesOut { 0.0 } else { threshold };
+            // Neighbours go where that makes more than a small difference; smaller for leaders, which copy nothing.
+            let beside = match r {
+                Resource::BytesOut => threshold / 2.0,
+                _ => threshold,
+            };
             let limit = &mut placement.ledger.limit[broker.get()][r];
             *limit = limit.max(share[r] * (1.0 + beside));
         }
