@@ -50,7 +50,11 @@ async fn observe_only_says_what_it_would_do_and_approve_waits_for_a_yes() -> Out
                 .any(|plan| plan.id == id && plan.leadership_changes > 0))
         })
         .await?;
-    assert!(led_by(&placed(&scene).await?, 0) < 4);
+    scene
+        .until("every broker has heard of it", async |scene| {
+            Ok(led_by(&placed(scene).await?, 0) < 4)
+        })
+        .await?;
     scene.cli(&["mode", "observe"])?;
     scene.end().await
 }
