@@ -47,16 +47,19 @@ impl Ledger {
     /// Loads as they are. A broker within the threshold is not too hot, wherever the target is.
     pub(super) fn new(model: &Model, purpose: &Purpose, settings: &PlanSettings) -> Self {
         let mut ledger = Self::strict(model, purpose, settings);
-        for row in model.brokers() {
-            let (capacity, load) = (&model.broker(row).capacity, ledger.load[row.get()]);
-            let tolerated = ledger.allowed(capacity, settings.threshold, settings);
-            let limit = &mut ledger.limit[row.get()];
-            if ledger.part[row.get()] == Part::Stays {
-                let lenient = |r: Resource| if load[r] <= tolerated[r] { load[r] } else { 0.0 };
-                *limit = PerResource::from_fn(|r| limit[r].max(lenient(r)));
-            }
-        }
+        ledger.tolerate(model, settings);
         ledger
+    }
+
+    /// Lets brokers that are within the threshold be as they are, however far they are from the target.
+    pub(super) fn tolerate(&mut self, model: &Model, settings: &PlanSettings) {
+        for row in model.brokers().filter(|row| self.part[row.get()] == Part::Stays) {
+            let load = self.load[row.get()];
+            let tolerated = self.allowed(&model.broker(row).capacity, settings.threshold, settings);
+            let limit = &mut self.limit[row.get()];
+            let lenient = |r: Resource| if load[r] <= tolerated[r] { load[r] } else { 0.0 };
+            *limit = PerResource::from_fn(|r| limit[r].max(lenient(r)));
+        }
     }
 
     /// Loads as they are, with every broker beyond the target too hot.

@@ -74,6 +74,8 @@ fn search<'a>(request: &'a PlanRequest<'a>, number: u32) -> Found<'a> {
     let stuck = search::evacuate(&mut placement, &targets);
     let oversized = oversized::set_aside(&mut placement, settings.threshold);
     search::change_leaders(&mut placement);
+    // Leaders go as far as the target for nothing; bytes are only for what is beyond the threshold then.
+    placement.ledger.tolerate(request.model, settings);
     search::fill(&mut placement, settings.seed);
     let (mut swaps, mut chains) = (settings.effort / 2, settings.effort / 2);
     for _ in 0..ROUNDS {

@@ -143,6 +143,31 @@ fn a_broker_within_the_threshold_is_left_alone_and_one_beyond_it_is_brought_to_t
 }
 
 #[test]
+fn what_leaders_bring_within_the_threshold_is_not_brought_to_the_target_with_bytes() {
+    // The mean is 20, and after the leader of one of three has changed broker 0 sends 21.6: between target and threshold.
+    let model = cluster(
+        3,
+        &[
+            (&[0, 1], sends(10.8)),
+            (&[0, 1], sends(10.8)),
+            (&[0, 2], sends(9.2)),
+            (&[1, 2], sends(19.2)),
+            (&[2, 1], sends(10.0)),
+        ],
+    );
+    let settings = PlanSettings {
+        target: 0.05,
+        ..PlanSettings::default()
+    };
+    let plan = plan(&PlanRequest {
+        settings,
+        ..request(&model, Purpose::Cool)
+    });
+    assert!(plan.imbalance_before.bytes_out > 1.5, "{plan:?}");
+    assert_eq!((plan.bytes, plan.leadership_changes()), (0, 1), "{plan:?}");
+}
+
+#[test]
 fn a_move_helps_until_the_heat_is_gone() {
     let hot = cluster(2, &[(&[0], takes(20.0, 10.0)), (&[0], takes(20.0, 10.0))]);
     let cool = hot.with_loads(|_| takes(1.0, 1.0));
