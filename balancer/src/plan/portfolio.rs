@@ -87,7 +87,7 @@ fn search<'a>(request: &'a PlanRequest<'a>, number: u32) -> Found<'a> {
         search::chain(&mut placement, &targets, &mut worth, &mut chains);
         search::change_leaders(&mut placement);
     }
-    search::prune(&mut placement, settings.effort / 4);
+    search::prune(&mut placement, settings.effort / 16);
     Found {
         placement,
         obstacles: Obstacles {

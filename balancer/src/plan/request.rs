@@ -40,7 +40,7 @@ pub struct PlanSettings {
     pub seed: u64,
     /// How many searches are made, of which the best is taken. The more, the longer it takes and the better it gets.
     pub searches: NonZeroU32,
-    /// How many swaps and chains may be weighed, and a quarter as many smaller copies; bounds the time of a plan. The more,
+    /// How many swaps and chains may be weighed, and a sixteenth as many smaller copies; bounds the time of a plan. The more,
     /// the better.
     pub effort: u64,
 }

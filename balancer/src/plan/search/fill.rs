@@ -8,8 +8,8 @@ use crate::plan::ledger::{NOTHING, Part};
 use crate::plan::placement::{Copy, Placement};
 
 /// So many partitions are candidates in a large cluster, divided over the new brokers; each has some thousands at least.
-const CANDIDATES: usize = 100_000;
-const CANDIDATES_EACH: usize = 5_000;
+const CANDIDATES: usize = 50_000;
+const CANDIDATES_EACH: usize = 3_000;
 
 /// Copies replicas to brokers that are below their share, the most that they lack for each byte first, then gives
 /// them leaderships of what they have.
