@@ -9,6 +9,7 @@ pub mod journal;
 mod metrics;
 pub mod model;
 pub mod observe;
+mod occasion;
 pub mod plan;
 pub mod serve;
 pub mod simulate;

@@ -6,7 +6,7 @@ mod simulate;
 mod snapshot;
 mod tables;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -287,6 +287,15 @@ impl Cli {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Shows progress to somebody who watches.
+fn tell(text: &str) {
+    let mut watched = std::io::stderr();
+    if watched.is_terminal() {
+        // Progress that cannot be shown is no reason to stop.
+        let _ = write!(watched, "{text}");
     }
 }
 

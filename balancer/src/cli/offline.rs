@@ -1,7 +1,6 @@
 //! Planning without a balancer and without a Kafka, from a snapshot of a cluster.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write as _};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -124,15 +123,13 @@ impl PlanArgs {
     /// What takes a while says so.
     fn tell(&self, model: &Model) {
         let is_long = model.replica_count() > 200_000 || self.searches > 20;
-        if is_long && io::stderr().is_terminal() {
-            // A line that cannot be shown is no reason to stop.
-            let _ = writeln!(
-                io::stderr(),
-                "planning for {} brokers and {} replicas, {} searches",
+        if is_long {
+            super::tell(&format!(
+                "planning for {} brokers and {} replicas, {} searches\n",
                 model.brokers().len(),
                 model.replica_count(),
                 self.searches
-            );
+            ));
         }
     }
 

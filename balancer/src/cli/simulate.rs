@@ -1,7 +1,7 @@
 //! `simulate`: a day through detection and planning, offline.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Write as _};
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,10 @@ use thiserror::Error;
 use super::Output;
 use super::offline::{self, OfflineError};
 use crate::config::HeatSettings;
+use crate::execute::Limits;
 use crate::model::{Model, Resource};
 use crate::plan::PlanSettings;
-use crate::simulate::{self, Day, Events, Pace, Recording, RecordingError, Report, Settings, Side, Source};
+use crate::simulate::{self, Day, Events, Recording, RecordingError, Report, Settings, Side, Source};
 
 /// Lines of progress come so often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -158,16 +159,13 @@ impl SimulateArgs {
                 target: heat.target(),
                 ..PlanSettings::default()
             },
-            pace: Pace::default(),
-            cool_down: Duration::from_secs(900),
-            broker_grace: Duration::from_secs(300),
+            limits: Limits::default(),
         };
         let mut told = Instant::now();
         simulate::simulate(start, sources, &settings, |part| {
-            if told.elapsed() >= PROGRESS_EVERY && std::io::stderr().is_terminal() {
+            if told.elapsed() >= PROGRESS_EVERY {
                 told = Instant::now();
-                // Progress that cannot be shown is no reason to stop.
-                let _ = write!(std::io::stderr(), "\r{:3.0} % of the day", 100.0 * part);
+                super::tell(&format!("\r{:3.0} % of the day", 100.0 * part));
             }
         })
     }

@@ -1,7 +1,7 @@
 //! `snapshot`: a live cluster and its load, written for planning and simulating offline.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl SnapshotArgs {
         };
         let mut looker = Looker::new(&config)?;
         for _ in 1..LOOKS {
-            tell("looking at the cluster");
+            super::tell("looking at the cluster\n");
             looker.look().await?;
             tokio::time::sleep(config.tick).await;
         }
@@ -92,7 +92,7 @@ impl SnapshotArgs {
             let due = tokio::time::Instant::now() + every;
             let mut model = looker.look().await?;
             write(&model, &mut output)?;
-            tell(&format!("{number} of {} snapshots", self.count));
+            super::tell(&format!("{number} of {} snapshots\n", self.count));
             while number < self.count && tokio::time::Instant::now() + config.tick < due {
                 tokio::time::sleep(config.tick).await;
                 model = looker.look().await?;
@@ -134,11 +134,4 @@ fn write(model: &Model, output: &mut dyn Write) -> Result<(), TakeError> {
     snapshot::write(model, &mut buffered)?;
     buffered.write_all(b"\n")?;
     Ok(buffered.flush()?)
-}
-
-fn tell(what: &str) {
-    if io::stderr().is_terminal() {
-        // Progress that cannot be shown is no reason to stop.
-        let _ = writeln!(io::stderr(), "{what}");
-    }
 }

@@ -291,8 +291,7 @@ impl Model {
         let mean = self.mean_utilisation();
         let mut worst = PerResource::default();
         for broker in self.brokers().filter(|&broker| self.broker(broker).counts()) {
-            let own = self.utilisation(broker);
-            worst = PerResource::from_fn(|r| worst[r].max(own[r]));
+            worst = worst.max(self.utilisation(broker));
         }
         PerResource::from_fn(|r| if mean[r] > 0.0 { worst[r] / mean[r] } else { 1.0 })
     }

@@ -83,6 +83,12 @@ impl PerResource {
         }
     }
 
+    /// The greater one of each figure.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self::from_fn(|r| self[r].max(other[r]))
+    }
+
     /// Each figure divided by the other's; 0 where the divisor is 0.
     pub fn ratio(&self, divisor: &Self) -> Self {
         Self::from_fn(|r| {

@@ -7,6 +7,7 @@ use kafka::ids::BrokerId;
 use super::ledger::{Ledger, Part};
 use super::oversized::Oversized;
 use super::placement::Placement;
+use super::portfolio::Found;
 use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings, bound};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
 
@@ -33,11 +34,14 @@ pub(super) struct Obstacles {
     pub(super) oversized: Vec<Oversized>,
     /// See [`bound::rack_floors`].
     pub(super) floors: Vec<PerResource>,
+    /// See [`bound::least_imbalance`].
+    pub(super) least_imbalance: Imbalance,
 }
 
 /// Makes the plan.
-pub(super) fn explain(request: &PlanRequest<'_>, placement: &Placement<'_>, obstacles: &Obstacles) -> Plan {
+pub(super) fn explain(request: &PlanRequest<'_>, found: Found<'_>) -> Plan {
     let (model, settings) = (request.model, &request.settings);
+    let (placement, obstacles) = (&found.placement, &found.obstacles);
     let mut ledger = placement.ledger.clone();
     reset(&mut ledger, model);
     let before = imbalance(model, &ledger);
@@ -75,9 +79,9 @@ pub(super) fn explain(request: &PlanRequest<'_>, placement: &Placement<'_>, obst
         copy_seconds: copy_seconds(&moves, settings.throttle),
         imbalance_before: before,
         imbalance_after: imbalance(model, &ledger),
-        imbalance_lower_bound: before,
+        imbalance_lower_bound: obstacles.least_imbalance,
         moves,
-        left_out: Vec::new(),
+        left_out: found.left_out,
         unsolved,
     }
 }
@@ -255,17 +259,10 @@ fn imbalance(model: &Model, ledger: &Ledger) -> Imbalance {
     for row in staying() {
         load += ledger.load[row.get()];
         capacity += model.broker(row).capacity;
-        let own = ledger.load[row.get()].ratio(&model.broker(row).capacity);
-        worst = PerResource::from_fn(|r| worst[r].max(own[r]));
+        worst = worst.max(ledger.load[row.get()].ratio(&model.broker(row).capacity));
     }
     let mean = load.ratio(&capacity);
-    let of = |r: Resource| if mean[r] > 0.0 { worst[r] / mean[r] } else { 1.0 };
-    Imbalance {
-        bytes_in: of(Resource::BytesIn),
-        bytes_out: of(Resource::BytesOut),
-        cpu: of(Resource::Cpu),
-        disk: of(Resource::Disk),
-    }
+    PerResource::from_fn(|r| if mean[r] > 0.0 { worst[r] / mean[r] } else { 1.0 }).into()
 }
 
 /// Says which racks have too little capacity for what every placement puts there.

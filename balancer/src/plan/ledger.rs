@@ -156,6 +156,13 @@ impl Ledger {
         matches!(self.part[broker.get()], Part::Stays | Part::Fills)
     }
 
+    /// The capacity of the largest broker that may be given something, by resource.
+    pub(super) fn largest_capacity(&self, model: &Model) -> PerResource {
+        let receivers = model.brokers().filter(|&row| self.receives(row));
+        let capacities = receivers.map(|row| model.broker(row).capacity);
+        capacities.fold(PerResource::default(), PerResource::max)
+    }
+
     /// How far a broker would be beyond its limits under a load, in parts of the mean.
     #[inline]
     fn beyond(&self, broker: usize, load: &PerResource, r: Resource) -> f64 {

@@ -22,24 +22,17 @@ mod worth;
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 
+use crate::model::PerResource;
 pub use crate::model::Resource;
 pub use foresight::Foresight;
 pub use request::{PlanRequest, PlanSettings};
 pub use worth::LeftOut;
 
-use placement::Placement;
-
 /// Plans.
 ///
 /// It always succeeds: what cannot be done is named in [`Plan::unsolved`].
 pub fn plan(request: &PlanRequest<'_>) -> Plan {
-    let found = portfolio::best(request);
-    let left_out = found.worth.into_left_out(&found.placement);
-    Plan {
-        imbalance_lower_bound: bound::least_imbalance(&Placement::new(request, false)),
-        left_out,
-        ..explain::explain(request, &found.placement, &found.obstacles)
-    }
+    explain::explain(request, portfolio::best(request))
 }
 
 /// One partition's change of replicas or leader.
@@ -102,6 +95,23 @@ pub struct Imbalance {
     pub cpu: f64,
     /// Of bytes stored.
     pub disk: f64,
+}
+
+impl From<PerResource> for Imbalance {
+    fn from(figures: PerResource) -> Self {
+        let PerResource {
+            bytes_in,
+            bytes_out,
+            cpu,
+            disk,
+        } = figures;
+        Self {
+            bytes_in,
+            bytes_out,
+            cpu,
+            disk,
+        }
+    }
 }
 
 /// What a plan is for.

@@ -68,17 +68,11 @@ fn settle(
     let Some(leader) = placement.leader(partition) else {
         return;
     };
+    let largest = placement.ledger.largest_capacity(placement.model);
     let is_home = |homes: &HashSet<_>, broker: BrokerIndex, leads| {
         // On a smaller broker there is a better placement, which the search finds.
-        exceeding(leads).all(|r| {
-            let capacity = |row: BrokerIndex| placement.model.broker(row).capacity[r];
-            let largest = placement
-                .model
-                .brokers()
-                .filter(|&row| placement.ledger.receives(row));
-            let largest = largest.map(capacity).fold(0.0, f64::max);
-            !homes.contains(&(broker, r)) && capacity(broker) >= largest
-        })
+        let capacity = &placement.model.broker(broker).capacity;
+        exceeding(leads).all(|r| !homes.contains(&(broker, r)) && capacity[r] >= largest[r])
     };
     let replicas = placement.replicas(partition).to_vec();
     let follows_large = exceeding(false).next().is_some();

@@ -154,17 +154,21 @@ impl<'a> Placement<'a> {
         self.touched.iter().copied().filter(differs).collect()
     }
 
+    /// Bytes that bring a partition from these replicas to where it is now.
+    pub(super) fn copied_since(&self, partition: PartitionIndex, before: &[BrokerIndex]) -> f64 {
+        let now = self.replicas(partition).iter();
+        let arrived = now.filter(|broker| !before.contains(broker)).count();
+        arrived as f64 * self.model.load(partition).disk
+    }
+
+    /// Bytes that a partition's change copies.
+    pub(super) fn copied(&self, partition: PartitionIndex) -> f64 {
+        self.copied_since(partition, self.model.replicas(partition))
+    }
+
     /// Bytes that all changes copy.
     pub(super) fn bytes_copied(&self) -> f64 {
-        let copied = |&row: &PartitionIndex| {
-            let before = self.model.replicas(row);
-            let arrived = self
-                .replicas(row)
-                .iter()
-                .filter(|broker| !before.contains(broker));
-            arrived.count() as f64 * self.model.load(row).disk
-        };
-        self.touched.iter().map(copied).sum()
+        self.touched.iter().map(|&row| self.copied(row)).sum()
     }
 
     /// What a broker carries of a partition.
@@ -331,13 +335,7 @@ impl<'a> Placement<'a> {
         self.undo = Some(Vec::new());
         change(self);
         let made = self.undo.take().unwrap_or_default();
-        let copied = |(partition, before, _): &Placed| {
-            let arrived = self
-                .replicas(*partition)
-                .iter()
-                .filter(|row| !before.contains(row));
-            arrived.count() as f64 * self.model.load(*partition).disk
-        };
+        let copied = |(partition, before, _): &Placed| self.copied_since(*partition, before);
         let kept = !made.is_empty() && is_worth(self, made.iter().map(copied).sum());
         if !kept {
             for (partition, replicas, leader) in made.into_iter().rev() {

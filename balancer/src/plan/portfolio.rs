@@ -8,7 +8,7 @@ use std::thread;
 use super::explain::Obstacles;
 use super::placement::Placement;
 use super::worth::Worth;
-use super::{PlanRequest, bound, oversized, search};
+use super::{LeftOut, PlanRequest, bound, oversized, search};
 
 /// A swap or a chain may make room for a copy that found none before.
 const ROUNDS: usize = 3;
@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 pub(super) struct Found<'a> {
     pub(super) placement: Placement<'a>,
     pub(super) obstacles: Obstacles,
-    pub(super) worth: Worth<'a>,
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// Searches as often as the settings say, on as many cores as there are, and takes what leaves least beyond the limits,
@@ -69,6 +69,7 @@ fn search<'a>(request: &'a PlanRequest<'a>, number: u32) -> Found<'a> {
     let mut placement = Placement::new(request, number.is_multiple_of(2));
     let mut worth = Worth::new(request.model, settings);
     let floors = bound::rack_floors(&placement);
+    let least_imbalance = bound::least_imbalance(&placement, &floors);
     placement.ledger.allow_for_racks(request.model, &floors, settings);
     let targets = search::Targets::new(&placement, settings.seed, salt);
     let stuck = search::evacuate(&mut placement, &targets);
@@ -89,12 +90,13 @@ fn search<'a>(request: &'a PlanRequest<'a>, number: u32) -> Found<'a> {
     }
     search::prune(&mut placement, settings.effort / 16);
     Found {
+        left_out: worth.into_left_out(&placement),
         placement,
         obstacles: Obstacles {
             stuck,
             oversized,
             floors,
+            least_imbalance,
         },
-        worth,
     }
 }

@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::action::{Action, ActionError, Command};
-use super::away::Away;
 use super::guidance::guidance;
 use super::show::{self, Picture};
 use crate::api::view::View;
@@ -21,6 +20,7 @@ use crate::execute::{ExecuteError, Executor, Limits};
 use crate::journal::{Mode, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, ObserveError, Observer, Standing};
+use crate::occasion::{Away, due};
 use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 
 /// While a plan is made, the executor looks so many times a tick how far it is.
@@ -47,6 +47,10 @@ pub(super) struct Balancer<C, L: CompactedLog> {
 struct Looked {
     observation: Observation,
     detection: Detection,
+    /// The model under the fast rates: what is carried now.
+    current: Model,
+    /// The model under the load to plan for.
+    planned: Model,
 }
 
 /// What acts, as far as it may.
@@ -138,6 +142,8 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                 let detection = self.detector.tick(model, clock.now());
                 self.away.see(model, clock.now());
                 self.last = Some(Looked {
+                    current: self.detector.current_model(model),
+                    planned: self.detector.planning_model(model),
                     observation,
                     detection,
                 });
@@ -216,12 +222,15 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
             return;
         };
-        let model = &looked.observation.sight.model;
-        let current = self.detector.current_model(model);
-        let planned = self.detector.planning_model(model);
         let settings = settings(&self.config, BTreeSet::new());
         let moving = executor.moving();
-        let guidance = guidance(&current, &planned, &looked.observation.reports, moving, &settings);
+        let guidance = guidance(
+            &looked.current,
+            &looked.planned,
+            &looked.observation.reports,
+            moving,
+            &settings,
+        );
         match executor.tick(&guidance, now).await {
             Ok(report) => {
                 for (partition, outcome) in &report.ended {
@@ -271,15 +280,17 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new()),
         };
         let settings = settings(&self.config, cooling_down);
-        let model = self.detector.planning_model(&looked.observation.sight.model);
-        if self.proposal_stands(&model, &settings) {
+        let model = &looked.planned;
+        if self.proposal_stands(model, &settings) {
             return;
         }
-        let made = self.purpose(&model, &looked.detection).map(|purpose| {
+        let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
+        let is_hot = !looked.detection.brokers.is_empty();
+        let made = due(model, away, self.rebalance_asked, is_hot).map(|purpose| {
             let is_heat = purpose == Purpose::Cool;
             let hot_for = is_heat.then(|| looked.detection.hot_for());
             plan(&PlanRequest {
-                model: &model,
+                model,
                 purpose,
                 settings: PlanSettings { hot_for, ..settings },
             })
@@ -292,27 +303,6 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             (Mode::Observe, made) => self.suggestion = made,
             (Mode::Approve | Mode::Auto, None) => self.suggestion = None,
             (Mode::Approve | Mode::Auto, Some(made)) => self.start(made).await,
-        }
-    }
-
-    /// Why a plan is due, if one is: what somebody asked for comes first. A broker that is only being restarted is not
-    /// emptied.
-    fn purpose(&self, model: &Model, detection: &Detection) -> Option<Purpose> {
-        let (grace, now) = (self.config.execute.broker_grace, self.clock.now());
-        let asked = match Purpose::of_states(model) {
-            Purpose::Drain(mut leaving) => {
-                leaving.retain(|broker| !self.away.is_short(*broker, grace, now));
-                match leaving.is_empty() {
-                    true => Purpose::Rebalance,
-                    false => Purpose::Drain(leaving),
-                }
-            }
-            other => other,
-        };
-        match asked {
-            Purpose::Rebalance if self.rebalance_asked => Some(Purpose::Rebalance),
-            Purpose::Rebalance => (!detection.brokers.is_empty()).then_some(Purpose::Cool),
-            asked => Some(asked),
         }
     }
 
@@ -438,7 +428,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             None => show::blind(&before, problems),
             Some(looked) => show::view(&Picture {
                 observation: &looked.observation,
-                current: &self.detector.current_model(&looked.observation.sight.model),
+                current: &looked.current,
                 detection: &looked.detection,
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),

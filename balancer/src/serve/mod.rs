@@ -1,7 +1,6 @@
 //! `kafka-balancer serve`: the loop, and the API beside it.
 
 mod action;
-mod away;
 mod balancer;
 mod guidance;
 mod show;

@@ -6,35 +6,12 @@ use std::time::Duration;
 use kafka::ids::{BrokerId, TopicPartition};
 
 use super::Side;
+use crate::execute::Limits;
 use crate::model::{BrokerState, Builder, InvalidModel, Model, PartitionRow};
 use crate::plan::{Foresight, Move, Plan, PlanSettings};
 
 /// What comes back within so long of leaving has gone to and fro.
 const TO_AND_FRO: Duration = Duration::from_secs(3600);
-
-/// How much happens at a time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// Copies that burden one broker at a time.
-    pub moves_per_broker: usize,
-    /// Copies at a time.
-    pub moves_per_cluster: usize,
-    /// Changes of leaders in one tick.
-    pub leadership_changes: usize,
-    /// Bytes per second of a copy at least.
-    pub throttle_floor: f64,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            moves_per_broker: 2,
-            moves_per_cluster: 10,
-            leadership_changes: 100,
-            throttle_floor: 5e6,
-        }
-    }
-}
 
 /// A copy that is being made.
 #[derive(Debug)]
@@ -47,7 +24,7 @@ struct Copying {
 #[derive(Debug)]
 pub(super) struct Cluster {
     model: Model,
-    pace: Pace,
+    limits: Limits,
     waiting: VecDeque<Move>,
     copying: Vec<Copying>,
     /// When a broker last lost a replica or a leadership.
@@ -56,10 +33,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(start: &Model, pace: Pace) -> Self {
+    pub(super) fn new(start: &Model, limits: Limits) -> Self {
         Self {
             model: start.clone(),
-            pace,
+            limits,
             waiting: VecDeque::new(),
             copying: Vec::new(),
             left: HashMap::new(),
@@ -140,7 +117,7 @@ impl Cluster {
     fn rate(&self, current: &Model, change: &Move) -> f64 {
         let spare = |broker: BrokerId, receives: bool| {
             let Some(row) = current.find_broker(broker) else {
-                return self.pace.throttle_floor;
+                return self.limits.throttle_floor as f64;
             };
             let (capacity, load) = (current.broker(row).capacity, current.broker_load(row));
             let spare = match receives {
@@ -154,7 +131,7 @@ impl Cluster {
         receives
             .chain(sends)
             .fold(f64::INFINITY, f64::min)
-            .max(self.pace.throttle_floor)
+            .max(self.limits.throttle_floor as f64)
     }
 
     fn admit(&mut self, planned: &Model, settings: &PlanSettings, done: &mut Vec<Move>, side: &mut Side) {
@@ -167,7 +144,7 @@ impl Cluster {
             if !foresight.still_helps(&change) {
                 side.dropped += 1;
             } else if change.is_leadership_only() {
-                if leaderships < self.pace.leadership_changes {
+                if leaderships < self.limits.leadership_changes {
                     leaderships += 1;
                     done.push(change);
                 } else {
@@ -186,8 +163,8 @@ impl Cluster {
 
     fn has_place_for(&self, change: &Move) -> bool {
         let mut burdened = change.adding().chain(change.from_leader);
-        self.copying.len() < self.pace.moves_per_cluster
-            && burdened.all(|broker| self.burden(broker) < self.pace.moves_per_broker)
+        self.copying.len() < self.limits.moves_per_cluster
+            && burdened.all(|broker| self.burden(broker) < self.limits.moves_per_broker)
     }
 
     fn book(&mut self, done: &[Move], side: &mut Side) {

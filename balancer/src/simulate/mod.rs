@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use kafka::ids::{BrokerId, TopicPartition};
 
-pub use cluster::Pace;
 pub use day::{Day, Events};
 pub use recording::{Recording, RecordingError};
 pub use report::{Report, Side};
 
 use crate::detect::{DetectSettings, Detection, Detector};
-use crate::model::{BrokerState, Model, Resource};
+use crate::execute::Limits;
+use crate::model::{Model, Resource};
+use crate::occasion::{Away, due};
 use crate::plan::{PlanRequest, PlanSettings, Purpose, plan};
 use cluster::Cluster;
 
@@ -37,11 +38,7 @@ pub struct Settings {
     /// What a good placement is.
     pub plan: PlanSettings,
     /// How much happens at a time.
-    pub pace: Pace,
-    /// How long a partition is left alone after it was moved.
-    pub cool_down: Duration,
-    /// How long a broker may be away before it is emptied.
-    pub broker_grace: Duration,
+    pub limits: Limits,
 }
 
 /// Where the load of each moment comes from.
@@ -96,7 +93,7 @@ struct Life<'a, S> {
     acts: bool,
     cluster: Cluster,
     detector: Detector,
-    away_since: HashMap<BrokerId, Duration>,
+    away: Away,
     moved: HashMap<TopicPartition, Duration>,
     side: Side,
     was_hot: bool,
@@ -105,9 +102,9 @@ struct Life<'a, S> {
 impl<'a, S: Source> Life<'a, S> {
     fn new(start: &Model, source: S, settings: &'a Settings, acts: bool) -> Self {
         Self {
-            cluster: Cluster::new(start, settings.pace),
+            cluster: Cluster::new(start, settings.limits.clone()),
             detector: Detector::new(settings.detect.clone()),
-            away_since: HashMap::new(),
+            away: Away::default(),
             moved: HashMap::new(),
             side: Side::default(),
             was_hot: false,
@@ -121,7 +118,8 @@ impl<'a, S: Source> Life<'a, S> {
         let away = self.source.away(moment);
         self.cluster.leave_to(&away);
         let seen = self.source.at(self.cluster.model(), moment)?;
-        self.watch(&seen, moment);
+        self.away.see(&seen, moment);
+        self.watch(&seen);
         let detection = self.detector.tick(&seen, moment);
         if self.acts {
             self.side.episodes += u32::from(!self.was_hot && !detection.brokers.is_empty());
@@ -132,25 +130,17 @@ impl<'a, S: Source> Life<'a, S> {
             self.cluster
                 .go_on((&current, &planned), plan, tick, &mut self.side);
             if !self.cluster.is_busy() {
-                self.plan(&seen, &detection, moment);
+                self.plan(&planned, &detection, moment);
             }
         }
         Ok(())
     }
 
     /// Counts for how long brokers are beyond the threshold, by the true load.
-    fn watch(&mut self, seen: &Model, moment: Duration) {
+    fn watch(&mut self, seen: &Model) {
         let (mean, seconds) = (seen.mean_utilisation(), self.settings.tick.as_secs_f64());
         for row in seen.brokers() {
             let broker = seen.broker(row);
-            match broker.state {
-                BrokerState::Dead => {
-                    self.away_since.entry(broker.id).or_insert(moment);
-                }
-                _ => {
-                    self.away_since.remove(&broker.id);
-                }
-            }
             if !broker.counts() {
                 continue;
             }
@@ -165,16 +155,18 @@ impl<'a, S: Source> Life<'a, S> {
         }
     }
 
-    fn plan(&mut self, seen: &Model, detection: &Detection, moment: Duration) {
-        let Some(purpose) = self.purpose(seen, detection, moment) else {
+    fn plan(&mut self, model: &Model, detection: &Detection, moment: Duration) {
+        let limits = &self.settings.limits;
+        let grace = Duration::from_secs(limits.broker_grace_seconds);
+        let away = (&self.away, grace, moment);
+        let Some(purpose) = due(model, away, false, !detection.brokers.is_empty()) else {
             return;
         };
-        let cool_down = self.settings.cool_down;
+        let cool_down = Duration::from_secs(limits.cool_down_seconds);
         self.moved.retain(|_, at| moment.saturating_sub(*at) < cool_down);
         let is_heat = purpose == Purpose::Cool;
-        let model = self.detector.planning_model(seen);
         let made = plan(&PlanRequest {
-            model: &model,
+            model,
             purpose,
             settings: PlanSettings {
                 hot_for: is_heat.then(|| detection.hot_for()),
@@ -191,22 +183,5 @@ impl<'a, S: Source> Life<'a, S> {
             self.moved.insert(change.partition.clone(), moment);
         }
         self.cluster.start(made, moment);
-    }
-
-    fn purpose(&self, seen: &Model, detection: &Detection, moment: Duration) -> Option<Purpose> {
-        let grace = self.settings.broker_grace;
-        let is_gone = |broker: &BrokerId| {
-            let since = self.away_since.get(broker);
-            since.is_none_or(|since| moment.saturating_sub(*since) >= grace)
-        };
-        match Purpose::of_states(seen) {
-            Purpose::Drain(mut leaving) => {
-                leaving.retain(is_gone);
-                (!leaving.is_empty()).then_some(Purpose::Drain(leaving))
-            }
-            Purpose::Fill(new) => Some(Purpose::Fill(new)),
-            Purpose::Cool | Purpose::Rebalance => None,
-        }
-        .or_else(|| (!detection.brokers.is_empty()).then_some(Purpose::Cool))
     }
 }

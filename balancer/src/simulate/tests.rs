@@ -15,9 +15,7 @@ fn settings(hours: u64) -> Settings {
             target: 0.05,
             ..PlanSettings::default()
         },
-        pace: Pace::default(),
-        cool_down: Duration::from_secs(900),
-        broker_grace: Duration::from_secs(300),
+        limits: Limits::default(),
     }
 }
 
@@ -40,7 +38,7 @@ fn balanced() -> Model {
         purpose: Purpose::Rebalance,
         settings: closely.clone(),
     });
-    let mut cluster = Cluster::new(&model, Pace::default());
+    let mut cluster = Cluster::new(&model, Limits::default());
     cluster.start(made, Duration::ZERO);
     while cluster.is_busy() {
         let current = cluster.model().clone();

@@ -4,22 +4,17 @@
 //! where it is; and a partition that has a replica in every rack keeps one in every rack, so that a rack with less
 //! capacity than its part of the replicas is too full whatever its brokers exchange.
 
-use crate::model::{PartitionIndex, PerResource, Resource};
+use crate::model::{PartitionIndex, PerResource};
 use crate::plan::Imbalance;
 use crate::plan::ledger::Part;
 use crate::plan::placement::Placement;
 
 /// The lower bound by resource, over the brokers that stay or fill; 1 where nothing stands in the way of balance.
-/// `placement` is the one that the search starts from.
-pub(in crate::plan) fn least_imbalance(placement: &Placement<'_>) -> Imbalance {
-    let floors = [greatest(placement), fixed(placement), racks(placement)];
-    let least = |r: Resource| floors.iter().fold(1.0, |least: f64, floor| least.max(floor[r]));
-    Imbalance {
-        bytes_in: least(Resource::BytesIn),
-        bytes_out: least(Resource::BytesOut),
-        cpu: least(Resource::Cpu),
-        disk: least(Resource::Disk),
-    }
+/// `placement` is the one that the search starts from, `racks` its [`rack_floors`].
+pub(in crate::plan) fn least_imbalance(placement: &Placement<'_>, racks: &[PerResource]) -> Imbalance {
+    let racks = racks.iter().copied();
+    let floors = racks.chain([greatest(placement), fixed(placement)]);
+    floors.fold(PerResource::splat(1.0), PerResource::max).into()
 }
 
 /// What a load is in parts of what that capacity carries at the mean.
@@ -28,16 +23,8 @@ fn relative(placement: &Placement<'_>, load: &PerResource, capacity: &PerResourc
     load.ratio(&PerResource::from_fn(|r| mean[r] * capacity[r]))
 }
 
-fn most(a: PerResource, b: PerResource) -> PerResource {
-    PerResource::from_fn(|r| a[r].max(b[r]))
-}
-
 fn greatest(placement: &Placement<'_>) -> PerResource {
     let model = placement.model;
-    let receivers = model.brokers().filter(|&row| placement.ledger.receives(row));
-    let capacity = receivers
-        .map(|row| model.broker(row).capacity)
-        .fold(PerResource::default(), most);
     let leads_elsewhere = |row| {
         // Where the leader is left alone, it is nobody's who is balanced.
         let leader = placement.leader(row);
@@ -47,8 +34,8 @@ fn greatest(placement: &Placement<'_>) -> PerResource {
         .partitions()
         .filter(|&row| !leads_elsewhere(row))
         .map(|row| model.load(row).on_replica(true))
-        .fold(PerResource::default(), most);
-    relative(placement, &load, &capacity)
+        .fold(PerResource::default(), PerResource::max);
+    relative(placement, &load, &placement.ledger.largest_capacity(model))
 }
 
 fn fixed(placement: &Placement<'_>) -> PerResource {
@@ -64,12 +51,7 @@ fn fixed(placement: &Placement<'_>) -> PerResource {
     let receivers = model.brokers().filter(|&row| placement.ledger.receives(row));
     receivers
         .map(|row| relative(placement, &loads[row.get()], &model.broker(row).capacity))
-        .fold(PerResource::default(), most)
-}
-
-fn racks(placement: &Placement<'_>) -> PerResource {
-    let floors = rack_floors(placement);
-    floors.into_iter().fold(PerResource::default(), most)
+        .fold(PerResource::default(), PerResource::max)
 }
 
 /// The least mean utilisation of each rack's brokers that any placement can have, in parts of the cluster's mean: what

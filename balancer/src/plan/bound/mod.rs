@@ -58,13 +58,7 @@ fn most(figure: impl Fn(Resource) -> f64) -> f64 {
 
 /// The partitions whose followers bring most, in parts of what a broker carries at the mean.
 fn large(model: &Model, ledger: &Ledger) -> Vec<PartitionIndex> {
-    let capacity = model
-        .brokers()
-        .filter(|&row| ledger.receives(row))
-        .map(|row| model.broker(row).capacity)
-        .fold(PerResource::default(), |most, own| {
-            PerResource::from_fn(|r| most[r].max(own[r]))
-        });
+    let capacity = ledger.largest_capacity(model);
     let size = |row| {
         let share = model.load(row).on_replica(false);
         most(|r| share[r] / (ledger.mean[r] * capacity[r]).max(f64::MIN_POSITIVE))

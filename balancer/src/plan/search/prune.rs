@@ -16,7 +16,7 @@ fn take_back(placement: &mut Placement<'_>) {
     let mut changed: Vec<(f64, PartitionIndex)> = placement
         .changed()
         .into_iter()
-        .map(|row| (copied(placement, row), row))
+        .map(|row| (placement.copied(row), row))
         .collect();
     changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     for (_, partition) in changed {
@@ -55,23 +55,13 @@ fn harmless(
     fits && placement.excess_of(&changes) <= NOTHING && placement.price_of(&changes) <= NOTHING
 }
 
-/// Bytes that a partition's change copies.
-fn copied(placement: &Placement<'_>, partition: PartitionIndex) -> f64 {
-    let before = placement.model.replicas(partition);
-    let added = placement
-        .replicas(partition)
-        .iter()
-        .filter(|broker| !before.contains(broker))
-        .count();
-    added as f64 * placement.model.load(partition).disk
-}
-
 /// Replaces a copy by that of a smaller replica from the same broker where that is enough too.
 fn copy_smaller(placement: &mut Placement<'_>, mut effort: u64) {
     let mut changed = placement.changed();
     changed.sort_by(|&a, &b| {
-        copied(placement, b)
-            .total_cmp(&copied(placement, a))
+        placement
+            .copied(b)
+            .total_cmp(&placement.copied(a))
             .then(a.cmp(&b))
     });
     for partition in changed {

@@ -215,29 +215,15 @@ fn a_copy_goes_only_where_the_fullest_log_directory_has_room() {
     hosts.sort_unstable();
     assert_eq!(hosts, [1, 2]);
     let with_room = |room: [f64; 3]| {
-        let mut builder = Builder::default();
-        for (row, room) in free.brokers().zip(room) {
-            builder.broker(Broker {
-                room: Some(room),
-                ..free.broker(row).clone()
-            });
-        }
-        let topic = free.topic(free.topics().next().unwrap());
-        let index = builder.topic(&topic.name, || topic.clone());
-        for row in free.partitions() {
+        let roomy = |broker: &Broker| Broker {
+            room: Some(room[broker.id.get() as usize]),
+            ..broker.clone()
+        };
+        remade(&free, roomy, |row| {
             let replicas: Vec<BrokerId> = free.replicas(row).iter().map(|&b| free.broker(b).id).collect();
-            builder
-                .partition(&PartitionRow {
-                    topic: index,
-                    number: free.number(row),
-                    leader: replicas.first().copied(),
-                    replicas: &replicas,
-                    load: *free.load(row),
-                    immovable: false,
-                })
-                .unwrap();
-        }
-        builder.build().unwrap()
+            let leader = replicas.first().copied();
+            (replicas, leader)
+        })
     };
     assert_eq!(went_to(&with_room([100.0, 9.0, 15.0])), [2]);
     assert_eq!(went_to(&with_room([100.0, 9.0, 9.0])), [0; 0]);
@@ -318,30 +304,19 @@ fn a_cluster_of_one_broker_has_no_plan() {
 #[test]
 fn a_dead_brokers_replicas_are_made_anew_and_a_partition_without_a_leader_stays_and_is_named() {
     let alive = cluster(3, &[(&[0, 2], takes(1.0, 5.0)), (&[2, 1], takes(1.0, 5.0))]);
-    let mut builder = Builder::default();
-    for row in alive.brokers() {
-        let mut broker = alive.broker(row).clone();
-        if broker.id.get() == 2 {
-            broker.state = BrokerState::Dead;
-        }
-        builder.broker(broker);
-    }
-    let topic = alive.topic(alive.topics().next().unwrap());
-    let index = builder.topic(&topic.name, || topic.clone());
-    for (row, leader) in alive.partitions().zip([Some(0), None]) {
-        let replicas: Vec<BrokerId> = alive.replicas(row).iter().map(|&b| alive.broker(b).id).collect();
-        builder
-            .partition(&PartitionRow {
-                topic: index,
-                number: alive.number(row),
-                leader: leader.map(|id| id.try_into().unwrap()),
-                replicas: &replicas,
-                load: *alive.load(row),
-                immovable: leader.is_none(),
-            })
-            .unwrap();
-    }
-    let plan = planned(&builder.build().unwrap());
+    let dying = |broker: &Broker| Broker {
+        state: match broker.id.get() {
+            2 => BrokerState::Dead,
+            _ => BrokerState::Alive,
+        },
+        ..broker.clone()
+    };
+    let model = remade(&alive, dying, |row| {
+        let replicas = alive.replicas(row).iter().map(|&b| alive.broker(b).id).collect();
+        let leader = (row.get() == 0).then(|| BrokerId::try_from(0).unwrap());
+        (replicas, leader)
+    });
+    let plan = planned(&model);
     assert_eq!(plan.moves.len(), 1, "{plan:?}");
     let to: Vec<i32> = plan.moves[0].to.iter().map(|id| id.get()).collect();
     assert_eq!((plan.moves[0].partition.partition.get(), to), (0, vec![0, 1]));

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 
 use super::*;
-use crate::model::{Broker, BrokerState, Builder, Model, PartitionLoad, PartitionRow, PerResource, Topic};
+use crate::model::{
+    Broker, BrokerState, Builder, Model, PartitionIndex, PartitionLoad, PartitionRow, PerResource, Topic,
+};
 
 fn request(model: &Model, purpose: Purpose) -> PlanRequest<'_> {
     PlanRequest {
@@ -27,28 +29,38 @@ fn planned(model: &Model) -> Plan {
 fn applied(model: &Model, plan: &Plan) -> Model {
     let moves: HashMap<&TopicPartition, &Move> = plan.moves.iter().map(|m| (&m.partition, m)).collect();
     assert_eq!(moves.len(), plan.moves.len(), "a partition is in the plan twice");
-    let mut builder = Builder::default();
-    for row in model.brokers() {
-        builder.broker(model.broker(row).clone());
-    }
-    for row in model.partitions() {
-        let name = model.name(row);
-        let topic = builder.topic(&name.topic, || model.topic(model.topic_of(row)).clone());
+    remade(model, Broker::clone, |row| {
         let before: Vec<BrokerId> = model.replicas(row).iter().map(|&b| model.broker(b).id).collect();
-        let (replicas, leader) = match moves.get(&name) {
+        match moves.get(&model.name(row)) {
             Some(change) => {
                 assert_eq!(change.from, before);
                 (change.to.clone(), change.to.first().copied())
             }
             None => (before, model.leader(row).map(|b| model.broker(b).id)),
-        };
+        }
+    })
+}
+
+/// A model made anew from its rows, with other brokers, replicas or leaders. A partition without a leader is offline.
+fn remade(
+    model: &Model,
+    broker: impl Fn(&Broker) -> Broker,
+    placed: impl Fn(PartitionIndex) -> (Vec<BrokerId>, Option<BrokerId>),
+) -> Model {
+    let mut builder = Builder::default();
+    for row in model.brokers() {
+        builder.broker(broker(model.broker(row)));
+    }
+    for row in model.partitions() {
+        let topic = model.topic(model.topic_of(row));
+        let (replicas, leader) = placed(row);
         let row = PartitionRow {
-            topic,
-            number: name.partition,
+            topic: builder.topic(&topic.name, || topic.clone()),
+            number: model.number(row),
             leader,
             replicas: &replicas,
             load: *model.load(row),
-            immovable: false,
+            immovable: leader.is_none(),
         };
         builder.partition(&row).unwrap();
     }
