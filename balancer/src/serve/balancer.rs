@@ -19,7 +19,7 @@ use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits};
 use crate::journal::{Mode, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
-use crate::observe::{Observation, ObserveError, Observer, Standing};
+use crate::observe::{Observation, Observer, ReportSource, Standing};
 use crate::occasion::{Away, due};
 use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 
@@ -27,12 +27,12 @@ use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 const STEPS: u32 = 5;
 
 /// The loop and all that it remembers.
-pub(super) struct Balancer<C, L: CompactedLog> {
+pub struct Balancer<C, L: CompactedLog, R> {
     config: Config,
     clock: Clock,
     cluster: C,
     log: L,
-    observer: Observer<C>,
+    observer: Observer<C, R>,
     detector: Detector,
     away: Away,
     hands: Hands<C, L>,
@@ -66,17 +66,19 @@ enum Hands<C, L: CompactedLog> {
     Fenced,
 }
 
-impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
-    pub(super) fn new(
+impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
+    /// A balancer of what `observer` looks at, which must be `cluster`. What it finds and does goes to `publish`.
+    pub fn new(
         config: &Config,
         cluster: C,
+        observer: Observer<C, R>,
         log: L,
         publish: watch::Sender<Arc<View>>,
         clock: Clock,
-    ) -> Result<Self, ObserveError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             clock,
-            observer: Observer::new(cluster.clone(), config)?,
+            observer,
             detector: Detector::new(config.heat.detect()),
             away: Away::default(),
             hands: Hands::Opening {
@@ -90,11 +92,11 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             cluster,
             log,
             config: config.clone(),
-        })
+        }
     }
 
     /// Runs until `stop`. What is being copied goes on in Kafka; the next balancer finds it in the journal.
-    pub(super) async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
         let mut next = tokio::time::Instant::now();
         loop {
             let step = tokio::time::Instant::now() + self.config.tick / STEPS;

@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 use crate::api::view::View;
 use crate::api::{self, Shared};
 use crate::config::Config;
-use crate::observe::ObserveError;
+use crate::observe::{ObserveError, Observer};
 pub use action::{Action, ActionError, Command};
-use balancer::Balancer;
+pub use balancer::Balancer;
 
 /// Actions that wait for the loop at most; more are kept waiting at the door.
 const MAX_WAITING_ACTIONS: usize = 64;
@@ -84,7 +84,8 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             max_live_bytes: MAX_JOURNAL_BYTES,
         },
     );
-    let balancer = Balancer::new(&config, cluster, log, publish, Clock::start())?;
+    let observer = Observer::new(cluster.clone(), &config)?;
+    let balancer = Balancer::new(&config, cluster, observer, log, publish, Clock::start());
     tracing::info!(listen = %config.listen, mode = ?config.mode, "The balancer has started.");
 
     let server = tokio::spawn(serve_api(

@@ -15,6 +15,7 @@ use super::balancer::Balancer;
 use super::{Action, ActionError, Command};
 use crate::api::view::{Phase, PlanStanding, View};
 use crate::config::Config;
+use crate::observe::Observer;
 
 const PARTITIONS: i32 = 24;
 
@@ -73,7 +74,9 @@ impl Stage {
         let (commands, actions) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let clock = Clock::start_simulated();
-        let balancer = Balancer::new(&config(mode), cluster.clone(), log.clone(), publish, clock).unwrap();
+        let config = config(mode);
+        let observer = Observer::new(cluster.clone(), &config).unwrap();
+        let balancer = Balancer::new(&config, cluster.clone(), observer, log.clone(), publish, clock);
         tokio::spawn(balancer.run(actions, stop.clone()));
         Self {
             cluster,
