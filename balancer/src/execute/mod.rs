@@ -14,6 +14,7 @@ mod seen;
 mod situation;
 mod status;
 mod step;
+mod sweep;
 mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ use crate::journal::{
 };
 use crate::plan::Plan;
 use perform::Round;
+use sweep::Sweep;
 
 /// How many times one tick decides again after all went well, so that what can follow at once does. The longest way
 /// is from the end of a copy to the last throttle gone.
@@ -49,6 +51,7 @@ pub struct Executor<C, L: CompactedLog> {
     limits: Limits,
     fenced: bool,
     confirmed_at: Timestamp,
+    sweep: Sweep,
     copied: BTreeMap<TopicPartition, u64>,
 }
 
@@ -66,6 +69,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             limits,
             fenced: false,
             confirmed_at: Timestamp(0),
+            sweep: Sweep::default(),
             copied: BTreeMap::new(),
         };
         if executor.journal.state().mode.is_none() {
@@ -197,7 +201,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.record(vec![Record::Drain(broker, None)]).await
     }
 
-    /// Does the next safe things. Without a plan, a drain or a throttle of ours, Kafka is not asked anything.
+    /// Does the next safe things. Without a plan, a drain or a throttle of ours, Kafka is asked only now and then, for what
+    /// a balancer has left there that nobody accounts for.
     ///
     /// # Errors
     ///
@@ -209,6 +214,11 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         // What could not be written last time comes first, and whether another one has taken over shows.
         let confirmation = self.confirmation(now);
         self.record(confirmation).await?;
+        if self.sweep.is_due(now) {
+            let seen = self.read_all().await.map_err(ExecuteError::Cluster)?;
+            let taken_over = self.sweep.take(self.journal.state(), &seen, now);
+            self.record(taken_over).await?;
+        }
         for _ in 0..ROUNDS {
             if self.journal.state().is_idle() {
                 break;
@@ -342,6 +352,15 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         } else {
             self.cluster.configs(&resources, &seen::CONFIGS).await?
         };
+        Ok(Seen::new(reassignments, description, &configs))
+    }
+
+    /// As [`Executor::read`], with the configuration of every topic and of every broker that is alive.
+    async fn read_all(&self) -> Result<Seen, ClusterError> {
+        let reassignments = self.cluster.reassignments().await?;
+        let description = self.cluster.describe().await?;
+        let resources = seen::all_configs(&description);
+        let configs = self.cluster.configs(&resources, &seen::CONFIGS).await?;
         Ok(Seen::new(reassignments, description, &configs))
     }
 }

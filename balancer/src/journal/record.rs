@@ -340,6 +340,10 @@ pub struct CoolDown {
     pub since: Timestamp,
     /// The brokers whose copy it took away.
     pub left: Vec<BrokerId>,
+    /// The elements that were added to the topic's lists of throttled replicas for it. A request that is late may add
+    /// them again.
+    #[serde(default)]
+    pub throttled: Vec<(Direction, String)>,
 }
 
 /// A plan that is over.

@@ -68,6 +68,7 @@ fn record() -> impl Strategy<Value = Record> {
             let cool = at.map(|since| CoolDown {
                 since,
                 left: vec![broker(1)],
+                throttled: vec![(Direction::Follower, "3:2".to_owned())],
             });
             Record::CoolDown(TopicPartition::new(name, 3.try_into().unwrap()), cool)
         }),

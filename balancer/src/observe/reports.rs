@@ -78,7 +78,7 @@ pub enum ReportError {
 pub trait ReportSource: Send + 'static {
     /// The report of each broker, or why there is none.
     fn reports(
-        &self,
+        &mut self,
         brokers: &[Broker],
     ) -> impl Future<Output = Vec<(BrokerId, Result<LoadReport, ReportError>)>> + Send;
 }
@@ -138,15 +138,16 @@ impl ReportReader {
 }
 
 impl ReportSource for ReportReader {
-    async fn reports(&self, brokers: &[Broker]) -> Vec<(BrokerId, Result<LoadReport, ReportError>)> {
+    async fn reports(&mut self, brokers: &[Broker]) -> Vec<(BrokerId, Result<LoadReport, ReportError>)> {
         let addresses: Vec<(BrokerId, Option<String>)> = brokers
             .iter()
             .map(|broker| (broker.id, self.sidecars.address(broker.id, &broker.host)))
             .collect();
+        let reader = &*self;
         stream::iter(addresses)
             .map(|(broker, url)| async move {
                 let fetched = match url {
-                    Some(url) => self.fetch(broker, &url).await,
+                    Some(url) => reader.fetch(broker, &url).await,
                     None => Err(ReportError::NoSidecar),
                 };
                 (broker, fetched)

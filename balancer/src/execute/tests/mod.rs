@@ -3,7 +3,6 @@
 mod bench;
 mod conduct;
 mod safety;
-mod schedules;
 mod story;
 
 use std::collections::BTreeMap;
