@@ -3,12 +3,17 @@
 use comfy_table::{Table, presets};
 
 use super::client::Status;
-use crate::api::view::{BrokerView, MoveView, PlanView, SourceView, State};
+use crate::api::view::{
+    BrokerView, FinishedPlan, MaintenanceView, MoveView, PlanView, ResourceFigures, SourceView, State,
+};
+use crate::journal::Timestamp;
 use crate::model::Resource;
 
 /// The whole status: a summary, the brokers, what is hot, the plan.
 pub(super) fn status(status: &Status) -> String {
-    let mut parts = vec![summary(&status.state), brokers(&status.brokers)];
+    let mut parts = vec![summary(&status.state)];
+    parts.extend(status.state.maintenance.as_ref().map(maintenance));
+    parts.push(brokers(&status.brokers));
     for partition in &status.hot.partitions {
         parts.push(format!(
             "hot: {}-{} {}\n     {}",
@@ -43,6 +48,21 @@ fn summary(state: &State) -> String {
         state.imbalance.bytes_out,
         state.imbalance.cpu,
         state.imbalance.disk,
+    )
+}
+
+fn maintenance(view: &MaintenanceView) -> String {
+    let now = match view.next_opening_ms {
+        Some(opens) => format!("closed until {}", Timestamp(opens)),
+        None => "open".to_owned(),
+    };
+    let leaders = match view.leadership_anytime {
+        true => "leaders change at any time",
+        false => "so do changes of leaders",
+    };
+    format!(
+        "copies wait for maintenance windows ({} UTC), now {now}; {leaders}",
+        view.windows.join("; ")
     )
 }
 
@@ -118,6 +138,51 @@ pub(super) fn plan(plan: &PlanView) -> String {
         .map(|line| format!("\nunsolved: {line}"))
         .collect();
     format!("{head}\n{table}{unsolved}")
+}
+
+/// Plans that are over, the newest first.
+pub(super) fn history(plans: &[FinishedPlan]) -> String {
+    let mut table = plain_table(&[
+        "plan",
+        "purpose",
+        "ended",
+        "done",
+        "copied",
+        "at least",
+        "imbalance in",
+        "imbalance out",
+        "outcomes",
+    ]);
+    for plan in plans {
+        let outcomes: Vec<String> = plan
+            .outcomes
+            .iter()
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
+        table.add_row([
+            plan.id.to_string(),
+            plan.purpose.clone(),
+            Timestamp(plan.ended_at_ms).to_string(),
+            format!("{}/{}", plan.moves_done, plan.moves),
+            size(plan.bytes),
+            size(plan.bytes_lower_bound),
+            course(plan, |figures| figures.bytes_in),
+            course(plan, |figures| figures.bytes_out),
+            outcomes.join(", "),
+        ]);
+    }
+    format!("{table}\nimbalance: before → planned → measured afterwards")
+}
+
+/// A figure before, as planned, and as it came.
+fn course(plan: &FinishedPlan, figure: impl Fn(&ResourceFigures) -> f64) -> String {
+    let measured = plan.imbalance_measured.as_ref();
+    format!(
+        "{:.2} → {:.2} → {}",
+        figure(&plan.imbalance_before),
+        figure(&plan.imbalance_foreseen),
+        measured.map_or("?".to_owned(), |measured| format!("{:.2}", figure(measured))),
+    )
 }
 
 fn copied(change: &MoveView) -> String {

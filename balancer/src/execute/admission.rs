@@ -9,6 +9,7 @@ use kafka::ids::BrokerId;
 use super::seen::Found;
 use super::situation::Situation;
 use super::step::MoveId;
+use super::windows::outside_windows;
 use crate::journal::{
     ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Timestamp,
 };
@@ -56,6 +57,9 @@ pub(super) fn admit(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) ->
         match verdict(&progress.change, drains, situation) {
             Verdict::Drop(outcome) => admission.dropped.push((id, outcome)),
             Verdict::Wait(why) => admission.wait(why),
+            Verdict::Ready if let Some(opens) = situation.awaited_window(&progress.change) => {
+                admission.wait(outside_windows(opens));
+            }
             Verdict::Ready => candidates.push((id, &progress.change)),
         }
     }

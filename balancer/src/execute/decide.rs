@@ -81,7 +81,8 @@ fn advance(
     }
     let admission = match phase {
         Phase::Running => admit(id, plan, situation),
-        _ => stopped(id, plan),
+        Phase::Paused => Admission::default(),
+        Phase::Proposed | Phase::Stopping(_) => stopped(id, plan),
     };
     for (id, outcome) in &admission.dropped {
         steps.extend(drop_move(*id, outcome.clone(), plan, situation.now));
@@ -173,8 +174,10 @@ fn lose_patience(
 ) -> Vec<Step> {
     let changes = plan.moves.values().filter_map(|progress| progress.state.since());
     let begun = plan.head.as_ref().map(|head| head.phase_since);
+    let opened = situation.limits.windows.open_since(situation.now);
     let patience = Duration::from_secs(situation.limits.patience_seconds);
-    let waited = changes.chain(begun).max().map(|last| situation.now.since(last));
+    let waited = changes.chain(begun).chain(opened).max();
+    let waited = waited.map(|last| situation.now.since(last));
     if waited.is_none_or(|waited| waited < patience) || plan.moves.values().any(MoveProgress::is_in_flight) {
         return Vec::new();
     }
@@ -186,6 +189,7 @@ fn lose_patience(
     let waiting = plan.moves.iter();
     let waiting = waiting.filter(|(_, progress)| progress.state == MoveState::Waiting);
     waiting
+        .filter(|(_, progress)| situation.awaited_window(&progress.change).is_none())
         .filter_map(|(place, _)| {
             drop_move(
                 MoveId {
@@ -221,13 +225,14 @@ fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
             .iter()
             .filter(|ended| ended.outcome == Outcome::Done)
             .count();
-        moves.truncate(FinishedPlan::MOST_MOVES);
+        moves = FinishedPlan::keep(moves);
         let finished = FinishedPlan {
             head: head.clone(),
             finished_at: situation.now,
             done,
             total,
             moves,
+            measured: None,
         };
         records.push(Record::Finished(id, Some(finished)));
     }
