@@ -4,7 +4,9 @@ mod bench;
 mod conduct;
 mod safety;
 mod schedules;
+mod steering;
 mod story;
+mod windows;
 
 use std::collections::BTreeMap;
 

@@ -118,6 +118,9 @@ impl Schedule {
         if let Some(down) = self.down.take() {
             self.story.cluster.start_broker(down);
         }
+        let now = self.story.now();
+        // It may not be paused.
+        let _ = self.story.executor.resume(now).await;
         for _ in 0..QUIET_TICKS {
             let now = self.story.now();
             let guidance = self.guidance();
@@ -203,6 +206,15 @@ impl Schedule {
                 let now = self.story.now();
                 // There may be no plan left to stop.
                 let _ = self.story.executor.stop(how, now).await;
+            }
+            12 | 13 => {
+                let now = self.story.now();
+                // There may be no plan that runs.
+                let _ = self.story.executor.pause(now).await;
+            }
+            14..=17 => {
+                let now = self.story.now();
+                let _ = self.story.executor.resume(now).await;
             }
             _ => {}
         }
