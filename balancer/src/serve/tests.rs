@@ -1,5 +1,7 @@
 //! The whole loop against a simulated cluster without sidecars, under paused time.
 
+mod steering;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod conduct;
+mod journal;
 mod safety;
 mod schedules;
 mod steering;
