@@ -346,4 +346,26 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn single_moves_are_approved_by_the_names_of_their_partitions() {
+        let approve = |only: &str| {
+            Cli::try_parse_from([
+                "kafka-balancer",
+                "approve",
+                "7",
+                "--only",
+                "a-b-3",
+                "--only",
+                only,
+            ])
+        };
+        let Subcommands::Approve { plan, only } = approve("orders-4").unwrap().command else {
+            panic!("another command");
+        };
+        let names: Vec<String> = only.iter().map(ToString::to_string).collect();
+        assert_eq!((plan, names.join(" ").as_str()), (7, "a-b-3 orders-4"));
+        let error = approve("orders").unwrap_err().to_string();
+        assert!(error.contains("a topic, a hyphen and a number"), "{error}");
+    }
 }

@@ -224,3 +224,61 @@ fn plain_table(header: &[&str]) -> Table {
         .set_header(header.iter().copied());
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_shows_what_was_there_what_was_planned_and_what_came_of_it() {
+        let figures = |n| ResourceFigures {
+            bytes_in: n,
+            bytes_out: 1.0,
+            ..ResourceFigures::default()
+        };
+        let plan = |imbalance_measured| FinishedPlan {
+            id: 7,
+            purpose: "drain 3".to_owned(),
+            planned_at_ms: 1_795_816_740_000,
+            ended_at_ms: 1_795_816_800_000,
+            imbalance_before: figures(1.5),
+            imbalance_foreseen: figures(1.05),
+            imbalance_measured,
+            moves_done: 1,
+            moves: 3,
+            bytes: 2_000_000_000,
+            bytes_lower_bound: 1_900_000_000,
+            leadership_changes: 0,
+            replica_moves: 1,
+            outcomes: [("done".to_owned(), 1), ("not_approved".to_owned(), 2)].into(),
+        };
+        let text = history(&[plan(Some(figures(1.07))), plan(None)]);
+        for part in [
+            "7",
+            "drain 3",
+            "2026-11-27T22:00Z",
+            "1/3",
+            "2.0 GB",
+            "1.9 GB",
+            "1.50 → 1.05 → 1.07",
+            "1.50 → 1.05 → ?",
+            "1 done, 2 not_approved",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn windows_are_shown_with_when_the_next_one_opens() {
+        let view = |next_opening_ms| MaintenanceView {
+            windows: vec!["mon,tue 22:00-06:00".to_owned(), "12:00-12:30".to_owned()],
+            leadership_anytime: true,
+            next_opening_ms,
+        };
+        let closed = maintenance(&view(Some(1_795_816_800_000)));
+        assert!(
+            closed.contains("(mon,tue 22:00-06:00; 12:00-12:30 UTC), now closed until 2026-11-27T22:00Z")
+        );
+        assert!(maintenance(&view(None)).contains("now open"));
+    }
+}

@@ -17,6 +17,9 @@ use crate::journal::{
 /// How many finished plans the journal keeps.
 const HISTORY: usize = 50;
 
+/// How many partitions the journal knows to be cooling down; of more, those that were moved longest ago are forgotten.
+const COOL_DOWNS: usize = 50_000;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The next safe steps. Doing them and deciding again leads to the end of every plan; doing some of them, or none, or
@@ -263,11 +266,7 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
         }
         records.push(Record::Usage(usage));
     }
-    for (partition, cool) in &situation.state.cool_downs {
-        if !situation.is_cooling(cool) {
-            records.push(Record::CoolDown(partition.clone(), None));
-        }
-    }
+    records.extend(cooled(situation));
     for (broker, drain) in &situation.state.drains {
         let empty = situation.seen.replicas_on(*broker) == 0;
         if empty != drain.empty_since.is_some() {
@@ -283,4 +282,19 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
     } else {
         vec![Step::note(records)]
     }
+}
+
+/// Forgets the partitions that have cooled down, and those that are too many.
+fn cooled(situation: &Situation<'_>) -> Vec<Record> {
+    let mut cooling: Vec<_> = situation.state.cool_downs.iter().collect();
+    let excess = cooling.len().saturating_sub(COOL_DOWNS);
+    if excess > 0 {
+        cooling.sort_by_key(|(_, cool)| cool.since);
+    }
+    let over = cooling
+        .into_iter()
+        .enumerate()
+        .filter(|(place, (_, cool))| *place < excess || !situation.is_cooling(cool));
+    over.map(|(_, (partition, _))| Record::CoolDown(partition.clone(), None))
+        .collect()
 }

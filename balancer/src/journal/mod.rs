@@ -4,9 +4,8 @@
 //! that starts knows exactly what the one before it knew. Records that cannot be understood are left alone and named.
 //!
 //! What is live of it stays below 100 MB however long a balancer runs, and is a few megabytes at most in practice: at most
-//! 10,000 moves of one plan with 2.5 kB each, 50 plans that are over with 750 kB each, an hour's account by minute, and
-//! 500 bytes for each partition that cools down. Moves that may start within an hour bound the latter; all of them
-//! are forgotten when they are over and the next plan is made.
+//! 10,000 moves of one plan with 2.5 kB each, their throttles, 50 plans that are over with 750 kB each, an hour's account
+//! by minute, and 500 bytes for each of 50,000 partitions that cool down.
 
 mod calendar;
 mod codec;

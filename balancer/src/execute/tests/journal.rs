@@ -5,9 +5,11 @@ use std::time::Duration;
 use kafka::Cluster;
 use tokio::time::advance;
 
+use super::bench::{Bench, NOW};
 use super::story::Story;
 use super::{a_move, a_plan, brokers, partition};
 use crate::execute::Guidance;
+use crate::journal::{CoolDown, Record, Timestamp};
 use crate::plan::Plan;
 
 /// Bytes of the records that a log cleaner would keep.
@@ -48,6 +50,27 @@ async fn the_largest_plan_takes_a_few_megabytes_and_gives_them_back() {
     let largest = execute(&mut story, in_vain(10_000)).await;
     assert!((1_000_000..25_000_000).contains(&largest), "{largest}");
     assert!(live(&story) < 750_000, "{}", live(&story));
+}
+
+#[test]
+fn of_more_cool_downs_than_the_journal_is_to_hold_the_oldest_are_forgotten() {
+    let mut bench = Bench::moving(&[]);
+    for number in 0..50_002 {
+        let cool = CoolDown {
+            since: Timestamp(NOW.0 - u64::try_from(number).unwrap()),
+            left: Vec::new(),
+        };
+        bench
+            .state
+            .apply(Record::CoolDown(partition("u", number), Some(cool)));
+    }
+    let steps = bench.decide();
+    let records = steps.into_iter().flat_map(|step| step.intent);
+    let forgotten: Vec<_> = records
+        .filter(|record| matches!(record, Record::CoolDown(..)))
+        .collect();
+    let oldest = [50_001, 50_000].map(|number| Record::CoolDown(partition("u", number), None));
+    assert_eq!(forgotten, oldest);
 }
 
 #[tokio::test(start_paused = true)]
