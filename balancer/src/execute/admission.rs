@@ -9,7 +9,6 @@ use kafka::ids::BrokerId;
 use super::seen::Found;
 use super::situation::Situation;
 use super::step::MoveId;
-use super::windows::outside_windows;
 use crate::journal::{
     ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Timestamp,
 };
@@ -57,9 +56,8 @@ pub(super) fn admit(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) ->
         match verdict(&progress.change, drains, situation) {
             Verdict::Drop(outcome) => admission.dropped.push((id, outcome)),
             Verdict::Wait(why) => admission.wait(why),
-            Verdict::Ready if let Some(opens) = situation.awaited_window(&progress.change) => {
-                admission.wait(outside_windows(opens));
-            }
+            // It costs no patience, and the state says when the next window opens.
+            Verdict::Ready if situation.awaited_window(&progress.change).is_some() => {}
             Verdict::Ready => candidates.push((id, &progress.change)),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kafka::ids::TopicPartition;
+
 use super::admission::{Admission, admit};
 use super::limits::{Guidance, Limits};
 use super::progress::Started;
@@ -18,7 +20,7 @@ use crate::journal::{
 const HISTORY: usize = 50;
 
 /// How many partitions the journal knows to be cooling down; of more, those that were moved longest ago are forgotten.
-const COOL_DOWNS: usize = 50_000;
+const COOL_DOWNS: usize = 20_000;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -266,7 +268,12 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
         }
         records.push(Record::Usage(usage));
     }
-    records.extend(cooled(situation));
+    for (partition, cool) in &situation.state.cool_downs {
+        if !situation.is_cooling(cool) {
+            records.push(Record::CoolDown(partition.clone(), None));
+        }
+    }
+    records.extend(too_many_cool_downs(situation.state));
     for (broker, drain) in &situation.state.drains {
         let empty = situation.seen.replicas_on(*broker) == 0;
         if empty != drain.empty_since.is_some() {
@@ -284,17 +291,15 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
     }
 }
 
-/// Forgets the partitions that have cooled down, and those that are too many.
-fn cooled(situation: &Situation<'_>) -> Vec<Record> {
-    let mut cooling: Vec<_> = situation.state.cool_downs.iter().collect();
-    let excess = cooling.len().saturating_sub(COOL_DOWNS);
-    if excess > 0 {
-        cooling.sort_by_key(|(_, cool)| cool.since);
+/// Forgets the partitions beyond [`COOL_DOWNS`].
+fn too_many_cool_downs(state: &ExecutionState) -> Vec<Record> {
+    let excess = state.cool_downs.len().saturating_sub(COOL_DOWNS);
+    if excess == 0 {
+        return Vec::new();
     }
-    let over = cooling
-        .into_iter()
-        .enumerate()
-        .filter(|(place, (_, cool))| *place < excess || !situation.is_cooling(cool));
-    over.map(|(_, (partition, _))| Record::CoolDown(partition.clone(), None))
-        .collect()
+    let mut oldest: Vec<_> = state.cool_downs.iter().collect();
+    oldest.sort_by_key(|(_, cool)| cool.since);
+    oldest.truncate(excess);
+    let forget = |(partition, _): (&TopicPartition, _)| Record::CoolDown(partition.clone(), None);
+    oldest.into_iter().map(forget).collect()
 }

@@ -148,11 +148,6 @@ fn minute_of_week(at: Timestamp) -> u64 {
     (at.0 / MINUTE_MS + Day::Thu as u64 * DAY) % WEEK
 }
 
-/// Why a move waits.
-pub(super) fn outside_windows(opens: Timestamp) -> String {
-    format!("outside the maintenance windows; the next one opens at {opens}")
-}
-
 impl Situation<'_> {
     /// The opening that a move has to wait for, if it has to.
     pub(super) fn awaited_window(&self, change: &Move) -> Option<Timestamp> {

@@ -5,7 +5,7 @@
 //!
 //! What is live of it stays below 100 MB however long a balancer runs, and is a few megabytes at most in practice: at most
 //! 10,000 moves of one plan with 2.5 kB each, their throttles, 50 plans that are over with 750 kB each, an hour's account
-//! by minute, and 500 bytes for each of 50,000 partitions that cool down.
+//! by minute, and 1.5 kB for each of 20,000 partitions that cool down.
 
 mod calendar;
 mod codec;

@@ -55,7 +55,7 @@ async fn the_largest_plan_takes_a_few_megabytes_and_gives_them_back() {
 #[test]
 fn of_more_cool_downs_than_the_journal_is_to_hold_the_oldest_are_forgotten() {
     let mut bench = Bench::moving(&[]);
-    for number in 0..50_002 {
+    for number in 0..20_002 {
         let cool = CoolDown {
             since: Timestamp(NOW.0 - u64::try_from(number).unwrap()),
             left: Vec::new(),
@@ -69,7 +69,7 @@ fn of_more_cool_downs_than_the_journal_is_to_hold_the_oldest_are_forgotten() {
     let forgotten: Vec<_> = records
         .filter(|record| matches!(record, Record::CoolDown(..)))
         .collect();
-    let oldest = [50_001, 50_000].map(|number| Record::CoolDown(partition("u", number), None));
+    let oldest = [20_001, 20_000].map(|number| Record::CoolDown(partition("u", number), None));
     assert_eq!(forgotten, oldest);
 }
 

@@ -150,3 +150,13 @@ fn a_copy_in_flight_goes_on_when_the_window_closes() {
         .insert(super::partition("t", 0), reassignment(&[3, 1, 2, 0], &[3], &[0]));
     assert!(bench.decide().is_empty(), "{:?}", bench.decide());
 }
+
+#[test]
+fn what_may_start_outside_the_windows_loses_patience_for_its_own_reason() {
+    let mut bench = Bench::moving(&[COPY, LEAD]).throttled();
+    bench.limits.windows = closed();
+    bench.partitions[1].in_sync = brokers(&[0, 2]);
+    let later = Timestamp(NOW.0 + bench.limits.patience_seconds * 1000);
+    let why = "broker 0 has under-replicated partitions".to_owned();
+    assert_eq!(bench.ended_at(later), [Outcome::NotStarted { why }]);
+}
