@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kafka::ids::TopicPartition;
+
 use super::admission::{Admission, admit};
 use super::limits::{Guidance, Limits};
 use super::progress::Started;
@@ -20,6 +22,9 @@ const HISTORY: usize = 50;
 
 /// How long a move is remembered at least, for what a late request may bring back of its throttles.
 const REMEMBERED: Duration = Duration::from_secs(1800);
+
+/// How many partitions the journal knows to be cooling down; of more, those that were moved longest ago are forgotten.
+const COOL_DOWNS: usize = 20_000;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -85,7 +90,8 @@ fn advance(
     }
     let admission = match phase {
         Phase::Running => admit(id, plan, situation),
-        _ => stopped(id, plan),
+        Phase::Paused => Admission::default(),
+        Phase::Proposed | Phase::Stopping(_) => stopped(id, plan),
     };
     for (id, outcome) in &admission.dropped {
         steps.extend(drop_move(*id, outcome.clone(), plan, situation.now));
@@ -196,8 +202,10 @@ fn lose_patience(
 ) -> Vec<Step> {
     let changes = plan.moves.values().filter_map(|progress| progress.state.since());
     let begun = plan.head.as_ref().map(|head| head.phase_since);
+    let opened = situation.limits.windows.open_since(situation.now);
     let patience = Duration::from_secs(situation.limits.patience_seconds);
-    let waited = changes.chain(begun).max().map(|last| situation.now.since(last));
+    let waited = changes.chain(begun).chain(opened).max();
+    let waited = waited.map(|last| situation.now.since(last));
     if waited.is_none_or(|waited| waited < patience) || plan.moves.values().any(MoveProgress::is_in_flight) {
         return Vec::new();
     }
@@ -209,6 +217,7 @@ fn lose_patience(
     let waiting = plan.moves.iter();
     let waiting = waiting.filter(|(_, progress)| progress.state == MoveState::Waiting);
     waiting
+        .filter(|(_, progress)| situation.awaited_window(&progress.change).is_none())
         .filter_map(|(place, _)| {
             drop_move(
                 MoveId {
@@ -244,13 +253,14 @@ fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
             .iter()
             .filter(|ended| ended.outcome == Outcome::Done)
             .count();
-        moves.truncate(FinishedPlan::MOST_MOVES);
+        moves = FinishedPlan::keep(moves);
         let finished = FinishedPlan {
             head: head.clone(),
             finished_at: situation.now,
             done,
             total,
             moves,
+            measured: None,
         };
         records.push(Record::Finished(id, Some(finished)));
     }
@@ -286,6 +296,7 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
             records.push(Record::CoolDown(partition.clone(), None));
         }
     }
+    records.extend(too_many_cool_downs(situation.state));
     for (broker, drain) in &situation.state.drains {
         let empty = situation.seen.replicas_on(*broker) == 0;
         if empty != drain.empty_since.is_some() {
@@ -301,4 +312,17 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
     } else {
         vec![Step::note(records)]
     }
+}
+
+/// Forgets the partitions beyond [`COOL_DOWNS`].
+fn too_many_cool_downs(state: &ExecutionState) -> Vec<Record> {
+    let excess = state.cool_downs.len().saturating_sub(COOL_DOWNS);
+    if excess == 0 {
+        return Vec::new();
+    }
+    let mut oldest: Vec<_> = state.cool_downs.iter().collect();
+    oldest.sort_by_key(|(_, cool)| cool.since);
+    oldest.truncate(excess);
+    let forget = |(partition, _): (&TopicPartition, _)| Record::CoolDown(partition.clone(), None);
+    oldest.into_iter().map(forget).collect()
 }

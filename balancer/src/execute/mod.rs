@@ -7,6 +7,7 @@
 mod admission;
 mod decide;
 mod limits;
+mod orders;
 mod perform;
 mod progress;
 mod report;
@@ -16,6 +17,7 @@ mod status;
 mod step;
 mod sweep;
 mod throttle;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub use report::{ExecuteError, TickReport};
 pub use seen::{Found, Seen, SeenList, SeenRate};
 pub use status::{MoveStatus, PlanStatus, RateStatus, ReplicasStatus, Status, Throttles};
 pub use step::{Change, MoveId, Step};
+pub use windows::{Day, TimeOfDay, Window, Windows};
 
 use crate::journal::{
     Drain, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId, Record, Skipped, StopHow, Timestamp,
@@ -41,7 +44,7 @@ use sweep::Sweep;
 /// is from the end of a copy to the last throttle gone.
 const ROUNDS: usize = 8;
 
-/// How long an executor with nothing to do may not know that another one has taken over.
+/// How long an executor with nothing to write may not know that another one has taken over.
 const CONFIRM_EVERY: Duration = Duration::from_secs(10);
 
 /// Makes plans happen. There is at most one that acts for a cluster: opening one fences the one before.
@@ -114,7 +117,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             imbalance_after: plan.imbalance_after,
             bytes: plan.bytes,
             bytes_lower_bound: plan.bytes_lower_bound,
-            unsolved: plan.unsolved,
+            unsolved: PlanHead::shorten(plan.unsolved),
         };
         records.push(Record::Plan(id, Some(head)));
         records.extend(
@@ -169,7 +172,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Those of the journal.
     pub async fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Result<(), ExecuteError> {
         self.record(vec![Record::Mode(mode)]).await?;
-        let running = |plan: &crate::journal::ActivePlan| plan.phase() == Phase::Running;
+        let running =
+            |plan: &crate::journal::ActivePlan| matches!(plan.phase(), Phase::Running | Phase::Paused);
         if mode == Mode::Observe && self.journal.state().plans.values().any(running) {
             self.stop(StopHow::Gently, now).await?;
         }
@@ -237,10 +241,10 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         Ok(report)
     }
 
-    /// An executor with nothing to do writes its mode again now and then, since only a write shows that another one has
-    /// taken over.
+    /// The mode is written again now and then, since only a write shows that another one has taken over, and an executor
+    /// may have nothing else to write for hours.
     fn confirmation(&mut self, now: Timestamp) -> Vec<Record> {
-        if now.since(self.confirmed_at) < CONFIRM_EVERY || !self.journal.state().is_idle() {
+        if now.since(self.confirmed_at) < CONFIRM_EVERY {
             return Vec::new();
         }
         self.confirmed_at = now;

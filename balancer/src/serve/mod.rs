@@ -6,6 +6,7 @@ mod guidance;
 mod show;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub use balancer::Balancer;
 /// Actions that wait for the loop at most; more are kept waiting at the door.
 const MAX_WAITING_ACTIONS: usize = 64;
 
-/// Live records of a journal take a few megabytes at most: plans are limited in moves, the history in plans.
+/// More than the live records of a journal ever take; see [`crate::journal`].
 const MAX_JOURNAL_BYTES: usize = 256 * 1024 * 1024;
 
 /// How long open requests may take to end after SIGTERM.

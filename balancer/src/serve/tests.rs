@@ -1,5 +1,7 @@
 //! The whole loop against a simulated cluster without sidecars, under paused time.
 
+mod steering;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,8 +188,16 @@ async fn in_approve_nothing_happens_before_somebody_says_yes() {
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(stage.leaders().await, before);
     let plan = stage.view().plan.as_ref().and_then(|plan| plan.id).unwrap();
-    assert!(stage.act(Action::Approve { plan: plan + 7 }).await.is_err());
-    stage.act(Action::Approve { plan }).await.unwrap();
+    assert!(
+        stage
+            .act(Action::Approve {
+                plan: plan + 7,
+                moves: None
+            })
+            .await
+            .is_err()
+    );
+    stage.act(Action::Approve { plan, moves: None }).await.unwrap();
     stage
         .until("executed", |view| {
             view.history.iter().any(|ended| ended.id == plan)
