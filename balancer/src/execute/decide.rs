@@ -12,16 +12,12 @@ use super::situation::Situation;
 use super::step::{Change, MoveId, Step};
 use super::throttle::{Wanted, is_throttled};
 use crate::journal::{
-    ActivePlan, CoolDown, Direction, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress,
-    MoveState, Outcome, Phase, PlanId, Record, Spent, Timestamp,
+    ActivePlan, CoolDown, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress, MoveState,
+    Outcome, Phase, PlanId, Record, Spent, Timestamp,
 };
-use crate::plan::Move;
 
 /// How many finished plans the journal keeps.
 const HISTORY: usize = 50;
-
-/// How long a move is remembered at least, for what a late request may bring back of its throttles.
-const REMEMBERED: Duration = Duration::from_secs(1800);
 
 /// How many partitions the journal knows to be cooling down; of more, those that were moved longest ago are forgotten.
 const COOL_DOWNS: usize = 20_000;
@@ -58,6 +54,7 @@ pub fn decide(
             phase => advance(*id, plan, phase, &situation, &mut wanted, &mut spent, &mut steps),
         }
     }
+    wanted.keep_for_strangers(&situation);
     steps.extend(wanted.steps(&situation));
     steps.extend(housekeeping(&situation, spent));
     steps
@@ -165,7 +162,6 @@ fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step
     let cool = CoolDown {
         since,
         left: change.removing().collect(),
-        throttled: throttled_for(change, situation.state),
     };
     let started = progress.entering(state);
     let intent = vec![
@@ -173,24 +169,6 @@ fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step
         Record::CoolDown(change.partition.clone(), Some(cool)),
     ];
     Step::intending(intent, request)
-}
-
-/// The elements of ours in the topic's lists that are there for a move.
-fn throttled_for(change: &Move, state: &ExecutionState) -> Vec<(Direction, String)> {
-    let prefix = format!("{}:", change.partition.partition);
-    let mut throttled = Vec::new();
-    for direction in Direction::BOTH {
-        let ours = state
-            .topic_throttles
-            .get(&(change.partition.topic.clone(), direction));
-        let elements = ours.into_iter().flat_map(|ours| &ours.entries);
-        throttled.extend(
-            elements
-                .filter(|element| element.starts_with(&prefix))
-                .map(|element| (direction, element.clone())),
-        );
-    }
-    throttled
 }
 
 /// Ends the moves that wait for something that does not come, so that no plan stands in the way of a better one.
@@ -292,7 +270,7 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
         records.push(Record::Usage(usage));
     }
     for (partition, cool) in &situation.state.cool_downs {
-        if !situation.is_cooling(cool) && situation.now.since(cool.since) > REMEMBERED {
+        if !situation.is_cooling(cool) {
             records.push(Record::CoolDown(partition.clone(), None));
         }
     }

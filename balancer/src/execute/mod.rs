@@ -34,10 +34,12 @@ pub use step::{Change, MoveId, Step};
 pub use windows::{Day, TimeOfDay, Window, Windows};
 
 use crate::journal::{
-    Drain, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId, Record, Skipped, StopHow, Timestamp,
+    ActivePlan, BrokerThrottle, Drain, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId, Record, Skipped,
+    StopHow, Timestamp, TopicThrottle,
 };
 use crate::plan::Plan;
 use perform::Round;
+use progress::SETTLE;
 use sweep::Sweep;
 
 /// How many times one tick decides again after all went well, so that what can follow at once does. The longest way
@@ -172,8 +174,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Those of the journal.
     pub async fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Result<(), ExecuteError> {
         self.record(vec![Record::Mode(mode)]).await?;
-        let running =
-            |plan: &crate::journal::ActivePlan| matches!(plan.phase(), Phase::Running | Phase::Paused);
+        let running = |plan: &ActivePlan| matches!(plan.phase(), Phase::Running | Phase::Paused);
         if mode == Mode::Observe && self.journal.state().plans.values().any(running) {
             self.stop(StopHow::Gently, now).await?;
         }
@@ -218,15 +219,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         // What could not be written last time comes first, and whether another one has taken over shows.
         let confirmation = self.confirmation(now);
         self.record(confirmation).await?;
-        if self.sweep.is_due(now) {
+        let sweeps = self.sweep.is_due(now);
+        if sweeps {
             let seen = self.read_all().await.map_err(ExecuteError::Cluster)?;
-            let taken_over = self.sweep.take(self.journal.state(), &seen, now);
+            let taken_over = self.sweep.take(
+                self.journal.state(),
+                &seen,
+                !self.journal.skipped().is_empty(),
+                now,
+            );
             self.record(taken_over).await?;
         }
-        for _ in 0..ROUNDS {
-            if self.journal.state().is_idle() {
-                break;
-            }
+        let rounds = if sweeps || !self.is_idle(now) { ROUNDS } else { 0 };
+        for _ in 0..rounds {
             let seen = self.read().await.map_err(ExecuteError::Cluster)?;
             let steps = decide(self.journal.state(), &seen, guidance, &self.limits, now);
             if steps.is_empty() {
@@ -239,6 +244,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             }
         }
         Ok(report)
+    }
+
+    /// Whether there is nothing that Kafka would have to be asked about in every tick.
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let state = self.journal.state();
+        let acts = |plan: &ActivePlan| plan.phase() != Phase::Proposed;
+        let is_over = |throttle: &BrokerThrottle| throttle.lifted && now.since(throttle.at) > SETTLE;
+        let is_taken_back =
+            |throttle: &TopicThrottle| throttle.entries.is_empty() && now.since(throttle.at) > SETTLE;
+        !state.plans.values().any(acts)
+            && state.broker_throttles.values().all(is_over)
+            && state.topic_throttles.values().all(is_taken_back)
+            && state.drains.is_empty()
     }
 
     /// The mode is written again now and then, since only a write shows that another one has taken over, and an executor

@@ -60,6 +60,9 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
         let mut elections = Vec::new();
         let mut unthrottles = Vec::new();
         for step in steps {
+            if let Some(change) = &step.change {
+                tracing::debug!(?change, "A change is due.");
+            }
             intents.extend(step.intent);
             match step.change {
                 None => {}

@@ -15,6 +15,10 @@ use crate::plan::Move;
 /// wait, half a second; this leaves room for one that is busy.
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 
+/// How long it is remembered what a throttle was and what was there before it, for what a request that was long on its way
+/// may bring back.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(1800);
+
 /// How long Kafka may leave a request unanswered before a move is given up: longer than electing a controller takes.
 const ANSWER: Duration = Duration::from_secs(120);
 

@@ -3,10 +3,12 @@
 //! There are two ways to them. A journal that was lost, or a record of it that cannot be read, leaves throttles whose
 //! rates bear the [`mark`] of a balancer. And a balancer that slept while another one took over may wake up in the
 //! middle of a request, and set once more what that one has long put back. Neither is common, so all configurations are
-//! read only now and then, and what is found counts when it is still there a while later: then it is not on its way to
-//! be used or to be taken back by somebody else.
+//! read only at the start and now and then.
+//!
+//! What throttles a copy is taken over at once and kept until the copy is over. What throttles nothing is taken over when it
+//! is still there a while later: then it is not on its way to be used, or to be taken back by somebody else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
@@ -17,7 +19,7 @@ use crate::journal::{BrokerThrottle, Direction, ExecutionState, Record, Timestam
 /// How often all configurations are read.
 const EVERY: Duration = Duration::from_secs(600);
 
-/// How long what nobody accounts for has to be there.
+/// How long what throttles nothing has to be there.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The last three digits of every rate that a balancer sets. People set round numbers, so this tells the two apart when
@@ -30,7 +32,8 @@ pub(super) fn mark(rate: u64) -> u64 {
     if marked < rate { marked + 1000 } else { marked }
 }
 
-fn is_marked(rate: u64) -> bool {
+/// Whether a rate, in bytes per second, bears the mark.
+pub(super) fn is_marked(rate: u64) -> bool {
     rate % 1000 == MARK
 }
 
@@ -54,15 +57,35 @@ impl Sweep {
     }
 
     /// The records that take over what was there the last time already. `seen` has all topics and brokers.
-    pub(super) fn take(&mut self, state: &ExecutionState, seen: &Seen, now: Timestamp) -> Vec<Record> {
-        let found = strays(state, seen);
-        let stayed: BTreeSet<Stray> = found.intersection(&self.strays).cloned().collect();
-        self.strays = found.difference(&stayed).cloned().collect();
+    /// `has_lost` tells whether records of the journal could not be read.
+    pub(super) fn take(
+        &mut self,
+        state: &ExecutionState,
+        seen: &Seen,
+        has_lost: bool,
+        now: Timestamp,
+    ) -> Vec<Record> {
+        let search = Search {
+            state,
+            seen,
+            before: &self.strays,
+            has_lost,
+        };
+        let mut due = BTreeSet::new();
+        let mut found = BTreeSet::new();
+        for (stray, is_in_use) in search.strays() {
+            if is_in_use || self.strays.contains(&stray) {
+                due.insert(stray);
+            } else {
+                found.insert(stray);
+            }
+        }
+        self.strays = found;
         let wait = if self.strays.is_empty() { EVERY } else { PATIENCE };
         self.due = Some(Timestamp(now.0.saturating_add(wait.as_millis() as u64)));
         let mut adopted = state.clone();
         let mut records = Vec::new();
-        for stray in stayed {
+        for stray in due {
             let record = take_over(&adopted, stray, now);
             adopted.apply(record.clone());
             records.push(record);
@@ -71,72 +94,107 @@ impl Sweep {
     }
 }
 
-fn strays(state: &ExecutionState, seen: &Seen) -> BTreeSet<Stray> {
-    let mut strays = BTreeSet::new();
-    for (&(broker, direction), rate) in &seen.rates {
-        let Some(rate) = rate.dynamic.as_deref().and_then(|rate| rate.parse().ok()) else {
-            continue;
-        };
-        let is_known = state.broker_throttles.contains_key(&(broker, direction));
-        if is_marked(rate) && !is_known && !is_in_use(seen, broker, direction) {
-            strays.insert(Stray::Rate(broker, direction, rate));
-        }
-    }
-    for (topic, id, direction, list) in seen.lists() {
-        for element in &list.elements {
-            if is_stray(state, seen, topic, direction, element, &strays) {
-                strays.insert(Stray::Element(topic.clone(), id, direction, element.clone()));
+/// What a search for strays goes by.
+struct Search<'a> {
+    state: &'a ExecutionState,
+    seen: &'a Seen,
+    /// What was found the last time.
+    before: &'a BTreeSet<Stray>,
+    /// Whether the journal has lost something, so that what bears the mark is more likely ours than what does not.
+    has_lost: bool,
+}
+
+impl Search<'_> {
+    /// All strays, and whether each throttles a copy that is being made.
+    fn strays(&self) -> BTreeMap<Stray, bool> {
+        let rates = self.stray_rates();
+        let has_lost = self.has_lost || !rates.is_empty() || self.lacks_lists();
+        let mut strays: BTreeMap<Stray, bool> = rates
+            .iter()
+            .map(|(&(broker, direction), &rate)| {
+                let stray = Stray::Rate(broker, direction, rate);
+                (stray, self.is_in_use(broker, direction))
+            })
+            .collect();
+        for (topic, id, direction, list) in self.seen.lists() {
+            let ours = self.state.topic_throttles.get(&(topic.clone(), direction));
+            for element in &list.elements {
+                if ours.is_some_and(|ours| ours.entries.contains(element)) {
+                    continue;
+                }
+                let stray = Stray::Element(topic.clone(), id, direction, element.clone());
+                if let Some(is_in_use) = self.judge(topic, direction, element, &stray, has_lost) {
+                    strays.insert(stray, is_in_use);
+                }
             }
         }
+        strays
     }
-    strays
-}
 
-/// Whether a list names a replica on the broker whose partition is being reassigned, by whomever.
-fn is_in_use(seen: &Seen, broker: BrokerId, direction: Direction) -> bool {
-    seen.lists()
-        .filter(|(_, _, way, _)| *way == direction)
-        .any(|(topic, _, _, list)| {
-            list.elements.iter().any(|element| match parse(element) {
-                Some((partition, at)) => {
-                    let name = TopicPartition::new(topic.clone(), partition);
-                    at == broker && seen.reassignments.contains_key(&name)
-                }
-                None => false,
+    fn stray_rates(&self) -> BTreeMap<(BrokerId, Direction), u64> {
+        let marked = self.seen.rates.iter().filter_map(|(at, rate)| {
+            let rate: u64 = rate.dynamic.as_deref()?.parse().ok()?;
+            is_marked(rate).then_some((*at, rate))
+        });
+        marked
+            .filter(|(at, _)| !self.state.broker_throttles.contains_key(at))
+            .collect()
+    }
+
+    /// Whether a rate is in the journal without any element that it was for; the two are written together.
+    fn lacks_lists(&self) -> bool {
+        self.state.broker_throttles.keys().any(|(broker, direction)| {
+            let lists = self.state.topic_throttles.iter();
+            let mut elements = lists
+                .filter(|((_, way), _)| way == direction)
+                .flat_map(|(_, ours)| ours.entries.iter().chain(&ours.over));
+            !elements.any(|element| parse(element).is_some_and(|(_, at)| at == *broker))
+        })
+    }
+
+    /// Whether a list names a replica on the broker whose partition is being reassigned, by whomever.
+    fn is_in_use(&self, broker: BrokerId, direction: Direction) -> bool {
+        let lists = self.seen.lists().filter(|(_, _, way, _)| *way == direction);
+        lists.into_iter().any(|(topic, _, _, list)| {
+            list.elements.iter().any(|element| {
+                parse(element).is_some_and(|(partition, at)| {
+                    let of = TopicPartition::new(topic.clone(), partition);
+                    at == broker && self.seen.reassignments.contains_key(&of)
+                })
             })
         })
-}
-
-/// An element is a balancer's when only a stray rate can give it a meaning, or when it was one that the balancer had
-/// added for a move of a short while ago and that nobody's rate gives a meaning.
-fn is_stray(
-    state: &ExecutionState,
-    seen: &Seen,
-    topic: &TopicName,
-    direction: Direction,
-    element: &String,
-    strays: &BTreeSet<Stray>,
-) -> bool {
-    let Some((partition, broker)) = parse(element) else {
-        return false;
-    };
-    let ours = state.topic_throttles.get(&(topic.clone(), direction));
-    let moved = TopicPartition::new(topic.clone(), partition);
-    if ours.is_some_and(|ours| ours.entries.contains(element)) || seen.reassignments.contains_key(&moved) {
-        return false;
     }
-    let rate = seen.rates.get(&(broker, direction));
-    let at_stray = strays
-        .iter()
-        .any(|stray| matches!(stray, Stray::Rate(at, way, _) if (*at, *way) == (broker, direction)));
-    let without_meaning = rate.is_some_and(|rate| !rate.is_limited())
-        && !state.broker_throttles.contains_key(&(broker, direction));
-    let was_ours = state.cool_downs.get(&moved).is_some_and(|cool| {
-        cool.throttled
-            .iter()
-            .any(|(way, one)| *way == direction && one == element)
-    });
-    at_stray || (without_meaning && was_ours)
+
+    /// None for an element that is somebody else's, as far as can be known; else whether it throttles a copy.
+    fn judge(
+        &self,
+        topic: &TopicName,
+        direction: Direction,
+        element: &str,
+        stray: &Stray,
+        has_lost: bool,
+    ) -> Option<bool> {
+        let (partition, broker) = parse(element)?;
+        let of = TopicPartition::new(topic.clone(), partition);
+        let rate = self.seen.rates.get(&(broker, direction))?;
+        let is_marked = rate
+            .dynamic
+            .as_deref()
+            .and_then(|rate| rate.parse().ok())
+            .is_some_and(is_marked);
+        if self.seen.reassignments.contains_key(&of) {
+            return is_marked.then_some(true);
+        }
+        let ours = self.state.topic_throttles.get(&(topic.clone(), direction));
+        let was_ours = ours.is_some_and(|ours| ours.over.iter().any(|over| over == element));
+        let is_late = was_ours || self.before.contains(stray);
+        let is_ours = if rate.is_limited() {
+            is_marked && has_lost
+        } else {
+            is_late
+        };
+        is_ours.then_some(false)
+    }
 }
 
 fn take_over(state: &ExecutionState, stray: Stray, now: Timestamp) -> Record {
@@ -159,11 +217,14 @@ fn take_over(state: &ExecutionState, stray: Stray, now: Timestamp) -> Record {
             tracing::warn!(%topic, ?direction, element, "A throttled replica is in no journal; it is taken out of the list.");
             let ours = state.topic_throttles.get(&(topic.clone(), direction));
             let mut entries = ours.map(|ours| ours.entries.clone()).unwrap_or_default();
+            let mut over = ours.map(|ours| ours.over.clone()).unwrap_or_default();
+            over.retain(|over| *over != element);
             entries.push(element);
             let throttle = TopicThrottle {
                 topic_id: id,
                 present_before: ours.is_some_and(|ours| ours.present_before),
                 entries,
+                over,
                 at: now,
             };
             Record::TopicThrottle(topic, direction, Some(throttle))
@@ -172,7 +233,7 @@ fn take_over(state: &ExecutionState, stray: Stray, now: Timestamp) -> Record {
 }
 
 /// `partition:broker`.
-fn parse(element: &str) -> Option<(PartitionId, BrokerId)> {
+pub(super) fn parse(element: &str) -> Option<(PartitionId, BrokerId)> {
     let (partition, broker) = element.split_once(':')?;
     let partition = PartitionId::try_from(partition.parse::<i32>().ok()?).ok()?;
     Some((partition, BrokerId::try_from(broker.parse::<i32>().ok()?).ok()?))

@@ -3,22 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka::cluster::{ConfigChange, ConfigResource};
-use kafka::ids::{BrokerId, TopicName};
+use kafka::ids::{BrokerId, TopicName, TopicPartition};
 
 use super::limits::Guidance;
-use super::progress::SETTLE;
+use super::progress::{REMEMBERED, SETTLE};
 use super::seen::{SeenList, SeenRate};
 use super::situation::Situation;
 use super::step::{Change, Step};
-use super::sweep::mark;
-use crate::journal::{BrokerThrottle, Direction, ExecutionState, Record, TopicThrottle};
+use super::sweep::{is_marked, mark, parse};
+use crate::journal::{BrokerThrottle, Direction, ExecutionState, Outcome, Record, TopicThrottle};
 use crate::plan::Move;
 
 /// A rate changes when it is this far off, relative to what it is.
 const HYSTERESIS: f64 = 0.1;
 
 /// How many of the values written last are remembered as ours.
-const REMEMBERED: usize = 4;
+const VALUES_KEPT: usize = 4;
+
+/// How many elements that are over are remembered for a list.
+const ELEMENTS_KEPT: usize = 1000;
 
 /// How much faster than producers a copy has to be, so that it ever catches up.
 const CATCH_UP: f64 = 1.25;
@@ -40,6 +43,23 @@ impl Wanted {
         }
         for broker in change.adding() {
             self.add_replica(change, broker, Direction::Follower, produced);
+        }
+    }
+
+    /// Keeps what throttles a copy that no plan knows any more, as after part of the journal was lost, until it is over.
+    pub(super) fn keep_for_strangers(&mut self, situation: &Situation<'_>) {
+        for ((topic, direction), ours) in &situation.state.topic_throttles {
+            for element in &ours.entries {
+                let Some((partition, broker)) = parse(element) else {
+                    continue;
+                };
+                let of = TopicPartition::new(topic.clone(), partition);
+                if situation.seen.reassignments.contains_key(&of) && !is_accounted_for(&of, situation.state) {
+                    self.brokers.entry((broker, *direction)).or_default();
+                    let list = self.replicas.entry((topic.clone(), *direction)).or_default();
+                    list.insert(element.clone());
+                }
+            }
         }
     }
 
@@ -67,6 +87,16 @@ impl Wanted {
         // Lists without a rate throttle nothing, so the order in which the two appear does not matter.
         lists.chain(rates).collect()
     }
+}
+
+/// Whether a plan tells what a partition's reassignment is, or told that somebody else had begun it.
+fn is_accounted_for(of: &TopicPartition, state: &ExecutionState) -> bool {
+    let mut planned = state.plans.values().flat_map(|plan| plan.moves.values());
+    let over = state.history.values().rev().find_map(|plan| {
+        let ended = plan.moves.iter().find(|ended| ended.partition == *of)?;
+        Some(ended.outcome == Outcome::ReassignedElsewhere)
+    });
+    planned.any(|progress| progress.change.partition == *of) || over == Some(true)
 }
 
 /// Whether everything that is to throttle a copy is in force.
@@ -146,7 +176,10 @@ impl List<'_> {
                 .cloned()
                 .collect::<Vec<_>>(),
         );
+        let mut over = self.ours.map(|ours| ours.over.clone()).unwrap_or_default();
+        over.retain(|element| !entries.contains(element));
         let throttle = TopicThrottle {
+            over,
             topic_id,
             present_before: self.ours.map_or(self.seen.present, |ours| ours.present_before),
             entries,
@@ -167,10 +200,7 @@ impl List<'_> {
         let ours = self.ours?;
         let settled = self.situation.now.since(ours.at) > SETTLE;
         if ours.entries.is_empty() {
-            if ours.present_before {
-                return Some(Step::note(vec![self.record(None)]));
-            }
-            if self.seen.present && self.seen.elements.is_empty() {
+            if !ours.present_before && self.seen.present && self.seen.elements.is_empty() {
                 let change = ConfigChange::Delete {
                     name: self.direction.replicas().to_owned(),
                 };
@@ -181,7 +211,8 @@ impl List<'_> {
                 };
                 return Some(Step::settling(change, vec![self.record(Some(deleted))]));
             }
-            return settled.then(|| Step::note(vec![self.record(None)]));
+            let forgotten = self.situation.now.since(ours.at) > REMEMBERED;
+            return forgotten.then(|| Step::note(vec![self.record(None)]));
         }
         let (kept, over): (Vec<String>, Vec<String>) = ours
             .entries
@@ -192,8 +223,13 @@ impl List<'_> {
             return None;
         }
         let value = over.join(",");
+        let mut all_over = ours.over.clone();
+        all_over.extend(over.iter().cloned());
+        let excess = all_over.len().saturating_sub(ELEMENTS_KEPT);
+        all_over.drain(..excess);
         let left = self.record(Some(TopicThrottle {
             entries: kept,
+            over: all_over,
             at: self.situation.now,
             ..ours.clone()
         }));
@@ -239,12 +275,9 @@ fn rate_step(
             if !wanted || (ours.before.is_some() && others()) {
                 return Some(rate.put_back(ours));
             }
-            let current = ours
-                .written
-                .iter()
-                .find(|value| Some(value.to_string()) == seen.dynamic)?;
+            let current: f64 = seen.dynamic.as_deref()?.parse().ok()?;
             let target = rate.target() as f64;
-            let off = (target - *current as f64).abs() > HYSTERESIS * *current as f64;
+            let off = (target - current).abs() > HYSTERESIS * current;
             off.then(|| rate.set(Some(ours)))
         }
         Some(ours) if seen.dynamic == ours.before => {
@@ -291,7 +324,7 @@ impl Rate<'_> {
         let mut written = ours.map(|ours| ours.written.clone()).unwrap_or_default();
         written.retain(|value| *value != rate);
         written.push(rate);
-        let excess = written.len().saturating_sub(REMEMBERED);
+        let excess = written.len().saturating_sub(VALUES_KEPT);
         written.drain(..excess);
         let throttle = BrokerThrottle {
             before: match ours {
@@ -325,7 +358,7 @@ impl Rate<'_> {
         } else if shows_ours {
             Some(self.put_back(ours))
         } else {
-            Some(self.forget())
+            (self.situation.now.since(ours.at) > REMEMBERED).then(|| self.forget())
         }
     }
 
@@ -356,12 +389,11 @@ impl Rate<'_> {
     }
 }
 
+/// Whether a rate is one that a balancer has set: one that the journal names, or that bears the mark, which a request that
+/// was long on its way has too.
 fn is_ours(ours: &BrokerThrottle, seen: &SeenRate) -> bool {
-    seen.dynamic != ours.before
-        && ours
-            .written
-            .iter()
-            .any(|value| Some(value.to_string()) == seen.dynamic)
+    let rate = seen.dynamic.as_deref().and_then(|rate| rate.parse().ok());
+    seen.dynamic != ours.before && rate.is_some_and(|rate| is_marked(rate) || ours.written.contains(&rate))
 }
 
 fn used_by_others(broker: BrokerId, direction: Direction, situation: &Situation<'_>) -> bool {

@@ -323,6 +323,8 @@ pub struct TopicThrottle {
     pub present_before: bool,
     /// The elements that were added, as Kafka writes them: `partition:broker`.
     pub entries: Vec<String>,
+    /// Elements that were added and taken out again, the last one last. A request that is late may add them once more.
+    pub over: Vec<String>,
     /// When they were last changed.
     pub at: Timestamp,
 }
@@ -354,9 +356,6 @@ pub struct CoolDown {
     pub since: Timestamp,
     /// The brokers whose copy it took away.
     pub left: Vec<BrokerId>,
-    /// The elements that were added to the topic's lists of throttled replicas for it. A request that is late may add
-    /// them again.
-    pub throttled: Vec<(Direction, String)>,
 }
 
 /// A plan that is over.

@@ -82,15 +82,6 @@ impl ExecutionState {
         }
     }
 
-    /// Whether there is nothing that Kafka would have to be asked about.
-    pub fn is_idle(&self) -> bool {
-        let acts = |plan: &ActivePlan| plan.phase() != Phase::Proposed;
-        !self.plans.values().any(acts)
-            && self.broker_throttles.is_empty()
-            && self.topic_throttles.is_empty()
-            && self.drains.is_empty()
-    }
-
     fn forget_if_empty(&mut self, plan: PlanId) {
         if self
             .plans

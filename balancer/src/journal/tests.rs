@@ -46,6 +46,7 @@ fn record() -> impl Strategy<Value = Record> {
                 topic_id: [7; 16],
                 present_before: id % 2 == 0,
                 entries: vec![format!("0:{id}")],
+                over: vec![format!("1:{id}")],
                 at: Timestamp(1),
             });
             Record::TopicThrottle(name, way, throttle)
@@ -79,7 +80,6 @@ fn record() -> impl Strategy<Value = Record> {
             let cool = at.map(|since| CoolDown {
                 since,
                 left: vec![broker(1)],
-                throttled: vec![(Direction::Follower, "3:2".to_owned())],
             });
             Record::CoolDown(TopicPartition::new(name, 3.try_into().unwrap()), cool)
         }),

@@ -4,7 +4,6 @@
 //! changes what a record says raises [`VERSION`], keeps the shape before here with the way from it to the present one, and
 //! adds a golden file for the new version beside those that there are.
 
-use kafka::ids::BrokerId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -40,28 +39,37 @@ as_in_version_1!(
     PlanHead,
     MoveProgress,
     BrokerThrottle,
-    TopicThrottle,
+    CoolDown,
     Vec<Spent>
 );
 
-impl Body for CoolDown {
-    type V1 = CoolDownV1;
+impl Body for TopicThrottle {
+    type V1 = TopicThrottleV1;
 }
 
-/// When a partition was last moved, from before it was remembered how it had been throttled.
+/// Throttled replicas, from before it was remembered which of them were over.
 #[derive(Debug, Deserialize)]
-pub(super) struct CoolDownV1 {
-    since: Timestamp,
-    left: Vec<BrokerId>,
+pub(super) struct TopicThrottleV1 {
+    topic_id: [u8; 16],
+    present_before: bool,
+    entries: Vec<String>,
+    at: Timestamp,
 }
 
-impl From<CoolDownV1> for CoolDown {
-    fn from(before: CoolDownV1) -> Self {
-        let CoolDownV1 { since, left } = before;
+impl From<TopicThrottleV1> for TopicThrottle {
+    fn from(before: TopicThrottleV1) -> Self {
+        let TopicThrottleV1 {
+            topic_id,
+            present_before,
+            entries,
+            at,
+        } = before;
         Self {
-            since,
-            left,
-            throttled: Vec::new(),
+            topic_id,
+            present_before,
+            entries,
+            over: Vec::new(),
+            at,
         }
     }
 }

@@ -63,11 +63,12 @@ impl Others {
         at: BrokerId,
         rate: u64,
         all: bool,
+        partitions: [i32; 2],
     ) {
         let list = if all {
             "*".to_owned()
         } else {
-            format!("0:{at},1:{at}")
+            partitions.map(|partition| format!("{partition}:{at}")).join(",")
         };
         for direction in Direction::BOTH {
             self.set(
@@ -174,6 +175,23 @@ pub(crate) async fn find(
         .partitions
         .into_iter()
         .find(|found| found.id == of.partition)
+}
+
+/// What is there and should not be, and what should be there, in a sentence.
+pub(crate) fn difference(found: &Configs, expected: &Configs) -> String {
+    let lacking = |these: &Configs, those: &Configs| {
+        let lacks: Vec<String> = these
+            .iter()
+            .filter(|(key, value)| those.get(*key) != Some(value))
+            .map(|((resource, name), value)| format!("{resource:?} {name}={value:?}"))
+            .collect();
+        lacks.join(", ")
+    };
+    format!(
+        "there is [{}] instead of [{}]",
+        lacking(found, expected),
+        lacking(expected, found)
+    )
 }
 
 /// Every dynamic entry of every running broker and every topic.

@@ -68,7 +68,7 @@ pub(crate) struct Schedule {
     pub(crate) fenced: Vec<Actor>,
     pub(crate) down: BTreeSet<BrokerId>,
     pub(crate) stopped: bool,
-    /// Whether a drain was ever asked for.
+    /// Whether a broker was ever to be emptied, because somebody asked for it or because it died.
     pub(crate) drained: bool,
     /// Whether the journal has lost something, so that what was there before a throttle of ours cannot be known.
     pub(crate) journal_lost: bool,
@@ -251,6 +251,13 @@ impl Schedule {
             self.cluster.start_broker(id);
         }
         self.moods.lock().unwrap().clear();
+        // So little that nothing is hot any more, and that logs do not grow for hours.
+        for topic in self.cluster.describe().await.unwrap().topics {
+            for found in topic.partitions {
+                let of = TopicPartition::new(topic.name.clone(), found.id);
+                self.cluster.produce_at(&of, 1_000.0).unwrap();
+            }
+        }
         for actor in std::iter::once(&mut self.actor).chain(&mut self.fenced) {
             let mut weather = actor.weather.lock().unwrap();
             (weather.often, weather.cut_until, weather.no_controller_until) = (0.0, None, None);
@@ -277,13 +284,13 @@ impl Schedule {
     async fn describe(&self) -> String {
         let view: Arc<View> = self.actor.view();
         format!(
-            "phase {:?}, problems {:?}, plan {:#?}, hot {:?}\nconfigs {:#?}\nreassignments {:?}",
+            "phase {:?}, problems {:?}, {} moves; {}; reassignments {:?}, of others {:?}",
             view.state.phase,
             view.state.problems,
-            view.plan,
-            view.hot.brokers,
-            others::configs(&self.cluster).await,
-            self.cluster.reassignments().await
+            view.plan.as_ref().map_or(0, |plan| plan.moves.len()),
+            others::difference(&others::configs(&self.cluster).await, &self.others.configs),
+            self.cluster.reassignments().await.unwrap(),
+            self.others.moving,
         )
     }
 }

@@ -57,7 +57,6 @@ fn of_more_cool_downs_than_the_journal_is_to_hold_the_oldest_are_forgotten() {
     let mut bench = Bench::moving(&[]);
     for number in 0..20_002 {
         let cool = CoolDown {
-            throttled: Vec::new(),
             since: Timestamp(NOW.0 - u64::try_from(number).unwrap()),
             left: Vec::new(),
         };

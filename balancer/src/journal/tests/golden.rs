@@ -163,6 +163,7 @@ fn records_of_version_1() -> Vec<Record> {
                 topic_id: [7; 16],
                 present_before: true,
                 entries: vec!["0:3".to_owned(), "1:3".to_owned()],
+                over: Vec::new(),
                 at: since,
             }),
         ),
@@ -182,7 +183,6 @@ fn records_of_version_1() -> Vec<Record> {
             Some(CoolDown {
                 since,
                 left: vec![broker(0)],
-                throttled: Vec::new(),
             }),
         ),
     ]
@@ -195,16 +195,15 @@ fn records_of_version_2() -> Vec<Record> {
         ..finished(Purpose::Rebalance, vec![Outcome::NotApproved])
     };
     let mut records = records_of_version_1();
-    let cool = CoolDown {
-        since: Timestamp(1_800_000_000_000),
-        left: vec![broker(2)],
-        throttled: vec![
-            (Direction::Leader, "1:2".to_owned()),
-            (Direction::Follower, "1:3".to_owned()),
-        ],
+    let taken_back = TopicThrottle {
+        topic_id: [7; 16],
+        present_before: false,
+        entries: Vec::new(),
+        over: vec!["1:2".to_owned(), "1:3".to_owned()],
+        at: Timestamp(1_800_000_000_000),
     };
     records.extend([
-        Record::CoolDown(orders(1), Some(cool)),
+        Record::TopicThrottle(orders(1).topic, Direction::Follower, Some(taken_back)),
         Record::Plan(PlanId(7), Some(head(Purpose::Cool, Phase::Paused))),
         Record::Finished(PlanId(8), Some(measured)),
     ]);

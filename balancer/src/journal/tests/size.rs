@@ -75,10 +75,6 @@ fn the_largest_plans_moves_and_cool_downs_stay_within_what_is_said() {
     let left = Some(CoolDown {
         since: Timestamp(u64::MAX),
         left: nine(0),
-        throttled: nine(0)
-            .into_iter()
-            .flat_map(|id| Direction::BOTH.map(|direction| (direction, format!("{}:{id}", i32::MAX))))
-            .collect(),
     });
     let cool = size(&Record::CoolDown(longest(9999), left));
     assert!(cool <= 1_500, "{cool}");
