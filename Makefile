@@ -33,8 +33,12 @@ deny: ## Licences, sources and duplicates of all dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
 	$(CARGO) deny --offline check licenses bans sources
 
+.PHONY: simulation
+simulation: ## The balancer against a simulated Kafka under 5,000 seeded schedules of faults; MINUTES=480 goes on through a night
+	$(CARGO) test --locked --release -p balancer --test simulation -- $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: test
-test: build check ## Everything that can be proven on this machine, set-up included
+test: build check simulation ## Everything that can be proven on this machine, set-up included
 	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
 
 .PHONY: bench

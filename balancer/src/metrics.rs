@@ -3,7 +3,7 @@
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::api::view::{HotList, PlanView, ResourceFigures, State, View};
-use crate::execute::TickReport;
+use crate::execute::{Pacer, Slowed, TickReport};
 use crate::model::Resource;
 
 /// Says what each metric is.
@@ -35,6 +35,18 @@ pub(crate) fn describe() {
     describe_gauge!(
         "kafka_balancer_throttle_bytes_per_second",
         "Replication throttles that the balancer has set."
+    );
+    describe_gauge!(
+        "kafka_balancer_throttle_share",
+        "The part of a broker's headroom that copies may take, by direction: less than 1 while they slow producers down."
+    );
+    describe_gauge!(
+        "kafka_balancer_producers_slowed",
+        "1 while copies slow a broker's producers down, by reason: disk (its own log) or waiting (queues, late followers)."
+    );
+    describe_gauge!(
+        "kafka_balancer_consumers_reserved_bytes_per_second",
+        "What a broker's copies leave to consumers that are behind, so that they catch up."
     );
     describe_gauge!(
         "kafka_balancer_problems",
@@ -69,6 +81,23 @@ pub(crate) fn count_execution(
 /// Counts moves that ended alike because somebody decided so.
 pub(crate) fn count_ends(outcome: &str, moves: usize) {
     counter!("kafka_balancer_moves_ended_total", "outcome" => outcome.to_owned()).increment(moves as u64);
+}
+
+/// Shows how copies are paced.
+pub(crate) fn show_paces(pacer: &Pacer) {
+    for (broker, pace) in pacer.paces() {
+        let broker = broker.to_string();
+        for (direction, share) in [("leader", pace.send_share()), ("follower", pace.receive_share())] {
+            let labels = [("broker", broker.clone()), ("direction", direction.to_owned())];
+            gauge!("kafka_balancer_throttle_share", &labels).set(share);
+        }
+        for (reason, slowed) in [("disk", Slowed::Disk), ("waiting", Slowed::Waiting)] {
+            let labels = [("broker", broker.clone()), ("reason", reason.to_owned())];
+            let is_so = f64::from(u8::from(pace.slowed() == Some(slowed)));
+            gauge!("kafka_balancer_producers_slowed", &labels).set(is_so);
+        }
+        gauge!("kafka_balancer_consumers_reserved_bytes_per_second", "broker" => broker).set(pace.reserved());
+    }
 }
 
 /// Counts a tick.

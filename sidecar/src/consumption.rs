@@ -10,6 +10,16 @@ use crate::report::{ConsumptionColumns, ConsumptionReport, VERSION};
 /// Committed offsets by partition.
 pub type Offsets = BTreeMap<TopicPartition, i64>;
 
+/// How groups consume one partition, all of them together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Consumption {
+    /// Records per second that they take.
+    pub records_per_second: f64,
+    /// Records that those groups have not taken yet that are taking some; one that has stopped for good is behind for ever
+    /// and needs nothing.
+    pub records_behind: f64,
+}
+
 /// How many sampling intervals rates are smoothed over. Consumers commit in lumps, by default every 5 s.
 const SMOOTHED_INTERVALS: u32 = 3;
 
@@ -22,6 +32,8 @@ pub struct Progress {
     window: Duration,
     began: Option<Duration>,
     last: BTreeMap<GroupId, Offsets>,
+    /// When each group advanced last.
+    advanced_at: BTreeMap<GroupId, Duration>,
     steps: VecDeque<Step>,
 }
 
@@ -39,6 +51,7 @@ impl Progress {
             window: MIN_WINDOW.max(interval * SMOOTHED_INTERVALS),
             began: None,
             last: BTreeMap::new(),
+            advanced_at: BTreeMap::new(),
             steps: VecDeque::new(),
         }
     }
@@ -68,6 +81,7 @@ impl Progress {
                     && records > 0
                 {
                     *advanced.entry(partition.clone()).or_insert(0) += records;
+                    self.advanced_at.insert(group.clone(), now);
                 }
             }
         }
@@ -78,6 +92,9 @@ impl Progress {
         }
         self.last.retain(|group, _| unread(group));
         self.last.extend(groups);
+        let (last, window) = (&self.last, self.window);
+        self.advanced_at
+            .retain(|group, at| last.contains_key(group) && now.saturating_sub(*at) < window);
         while let Some(oldest) = self.steps.front()
             && now.saturating_sub(oldest.end) >= self.window
         {
@@ -86,8 +103,29 @@ impl Progress {
         }
     }
 
+    /// The consumption of each partition that some group advances in or is behind in, where `ends` are the partitions' end
+    /// offsets; none until there are two samples.
+    pub fn consumption(
+        &self,
+        ends: impl Fn(&TopicPartition) -> Option<i64>,
+    ) -> Option<BTreeMap<TopicPartition, Consumption>> {
+        let mut all: BTreeMap<TopicPartition, Consumption> = BTreeMap::new();
+        for (partition, rate) in self.rates()? {
+            all.entry(partition).or_default().records_per_second = rate;
+        }
+        for offsets in self.advanced_at.keys().filter_map(|group| self.last.get(group)) {
+            for (partition, offset) in offsets {
+                let behind = ends(partition).map_or(0, |end| end.saturating_sub(*offset).max(0));
+                if behind > 0 {
+                    all.entry(partition.clone()).or_default().records_behind += behind as f64;
+                }
+            }
+        }
+        Some(all)
+    }
+
     /// Records per second of each partition, over all groups; none until there are two samples.
-    pub fn rates(&self) -> Option<BTreeMap<TopicPartition, f64>> {
+    fn rates(&self) -> Option<BTreeMap<TopicPartition, f64>> {
         let elapsed = self.steps.back()?.end.checked_sub(self.began?)?.as_secs_f64();
         if elapsed <= 0.0 {
             return None;
@@ -105,22 +143,23 @@ impl Progress {
     }
 }
 
-/// Writes rates as a report.
+/// Writes consumption as a report.
 pub fn report(
-    rates: &BTreeMap<TopicPartition, f64>,
+    consumption: &BTreeMap<TopicPartition, Consumption>,
     sampled_at_ms: u64,
     failed_groups: BTreeMap<GroupId, String>,
 ) -> ConsumptionReport {
     let mut topics: Vec<TopicName> = Vec::new();
     let mut rows = ConsumptionColumns::default();
-    for (partition, rate) in rates {
+    for (partition, of) in consumption {
         if topics.last() != Some(&partition.topic) {
             topics.push(partition.topic.clone());
         }
         rows.topic
             .push(u32::try_from(topics.len() - 1).unwrap_or(u32::MAX));
         rows.partition.push(partition.partition);
-        rows.records_out.push(rate.round() as u64);
+        rows.records_out.push(of.records_per_second.round() as u64);
+        rows.records_behind.push(of.records_behind as u64);
     }
     ConsumptionReport {
         version: VERSION,
@@ -131,13 +170,18 @@ pub fn report(
     }
 }
 
-/// Reads a report that was checked back into rates.
-pub fn rates(report: &ConsumptionReport) -> BTreeMap<TopicPartition, f64> {
+/// Reads a report that was checked back into consumption.
+pub fn read(report: &ConsumptionReport) -> BTreeMap<TopicPartition, Consumption> {
     let rows = &report.rows;
-    let rows = rows.topic.iter().zip(&rows.partition).zip(&rows.records_out);
-    rows.filter_map(|((topic, partition), records)| {
+    let figures = rows.records_out.iter().zip(&rows.records_behind);
+    let rows = rows.topic.iter().zip(&rows.partition).zip(figures);
+    rows.filter_map(|((topic, partition), (out, behind))| {
         let topic = report.topics.get(*topic as usize)?;
-        Some((TopicPartition::new(topic.clone(), *partition), *records as f64))
+        let consumption = Consumption {
+            records_per_second: *out as f64,
+            records_behind: *behind as f64,
+        };
+        Some((TopicPartition::new(topic.clone(), *partition), consumption))
     })
     .collect()
 }
@@ -210,10 +254,33 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_read_back_as_the_rates_it_was_written_from() {
-        let written = BTreeMap::from([(partition(0), 10.0), (partition(3), 2.0)]);
+    fn a_report_is_read_back_as_what_it_was_written_from() {
+        let consumption = |records_per_second, records_behind| Consumption {
+            records_per_second,
+            records_behind,
+        };
+        let written = BTreeMap::from([
+            (partition(0), consumption(10.0, 0.0)),
+            (partition(3), consumption(2.0, 700.0)),
+        ]);
         let report = report(&written, 1, BTreeMap::new());
         assert_eq!(report.check(), Ok(()));
-        assert_eq!(rates(&report), written);
+        assert_eq!(read(&report), written);
+    }
+
+    #[test]
+    fn groups_that_are_behind_count_only_while_they_take_records() {
+        let mut progress = Progress::new(seconds(5));
+        let behind = |progress: &Progress| {
+            let all = progress.consumption(|_| Some(1_000)).unwrap();
+            all.get(&partition(0)).map_or(0.0, |of| of.records_behind)
+        };
+        progress.take(seconds(0), groups(&[("a", 0, 0), ("stopped", 0, 0)]), none);
+        progress.take(seconds(5), groups(&[("a", 0, 400), ("stopped", 0, 0)]), none);
+        assert_eq!(behind(&progress), 600.0);
+        for second in [10, 15, 20] {
+            progress.take(seconds(second), groups(&[("a", 0, 400), ("stopped", 0, 0)]), none);
+        }
+        assert_eq!(behind(&progress), 0.0);
     }
 }

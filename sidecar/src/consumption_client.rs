@@ -8,7 +8,7 @@ use reqwest::{Client, Url};
 use thiserror::Error;
 
 use crate::config::ConsumptionConfig;
-use crate::consumption;
+use crate::consumption::{self, Consumption};
 use crate::report::{ConsumptionReport, InvalidReport};
 
 /// The most that a report may weigh once unpacked.
@@ -82,12 +82,15 @@ impl ConsumptionClient {
         }
     }
 
-    /// Records per second that groups take of each partition.
+    /// How groups consume each partition.
     ///
     /// # Errors
     ///
     /// There is no report, or none that can be used at `now_ms` after the Unix epoch.
-    pub async fn rates(&self, now_ms: u64) -> Result<BTreeMap<TopicPartition, f64>, ConsumptionError> {
+    pub async fn consumption(
+        &self,
+        now_ms: u64,
+    ) -> Result<BTreeMap<TopicPartition, Consumption>, ConsumptionError> {
         let unreachable = |source: reqwest::Error| ConsumptionError::Unreachable {
             url: self.url.clone(),
             source: source.without_url(),
@@ -113,6 +116,6 @@ impl ConsumptionClient {
         if age > MAX_AGE {
             return Err(ConsumptionError::Stale(age));
         }
-        Ok(consumption::rates(&report))
+        Ok(consumption::read(&report))
     }
 }

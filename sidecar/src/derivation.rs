@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kafka::TopicPartition;
 
+use crate::consumption::Consumption;
 use crate::jmx::JmxReading;
 use crate::logs::LogReading;
 use crate::rates::{self, Evidence, PartitionRates};
@@ -42,8 +43,8 @@ pub struct Sample {
     pub jmx: Option<Taken<JmxReading>>,
     /// The broker's logs.
     pub logs: Option<Taken<LogReading>>,
-    /// Records per second that consumers take of each partition.
-    pub consumed: Option<BTreeMap<TopicPartition, f64>>,
+    /// How groups consume each partition.
+    pub consumed: Option<BTreeMap<TopicPartition, Consumption>>,
 }
 
 /// What two samples tell together.
@@ -115,9 +116,13 @@ impl Derivation {
                 consumed: sample.consumed.as_ref(),
                 last: &self.rates,
             });
+            let consumed = sample.consumed.as_ref();
             Derived {
                 window: logs_window.elapsed,
-                totals: jmx_window.map(broker_totals).unwrap_or_default(),
+                totals: BrokerTotals {
+                    consumers_behind: consumed.map(|consumed| consumers_behind(consumed, &rates)),
+                    ..jmx_window.map(broker_totals).unwrap_or_default()
+                },
                 rates,
                 logs: Arc::clone(&later.reading),
             }
@@ -156,6 +161,15 @@ impl Derivation {
             elapsed: jmx.elapsed,
         })
     }
+}
+
+/// Bytes that consumers have not read yet of the partitions that are led. A partition of unknown record size is left out.
+fn consumers_behind(consumed: &BTreeMap<TopicPartition, Consumption>, rates: &PartitionRates) -> f64 {
+    let behind = rates.iter().filter_map(|(partition, rate)| {
+        let records = consumed.get(partition)?.records_behind;
+        Some(records * rate.record_size?)
+    });
+    behind.sum()
 }
 
 fn window<'a, T>(

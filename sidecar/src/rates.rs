@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka::{TopicName, TopicPartition};
 
+use crate::consumption::Consumption;
 use crate::logs::{LogReading, Replica};
 use crate::report::Confidence;
 use crate::totals::TopicTraffic;
@@ -47,7 +48,7 @@ pub struct Evidence<'a> {
     /// Whether `traffic` is of the same window as `logs`; what is not cannot be exact.
     pub same_window: bool,
     /// Records per second that consumers take of each partition, where it is known.
-    pub consumed: Option<&'a BTreeMap<TopicPartition, f64>>,
+    pub consumed: Option<&'a BTreeMap<TopicPartition, Consumption>>,
     /// The rates derived last, for the usual record sizes in them.
     pub last: &'a PartitionRates,
 }
@@ -124,7 +125,7 @@ impl Growth {
         let records = evidence
             .consumed
             .and_then(|consumed| consumed.get(partition))
-            .copied();
+            .map(|of| of.records_per_second);
         records.unwrap_or(0.0).max(0.0) * self.record_size.unwrap_or(1.0)
     }
 }

@@ -100,6 +100,9 @@ pub struct BrokerTotals {
     pub produce_mean_ms: Option<f64>,
     /// Mean time of the window's produce requests that was spent in the local log, in milliseconds; high on a slow disk.
     pub produce_local_mean_ms: Option<f64>,
+    /// Bytes that consumers have not read yet of the partitions that the broker leads, as far as they are reading; none
+    /// where nobody tells how groups consume.
+    pub consumers_behind: Option<f64>,
     /// Under-replicated partitions that the broker leads.
     pub under_replicated: Option<u32>,
     /// When the broker's JVM started, in milliseconds since the Unix epoch; a new value means a restart.
@@ -200,6 +203,8 @@ pub struct ConsumptionColumns {
     pub partition: Vec<PartitionId>,
     /// Records per second over all groups.
     pub records_out: Vec<u64>,
+    /// Records that groups that take some have not taken yet.
+    pub records_behind: Vec<u64>,
 }
 
 /// A report that contradicts itself.
@@ -287,6 +292,7 @@ impl BrokerTotals {
             ("cpu_cores", self.cpu_cores),
             ("request_handler_idle", self.request_handler_idle),
             ("network_idle", self.network_idle),
+            ("consumers_behind", self.consumers_behind),
             ("produce_mean_ms", self.produce_mean_ms),
             ("produce_local_mean_ms", self.produce_local_mean_ms),
         ];
@@ -318,6 +324,7 @@ impl ConsumptionReport {
             &[
                 ("partition", rows.partition.len()),
                 ("records_out", rows.records_out.len()),
+                ("records_behind", rows.records_behind.len()),
             ],
         )?;
         check_topics(&rows.topic, self.topics.len())

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kafka::{TopicName, TopicPartition};
 use proptest::prelude::*;
+use sidecar::consumption::Consumption;
 use sidecar::logs::{Led, LogReading, Replica, Span};
 use sidecar::rates::{Evidence, PartitionRate, PartitionRates, derive};
 use sidecar::report::Confidence::{self, Even, Exact, Weighted};
@@ -63,9 +64,17 @@ struct Given {
     after: LogReading,
     bytes_in: Option<f64>,
     bytes_out: f64,
-    consumed: Option<BTreeMap<TopicPartition, f64>>,
+    consumed: Option<BTreeMap<TopicPartition, Consumption>>,
     same_window: bool,
     last: PartitionRates,
+}
+
+/// So many records per second, with none left.
+fn taking(records_per_second: f64) -> Consumption {
+    Consumption {
+        records_per_second,
+        records_behind: 0.0,
+    }
 }
 
 fn given(before: Vec<Option<Replica>>, after: Vec<Option<Replica>>) -> Given {
@@ -256,7 +265,10 @@ fn bytes_out_follow_what_groups_consumed_and_not_what_was_written() {
     let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
     let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 2000, 200_000))];
     let mut given = given(before, after).traffic(20_000.0, 40_000.0);
-    given.consumed = Some(BTreeMap::from([(partition(0), 100.0), (partition(1), 300.0)]));
+    given.consumed = Some(BTreeMap::from([
+        (partition(0), taking(100.0)),
+        (partition(1), taking(300.0)),
+    ]));
     assert_eq!(given.bytes_out(), [(10_000.0, Weighted), (30_000.0, Weighted)]);
     given.consumed = Some(BTreeMap::new());
     assert_eq!(given.bytes_out(), [(20_000.0, Even), (20_000.0, Even)]);
@@ -329,7 +341,7 @@ proptest! {
     ) {
         let (before, after) = replicas.into_iter().unzip();
         let mut given = given(before, after).traffic(bytes_in, bytes_out);
-        given.consumed = consumed;
+        given.consumed = consumed.map(|all| all.into_iter().map(|(of, rate)| (of, taking(rate))).collect());
         let rates = given.rates();
         for (sum, total) in [
             (rates.iter().map(|rate| rate.bytes_in).sum::<f64>(), bytes_in),

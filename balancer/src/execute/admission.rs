@@ -271,6 +271,12 @@ impl MoveProgress {
             && started.is_some_and(|cool| cool.since == now)
     }
 
+    /// Whether Kafka is making a copy for it, or may be.
+    pub(crate) fn is_copying(&self) -> bool {
+        let may_copy = matches!(self.state, MoveState::Asked { .. } | MoveState::Copying { .. });
+        may_copy && !self.change.is_leadership_only()
+    }
+
     /// Whether something has been asked of Kafka and is not over.
     pub(super) fn is_in_flight(&self) -> bool {
         !matches!(self.state, MoveState::Waiting | MoveState::Ended { .. })

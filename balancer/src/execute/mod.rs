@@ -8,6 +8,7 @@ mod admission;
 mod decide;
 mod limits;
 mod orders;
+mod pacer;
 mod perform;
 mod progress;
 mod report;
@@ -27,6 +28,7 @@ use kafka::{Cluster, ClusterError, CompactedLog};
 
 pub use decide::decide;
 pub use limits::{Guidance, Headroom, Limits};
+pub use pacer::{Pace, Pacer, Slowed};
 pub use report::{ExecuteError, TickReport};
 pub use seen::{Found, Seen, SeenList, SeenRate};
 pub use status::{MoveStatus, PlanStatus, RateStatus, ReplicasStatus, Status, Throttles};

@@ -183,7 +183,7 @@ impl Search<'_> {
             .and_then(|rate| rate.parse().ok())
             .is_some_and(is_marked);
         if self.seen.reassignments.contains_key(&of) {
-            return is_marked.then_some(true);
+            return (is_marked && has_lost).then_some(true);
         }
         let ours = self.state.topic_throttles.get(&(topic.clone(), direction));
         let was_ours = ours.is_some_and(|ours| ours.over.iter().any(|over| over == element));

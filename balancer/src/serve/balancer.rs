@@ -17,7 +17,7 @@ use super::waits;
 use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
-use crate::execute::{ExecuteError, Executor, Limits};
+use crate::execute::{ExecuteError, Executor, Limits, Pacer};
 use crate::journal::{Mode, Outcome, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, Observer, ReportSource, Standing};
@@ -40,6 +40,7 @@ pub struct Balancer<C, L: CompactedLog, R> {
     observer: Observer<C, R>,
     detector: Detector,
     away: Away,
+    pacer: Pacer,
     hands: Hands<C, L>,
     last: Option<Looked>,
     rebalance_asked: bool,
@@ -86,6 +87,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             observer,
             detector: Detector::new(config.heat.detect()),
             away: Away::default(),
+            pacer: Pacer::default(),
             hands: Hands::Opening {
                 reason: "not tried yet".to_owned(),
             },
@@ -154,6 +156,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                     observation,
                     detection,
                 });
+                self.pace();
                 self.execute().await;
                 self.measure().await;
                 self.plan().await;
@@ -225,6 +228,25 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         self.publish.send_replace(Arc::new(view));
     }
 
+    /// Sees how producers and consumers do under the copies that are being made.
+    fn pace(&mut self) {
+        let Some(looked) = &self.last else { return };
+        let moving = match &self.hands {
+            Hands::Open(executor) => executor.moving(),
+            Hands::Opening { .. } | Hands::Fenced => None,
+        };
+        let copies = moving.into_iter().flat_map(|(_, moves)| moves);
+        let copying = copies.filter(|progress| progress.is_copying());
+        let brokers = copying.flat_map(|progress| {
+            let change = &progress.change;
+            change.from_leader.into_iter().chain(change.adding())
+        });
+        let totals = &looked.observation.sight.totals;
+        self.pacer.look(&looked.current, totals, &brokers.collect());
+        crate::metrics::show_paces(&self.pacer);
+        self.problems.extend(self.pacer.slowed_down());
+    }
+
     async fn execute(&mut self) {
         let now = self.timestamp();
         let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
@@ -233,6 +255,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let settings = settings(&self.config, BTreeSet::new());
         let moving = executor.moving();
         let guidance = guidance(
+            self.pacer.headroom(&looked.current),
             &looked.current,
             &looked.planned,
             &looked.observation.reports,

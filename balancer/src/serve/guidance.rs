@@ -6,13 +6,14 @@ use kafka::ids::{BrokerId, TopicPartition};
 
 use crate::execute::{Guidance, Headroom};
 use crate::journal::{MoveProgress, MoveState, PlanHead};
-use crate::model::{Model, Resource};
+use crate::model::Model;
 use crate::observe::BrokerReport;
 use crate::plan::{Foresight, Move, PlanSettings, Purpose};
 
-/// Gathers what the executor has to know of the load: what brokers can spare of what they carry now (`model`), which moves
+/// Gathers what the executor has to know of the load: what brokers can spare, what they carry now (`model`), which moves
 /// no longer help under the load that plans are made for (`planned`), how full disks are and how far copies have come.
 pub(super) fn guidance<'a>(
+    headroom: BTreeMap<BrokerId, Headroom>,
     model: &Model,
     planned: &Model,
     reports: &BTreeMap<BrokerId, BrokerReport>,
@@ -20,10 +21,7 @@ pub(super) fn guidance<'a>(
     settings: &PlanSettings,
 ) -> Guidance {
     let mut guidance = Guidance {
-        headroom: model
-            .brokers()
-            .map(|row| (model.broker(row).id, headroom(model, row)))
-            .collect(),
+        headroom,
         usable_bytes: model
             .brokers()
             .map(|row| model.broker(row))
@@ -64,16 +62,6 @@ fn helps(foresight: &mut Foresight<'_>, change: &Move, purpose: &Purpose) -> boo
     match purpose {
         Purpose::Drain(_) | Purpose::Fill(_) => true,
         Purpose::Cool | Purpose::Rebalance => foresight.still_helps(change),
-    }
-}
-
-/// The model counts what clients send and receive and what replicas in sync copy, not what a reassignment copies.
-fn headroom(model: &Model, row: crate::model::BrokerIndex) -> Headroom {
-    let (capacity, load) = (&model.broker(row).capacity, model.broker_load(row));
-    let spare = |resource: Resource| (capacity[resource] - load[resource]).max(0.0);
-    Headroom {
-        send: spare(Resource::BytesOut),
-        receive: spare(Resource::BytesIn),
     }
 }
 

@@ -13,6 +13,7 @@ use tracing::debug;
 
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, JolokiaConfig};
+use crate::consumption::Consumption;
 use crate::consumption_client::ConsumptionClient;
 use crate::derivation::Taken;
 use crate::health::Failure;
@@ -34,7 +35,7 @@ pub(super) struct Collected {
     pub(super) jmx: Option<Outcome<Taken<JmxReading>>>,
     pub(super) with_detail: bool,
     pub(super) logs: Outcome<Taken<LogReading>>,
-    pub(super) consumed: Option<Outcome<BTreeMap<TopicPartition, f64>>>,
+    pub(super) consumed: Option<Outcome<BTreeMap<TopicPartition, Consumption>>>,
 }
 
 impl Collected {
@@ -165,10 +166,10 @@ impl<C: Cluster> Collector<C> {
         })
     }
 
-    async fn consumed(&self) -> Option<Outcome<BTreeMap<TopicPartition, f64>>> {
+    async fn consumed(&self) -> Option<Outcome<BTreeMap<TopicPartition, Consumption>>> {
         let consumption = self.consumption.as_ref()?;
         let began = self.clock.now();
-        let result = consumption.rates(self.clock.unix_ms()).await;
+        let result = consumption.consumption(self.clock.unix_ms()).await;
         Some(Outcome {
             result: result.map_err(|error| Failure::new(error.kind(), &error)),
             duration: self.clock.now() - began,

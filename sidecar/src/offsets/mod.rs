@@ -6,7 +6,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kafka::{Cluster, GroupId};
+use kafka::{Cluster, GroupId, TopicPartition};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -94,16 +94,17 @@ impl<C: Cluster> Sampler<C> {
                 committed,
                 spans,
             });
-            snapshot.positions = Some(Taken { at, reading });
-            if let Some(rates) = self.progress.rates() {
+            let ends = |partition: &TopicPartition| Some(reading.spans.get(partition)?.end);
+            if let Some(consumption) = self.progress.consumption(ends) {
                 let failed: BTreeMap<GroupId, String> = failed
                     .into_iter()
                     .map(|(group, failure)| (group, failure.message))
                     .collect();
-                let report = consumption::report(&rates, self.clock.unix_ms(), failed);
-                let reading = Arc::new(report);
-                snapshot.report = Some(Taken { at, reading });
+                let report = consumption::report(&consumption, self.clock.unix_ms(), failed);
+                let report = Arc::new(report);
+                snapshot.report = Some(Taken { at, reading: report });
             }
+            snapshot.positions = Some(Taken { at, reading });
         }
         self.publish.send_replace(Arc::new(snapshot));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::stub::{self, Mood, Stub, serve};
 use kafka::connection::ConnectionSettings;
 use sidecar::config::OffsetsConfig;
-use sidecar::consumption::rates;
+use sidecar::consumption::read;
 use sidecar::offsets;
 use sidecar::report::ConsumptionReport;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ async fn two_groups_progress_adds_up_and_a_third_that_cannot_be_read_is_named() 
         .await;
     let report: ConsumptionReport = serde_json::from_str(&body).unwrap();
     report.check().unwrap();
-    assert!(rates(&report)[&stub::partition()] > 0.0);
+    assert!(read(&report)[&stub::partition()].records_per_second > 0.0);
     let (group, reason) = report.failed_groups.first_key_value().unwrap();
     assert_eq!(group.as_str(), "broken");
     assert!(reason.contains("describe on group broken"), "{reason}");

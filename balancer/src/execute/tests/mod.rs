@@ -3,6 +3,7 @@
 mod bench;
 mod conduct;
 mod journal;
+mod pacing;
 mod safety;
 mod steering;
 mod story;
