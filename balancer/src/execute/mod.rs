@@ -36,8 +36,8 @@ pub use step::{Change, MoveId, Step};
 pub use windows::{Day, TimeOfDay, Window, Windows};
 
 use crate::journal::{
-    ActivePlan, BrokerThrottle, Drain, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId, Record, Skipped,
-    StopHow, Timestamp, TopicThrottle,
+    ActivePlan, BrokerThrottle, Drain, ExecutionState, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId,
+    Record, Skipped, StopHow, Timestamp, TopicThrottle,
 };
 use crate::plan::Plan;
 use perform::Round;
@@ -70,18 +70,26 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     ///
     /// [`ExecuteError::Journal`], or [`ExecuteError::Fenced`] when another one opens at the same time.
     pub async fn open(cluster: C, log: &L, limits: Limits, mode: Mode) -> Result<Self, ExecuteError> {
+        let journal = Journal::open(log).await?;
+        let is_new = *journal.state() == ExecutionState::default();
+        let has_lost = (!is_new && !journal.state().whole) || !journal.skipped().is_empty();
         let mut executor = Self {
             cluster,
-            journal: Journal::open(log).await?,
+            journal,
             limits,
             fenced: false,
             confirmed_at: Timestamp(0),
-            sweep: Sweep::default(),
+            sweep: Sweep::of_a_journal(has_lost),
             copied: BTreeMap::new(),
         };
-        if executor.journal.state().mode.is_none() {
-            executor.record(vec![Record::Mode(mode)]).await?;
+        let mut records = Vec::new();
+        if is_new {
+            records.push(Record::Whole);
         }
+        if executor.journal.state().mode.is_none() {
+            records.push(Record::Mode(mode));
+        }
+        executor.record(records).await?;
         Ok(executor)
     }
 
@@ -224,12 +232,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         let sweeps = self.sweep.is_due(now);
         if sweeps {
             let seen = self.read_all().await.map_err(ExecuteError::Cluster)?;
-            let taken_over = self.sweep.take(
-                self.journal.state(),
-                &seen,
-                !self.journal.skipped().is_empty(),
-                now,
-            );
+            let taken_over = self.sweep.take(self.journal.state(), &seen, now);
             self.record(taken_over).await?;
         }
         let rounds = if sweeps || !self.is_idle(now) { ROUNDS } else { 0 };

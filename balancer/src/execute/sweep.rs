@@ -42,6 +42,8 @@ pub(super) fn is_marked(rate: u64) -> bool {
 pub(super) struct Sweep {
     due: Option<Timestamp>,
     strays: BTreeSet<Stray>,
+    /// Whether the journal has lost something that has not been made good.
+    has_lost: bool,
 }
 
 /// Something of a balancer's in Kafka that the journal does not know.
@@ -52,24 +54,25 @@ enum Stray {
 }
 
 impl Sweep {
+    /// To begin with, after a journal was opened that is whole or has lost something.
+    pub(super) fn of_a_journal(has_lost: bool) -> Self {
+        Self {
+            has_lost,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.due.is_none_or(|due| due <= now)
     }
 
     /// The records that take over what was there the last time already. `seen` has all topics and brokers.
-    /// `has_lost` tells whether records of the journal could not be read.
-    pub(super) fn take(
-        &mut self,
-        state: &ExecutionState,
-        seen: &Seen,
-        has_lost: bool,
-        now: Timestamp,
-    ) -> Vec<Record> {
+    pub(super) fn take(&mut self, state: &ExecutionState, seen: &Seen, now: Timestamp) -> Vec<Record> {
         let search = Search {
             state,
             seen,
             before: &self.strays,
-            has_lost,
+            has_lost: self.has_lost,
         };
         let mut due = BTreeSet::new();
         let mut found = BTreeSet::new();
@@ -83,8 +86,14 @@ impl Sweep {
         self.strays = found;
         let wait = if self.strays.is_empty() { EVERY } else { PATIENCE };
         self.due = Some(Timestamp(now.0.saturating_add(wait.as_millis() as u64)));
-        let mut adopted = state.clone();
         let mut records = Vec::new();
+        if due.is_empty() && self.strays.is_empty() {
+            self.has_lost = false;
+            if !state.whole {
+                records.push(Record::Whole);
+            }
+        }
+        let mut adopted = state.clone();
         for stray in due {
             let record = take_over(&adopted, stray, now);
             adopted.apply(record.clone());
@@ -108,7 +117,7 @@ impl Search<'_> {
     /// All strays, and whether each throttles a copy that is being made.
     fn strays(&self) -> BTreeMap<Stray, bool> {
         let rates = self.stray_rates();
-        let has_lost = self.has_lost || !rates.is_empty() || self.lacks_lists();
+        let has_lost = self.has_lost || !rates.is_empty();
         let mut strays: BTreeMap<Stray, bool> = rates
             .iter()
             .map(|(&(broker, direction), &rate)| {
@@ -139,17 +148,6 @@ impl Search<'_> {
         marked
             .filter(|(at, _)| !self.state.broker_throttles.contains_key(at))
             .collect()
-    }
-
-    /// Whether a rate is in the journal without any element that it was for; the two are written together.
-    fn lacks_lists(&self) -> bool {
-        self.state.broker_throttles.keys().any(|(broker, direction)| {
-            let lists = self.state.topic_throttles.iter();
-            let mut elements = lists
-                .filter(|((_, way), _)| way == direction)
-                .flat_map(|(_, ours)| ours.entries.iter().chain(&ours.over));
-            !elements.any(|element| parse(element).is_some_and(|(_, at)| at == *broker))
-        })
     }
 
     /// Whether a list names a replica on the broker whose partition is being reassigned, by whomever.
@@ -187,13 +185,11 @@ impl Search<'_> {
         }
         let ours = self.state.topic_throttles.get(&(topic.clone(), direction));
         let was_ours = ours.is_some_and(|ours| ours.over.iter().any(|over| over == element));
-        let is_late = was_ours || self.before.contains(stray);
-        let is_ours = if rate.is_limited() {
-            is_marked && has_lost
-        } else {
-            is_late
+        let is_ours = match rate.is_limited() {
+            true => is_marked && has_lost,
+            false => self.before.contains(stray),
         };
-        is_ours.then_some(false)
+        (was_ours || is_ours).then_some(false)
     }
 }
 

@@ -6,13 +6,16 @@ use thiserror::Error;
 
 use super::record::{
     BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, PlanHead, PlanId, Spent,
-    TopicThrottle,
+    TopicThrottle, Whole,
 };
 use super::versions::{self, Body, unknown_key};
 
 /// One record of the journal. None takes what the record is about out of the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
+    /// That this is where the journal began, or where all that was lost of it has been made good: one without it has
+    /// lost something.
+    Whole,
     /// The mode.
     Mode(Mode),
     /// A broker to be emptied.
@@ -58,6 +61,7 @@ impl Record {
 
     fn key(&self) -> String {
         match self {
+            Self::Whole => "whole".to_owned(),
             Self::Mode(_) => "mode".to_owned(),
             Self::Drain(broker, _) => format!("drain/{broker}"),
             Self::Plan(plan, _) => format!("plan/{plan}"),
@@ -76,6 +80,7 @@ impl Record {
 
     fn value(&self) -> Result<Option<Vec<u8>>, serde_json::Error> {
         match self {
+            Self::Whole => write(Some(&Whole {})),
             Self::Mode(mode) => write(Some(mode)),
             Self::Drain(_, body) => write(body.as_ref()),
             Self::Plan(_, body) => write(body.as_ref()),
@@ -109,6 +114,10 @@ fn parse(entry: &Entry) -> Result<Record, String> {
     let value = entry.value.as_deref();
     let parts: Vec<&str> = entry.key.split('/').collect();
     Ok(match parts[..] {
+        ["whole"] => {
+            read::<Whole>(value)?;
+            Record::Whole
+        }
         ["mode"] => Record::Mode(read(value)?.unwrap_or_default()),
         ["usage"] => Record::Usage(read(value)?.unwrap_or_default()),
         ["drain", broker] => Record::Drain(broker_id(broker)?, read(value)?),

@@ -31,6 +31,10 @@ impl fmt::Display for PlanId {
     }
 }
 
+/// That a journal is whole; there is nothing else to say about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Whole {}
+
 /// How much the balancer may do by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

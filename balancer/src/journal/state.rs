@@ -13,6 +13,8 @@ use super::record::{
 /// The fold of the journal's records. The order of records with different keys does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecutionState {
+    /// Whether the journal has everything since it began.
+    pub whole: bool,
     /// The mode, if one was ever chosen.
     pub mode: Option<Mode>,
     /// Brokers to be emptied.
@@ -60,6 +62,7 @@ impl ExecutionState {
     /// Takes one more record in.
     pub fn apply(&mut self, record: Record) {
         match record {
+            Record::Whole => self.whole = true,
             Record::Mode(mode) => self.mode = Some(mode),
             Record::Usage(spent) => self.usage = spent,
             Record::Drain(broker, drain) => put(&mut self.drains, broker, drain),

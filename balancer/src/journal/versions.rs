@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{
     BrokerThrottle, CoolDown, Drain, FinishedMove, FinishedPlan, Mode, MoveProgress, PlanHead, Spent,
-    Timestamp, TopicThrottle,
+    Timestamp, TopicThrottle, Whole,
 };
 
 /// The version of the records that this program writes. It reads this one and all before.
@@ -34,6 +34,7 @@ macro_rules! as_in_version_1 {
 }
 
 as_in_version_1!(
+    Whole,
     Mode,
     Drain,
     PlanHead,

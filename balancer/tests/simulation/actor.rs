@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use balancer::api::view::View;
+use balancer::api::view::{Phase, View};
 use balancer::config::Config;
 use balancer::observe::Observer;
 use balancer::serve::{Action, Balancer, Command};
@@ -86,6 +86,16 @@ impl Actor {
     /// Requests that it waits for.
     pub(crate) fn requests_under_way(&self) -> usize {
         self.cluster.requests_under_way() + self.log.requests_under_way()
+    }
+
+    /// Whether it says that the journal is open.
+    pub(crate) fn has_the_journal(&self) -> bool {
+        let view = self.view();
+        let problems = view.state.problems.iter();
+        view.state.phase != Phase::Starting
+            && !problems
+                .into_iter()
+                .any(|text| text.starts_with("the journal is not open"))
     }
 
     /// Asks it for something; it may not answer.

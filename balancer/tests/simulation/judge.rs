@@ -114,10 +114,14 @@ impl Schedule {
             .any(|of| !self.others.moving.contains_key(of));
         let mut found = others::configs(&self.cluster).await;
         let mut expected = self.others.configs.clone();
-        if self.journal_lost || self.last_resumed.is_some() {
-            // Whether an empty list was there before cannot be known then; it means the same as none.
-            found.retain(|_, value| !value.is_empty());
-            expected.retain(|_, value| !value.is_empty());
+        for configs in [&mut found, &mut expected] {
+            configs.retain(|(_, name), value| {
+                // What was in a list when its record was lost cannot be known once no rate gives it a meaning; it then
+                // throttles nothing. And an empty list means the same as none.
+                let is_list = name.ends_with("throttled.replicas");
+                let is_moot = self.journal_lost || (self.last_resumed.is_some() && value.is_empty());
+                !(is_list && is_moot)
+            });
         }
         phase == Phase::Watching && !own && found == expected
     }

@@ -206,11 +206,10 @@ impl Schedule {
         self.watch().await
     }
 
-    /// Starts another balancer in the place of the one that acts, which dies first or lives on. One whose journal has not
-    /// been open for a while always dies: it might open it after the next one.
+    /// Starts another balancer in the place of the one that acts, which dies first or lives on. One that does not have the
+    /// journal open always dies: it might open it after the next one.
     pub(crate) async fn replace(&mut self, dies: bool) {
-        let opened_at = self.actor.weather.lock().unwrap().opened_at;
-        let dies = dies || opened_at.is_none_or(|at| at.elapsed() < STEP * 4);
+        let dies = dies || !self.actor.has_the_journal();
         let sidecars = Sidecars::new(&self.cluster, self.clock, self.config.tick, &self.moods);
         let weather = (self.random.random(), self.allowed.clone());
         if dies {

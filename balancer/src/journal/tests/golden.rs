@@ -203,6 +203,7 @@ fn records_of_version_2() -> Vec<Record> {
         at: Timestamp(1_800_000_000_000),
     };
     records.extend([
+        Record::Whole,
         Record::TopicThrottle(orders(1).topic, Direction::Follower, Some(taken_back)),
         Record::Plan(PlanId(7), Some(head(Purpose::Cool, Phase::Paused))),
         Record::Finished(PlanId(8), Some(measured)),
