@@ -12,7 +12,8 @@ help: ## Show this list
 
 .PHONY: setup
 setup: ## Install what building and testing need
-	@./e2e/install.sh
+	@./e2e/install.sh 4.3.1
+	@./e2e/install.sh 3.9.2
 
 .PHONY: build
 build: setup ## Build the binaries, optimised

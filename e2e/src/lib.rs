@@ -10,5 +10,5 @@ mod port;
 pub mod process;
 pub mod stack;
 
-pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka};
+pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Reached};
 pub use stack::{Service, Stack};
