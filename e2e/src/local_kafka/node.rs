@@ -195,7 +195,10 @@ impl Node {
 }
 
 fn run_java(arguments: &[String], log: &Path) -> Result<Child, LocalKafkaError> {
-    Child::spawn(Path::new("java"), arguments, log).map_err(cannot("start java through setpriv"))
+    let line: Vec<String> = std::iter::once("java".to_owned())
+        .chain(arguments.iter().cloned())
+        .collect();
+    Child::spawn(&line, log).map_err(cannot("start java through setpriv"))
 }
 
 fn jvm_arguments(install: &Path, heap_mib: u32) -> Vec<String> {

@@ -5,7 +5,7 @@ use balancer::journal::Mode;
 use e2e::BrokerSpec;
 use kafka::Cluster;
 
-use crate::scene::{Outcome, Row, Scene, led_by, numbers};
+use e2e::scene::{Outcome, Row, Scene, led_by, numbers};
 
 const UNIT: f64 = 100e3;
 
