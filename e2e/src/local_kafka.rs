@@ -290,6 +290,16 @@ impl LocalKafka {
         }
     }
 
+    /// The process id of the controller in KRaft mode, or of ZooKeeper.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalKafkaError::NotRunning`].
+    pub fn quorum_pid(&self) -> Result<u32, LocalKafkaError> {
+        let pid = self.quorum.pid();
+        pid.ok_or(LocalKafkaError::NotRunning(self.quorum.id()))
+    }
+
     /// Kills the controller of a cluster in KRaft mode by SIGKILL. Brokers go on serving, but nothing of the
     /// cluster can be changed.
     ///

@@ -4,6 +4,7 @@
 //! is accounted for at the end.
 
 mod asking;
+mod filling;
 mod plan;
 mod programs;
 

@@ -232,7 +232,7 @@ impl Stack {
             .iter()
             .map(|(&broker, sidecar)| (broker, sidecar.url.as_str()));
         let config = balancer_config(kafka, addresses)?;
-        let mut stack = Self::with_balancer(config, adjust)?;
+        let mut stack = Self::with_balancer(config, None, adjust)?;
         stack.balancer.ready().await?;
         Ok(Self {
             sidecars,
@@ -242,23 +242,34 @@ impl Stack {
     }
 
     /// Starts the balancer only, which sees all brokers over the Kafka protocol then. It need not be ready yet.
-    /// `adjust` is as in [`Stack::start`].
+    /// It runs in `network`, if there is one. `adjust` is as in [`Stack::start`].
     ///
     /// # Errors
     ///
     /// [`StackError`], with the end of its log.
-    pub fn alone(kafka: &LocalKafka, adjust: impl FnOnce(&mut Config)) -> Result<Self, StackError> {
-        Self::with_balancer(balancer_config(kafka, [])?, adjust)
+    pub fn alone(
+        kafka: &LocalKafka,
+        network: Option<&Network>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<Self, StackError> {
+        Self::with_balancer(balancer_config(kafka, [])?, network, adjust)
     }
 
-    fn with_balancer(mut config: Config, adjust: impl FnOnce(&mut Config)) -> Result<Self, StackError> {
+    fn with_balancer(
+        mut config: Config,
+        network: Option<&Network>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<Self, StackError> {
         let folder = TempDir::with_prefix("kafka-stack")?;
         let token_file = folder.path().join("token");
         std::fs::write(&token_file, TOKEN)?;
         config.token_file = Some(token_file);
         adjust(&mut config);
         Ok(Self {
-            balancer: Service::balancer(&config)?,
+            balancer: match network {
+                Some(network) => Service::balancer_in(network, &config)?,
+                None => Service::balancer(&config)?,
+            },
             sidecars: BTreeMap::new(),
             offsets: None,
             config,

@@ -65,6 +65,8 @@ pub struct BrokerSpec {
     pub rack: Option<String>,
     /// Listeners beside the plaintext one that every broker has.
     pub listeners: Vec<Listener>,
+    /// Where its data is, if not in the cluster's folder.
+    pub data: Option<PathBuf>,
     /// Properties of this broker only.
     pub properties: BTreeMap<String, String>,
 }

@@ -36,7 +36,7 @@ impl Node {
         let folder = cluster.join("controller");
         let address = local_address()?;
         let properties = properties::of_controller(CONTROLLER, &address, &folder.join("data"));
-        format_storage(&folder, CONTROLLER, cluster_id)?;
+        format_storage(&folder.join("data"), CONTROLLER, cluster_id)?;
         std::fs::copy(
             install.join("bootstrap.checkpoint"),
             folder.join("data/bootstrap.checkpoint"),
@@ -81,13 +81,13 @@ impl Node {
             listeners,
             jolokia,
         };
-        let data = folder.join("data");
-        match layout.mode {
-            Mode::KRaft => format_storage(&folder, id, cluster_id)?,
-            // There a broker formats its folder itself.
-            Mode::ZooKeeper => {
-                std::fs::create_dir_all(&data).map_err(cannot(format!("make {}", data.display())))?;
-            }
+        let data = spec.data.clone().unwrap_or_else(|| folder.join("data"));
+        for folder in [&folder, &data] {
+            std::fs::create_dir_all(folder).map_err(cannot(format!("make {}", folder.display())))?;
+        }
+        if layout.mode == Mode::KRaft {
+            // In ZooKeeper mode a broker does that itself.
+            format_storage(&data, id, cluster_id)?;
         }
         let quorum = match layout.mode {
             Mode::KRaft => properties::by_kraft(id, &voters(quorum)),
@@ -217,14 +217,13 @@ fn jvm_arguments(install: &Path, heap_mib: u32) -> Vec<String> {
 
 /// Does what `StorageTool format` does for one folder. The `directory.id` that is missing here is made by the
 /// node at its first start (`MetaPropertiesEnsemble`).
-fn format_storage(folder: &Path, id: i32, cluster_id: &str) -> Result<(), LocalKafkaError> {
-    let data = folder.join("data");
+fn format_storage(data: &Path, id: i32, cluster_id: &str) -> Result<(), LocalKafkaError> {
     let meta = properties::of([
         ("version", "1".to_owned()),
         ("cluster.id", cluster_id.to_owned()),
         ("node.id", id.to_string()),
     ]);
-    std::fs::create_dir_all(&data)
+    std::fs::create_dir_all(data)
         .and_then(|()| std::fs::write(data.join("meta.properties"), properties::render(&meta)))
         .map_err(cannot(format!("format {}", data.display())))
 }

@@ -10,6 +10,7 @@ use balancer::journal::Mode;
 use balancer::model::PerResource;
 
 use super::{Outcome, Scene, TICK, configure};
+use crate::network::Network;
 use crate::process::Program;
 use crate::stack::{Service, Stack};
 
@@ -36,15 +37,22 @@ impl Scene {
     ///
     /// It does not run.
     pub fn balance_alone(&mut self, adjust: impl FnOnce(&mut Config)) -> Outcome<&mut Service> {
-        let name = self.name;
-        let stack = Stack::alone(&self.kafka, |config| {
-            configure(config, name, Mode::Auto);
-            config.heat.threshold = 2.0;
-            config.heat.floor = PerResource::splat(1.0);
-            config.execute.cool_down = Duration::ZERO;
-            adjust(config);
-        });
-        Ok(&mut self.stack.insert(stack?).balancer)
+        let stack = Stack::alone(&self.kafka, None, alone(self.name, adjust))?;
+        Ok(&mut self.stack.insert(stack).balancer)
+    }
+
+    /// The same in another network. `adjust` has to say where it listens and how it reaches Kafka from there.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn balance_from(&mut self, network: &Network, adjust: impl FnOnce(&mut Config)) -> Outcome {
+        self.stack = Some(Stack::alone(
+            &self.kafka,
+            Some(network),
+            alone(self.name, adjust),
+        )?);
+        Ok(())
     }
 
     /// The balancer, to be stopped or started.
@@ -165,5 +173,15 @@ impl Scene {
         let log = balancer.process.log().unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         account + &lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
+
+fn alone(name: &str, adjust: impl FnOnce(&mut Config)) -> impl FnOnce(&mut Config) {
+    move |config| {
+        configure(config, name, Mode::Auto);
+        config.heat.threshold = 2.0;
+        config.heat.floor = PerResource::splat(1.0);
+        config.execute.cool_down = Duration::ZERO;
+        adjust(config);
     }
 }

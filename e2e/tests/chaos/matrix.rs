@@ -20,7 +20,8 @@ pub(crate) struct Row {
     pub(crate) outcomes: BTreeMap<String, usize>,
     /// Throttles, reassignments and partitions below their minimum that were left when all was over.
     pub(crate) leftovers: usize,
-    /// The longest time from the end of the fault to the next right thing done.
+    /// After a balancer was killed, the longest time from its readiness to the next right thing done; after any other
+    /// fault, from its end to the end of all moves with nothing left.
     pub(crate) recovery_seconds_max: f64,
 }
 
