@@ -38,6 +38,10 @@ deny: ## Licences, sources and duplicates of all dependencies
 test: build check ## Everything that can be proven on this machine, set-up included
 	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
 
+.PHONY: soak
+soak: build ## An hour (SOAK_MINUTES) of shifting load on six brokers, with balancers killed and brokers restarted
+	SOAK=1 $(CARGO) test --locked -p e2e --release --test soak -- --nocapture
+
 .PHONY: bench
 bench: ## Planner on generated clusters of up to a million replicas: time, memory, balance, bytes; then its inner steps
 	$(CARGO) bench --locked -p balancer --bench planner

@@ -18,6 +18,7 @@ use kafka::client::KafkaCluster;
 use kafka::cluster::{ConfigChange, ConfigResource, Partition};
 use kafka::settings::{ByteRate, ByteSize};
 use kafka::{BrokerId, Cluster, TopicName, TopicPartition};
+use load::witness::WitnessReport;
 use load::{Connection, Load, LoadSettings, Placement, Shift, TopicSettings, create_topics, witness};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -38,6 +39,9 @@ pub const FLOOR: u64 = 500_000;
 /// it back, and the next one starts another.
 static CLUSTER: Mutex<Option<LocalKafka>> = Mutex::const_new(None);
 
+/// The right to the cluster that tests use, and the cluster between two of them.
+type Slot = MutexGuard<'static, Option<LocalKafka>>;
+
 /// Every dynamic configuration entry of all brokers and of a test's topics.
 pub type Configs = BTreeMap<(ConfigResource, String), String>;
 
@@ -56,7 +60,7 @@ pub struct Scene {
     /// With the number of replicas that each partition has.
     topics: BTreeMap<TopicName, usize>,
     before: Configs,
-    slot: MutexGuard<'static, Option<LocalKafka>>,
+    slot: Slot,
 }
 
 /// A partition of a load and its place: topic, replicas, bytes per second.
@@ -256,12 +260,12 @@ impl Scene {
     ///
     /// Records are lost, doubled or out of order.
     pub async fn end(self) -> Outcome {
-        let (kafka, mut slot) = self.close().await?;
+        let (kafka, mut slot, _) = self.close().await?;
         *slot = Some(kafka);
         Ok(())
     }
 
-    /// As [`Scene::end`], for a test after which the cluster is not as others want it.
+    /// As [`Scene::end`], for a test after which the cluster is not as others want it. Answers what became of the records.
     ///
     /// # Errors
     ///
@@ -270,11 +274,12 @@ impl Scene {
     /// # Panics
     ///
     /// As [`Scene::end`].
-    pub async fn end_with_the_cluster(self) -> Outcome {
-        self.close().await.map(drop)
+    pub async fn end_with_the_cluster(self) -> Outcome<WitnessReport> {
+        let (_, _, report) = self.close().await?;
+        Ok(report)
     }
 
-    async fn close(mut self) -> Outcome<(LocalKafka, MutexGuard<'static, Option<LocalKafka>>)> {
+    async fn close(mut self) -> Outcome<(LocalKafka, Slot, WitnessReport)> {
         drop(self.stack.take());
         let accounts = self
             .load
@@ -302,7 +307,7 @@ impl Scene {
         for (_, deleted) in self.cluster.delete_topics(&topics).await? {
             deleted?;
         }
-        Ok((self.kafka, self.slot))
+        Ok((self.kafka, self.slot, report))
     }
 }
 

@@ -1,4 +1,5 @@
-//! A proxy between one client and the brokers, which knows Kafka's requests and can kill the client at any of them.
+//! A proxy between one client and the brokers, which knows Kafka's requests and can kill a process at any of them: the
+//! client, or a broker or controller that it asks. It can halt the client too, and keep its request for later.
 //!
 //! Brokers advertise the proxy's addresses on a listener of their own ([`Reached::Through`](crate::Reached)), so that
 //! everything that the client sends passes through.
@@ -66,7 +67,7 @@ pub struct Request {
     pub at: Instant,
 }
 
-/// On which side of a request the client is killed.
+/// On which side of a request the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
     /// Kafka never gets the request.
@@ -75,7 +76,7 @@ pub enum Side {
     After,
 }
 
-/// Where the client is killed.
+/// Where the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Point {
     /// The kind of request.
@@ -96,7 +97,7 @@ pub struct Tap {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    aimed: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -105,8 +106,20 @@ struct State {
     targets: Vec<String>,
     seen: Vec<Request>,
     point: Option<Point>,
+    deed: Deed,
     victim: Option<Pid>,
     struck: Option<Instant>,
+    released: bool,
+}
+
+/// What is done at a point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Deed {
+    /// The process is killed, and the request or its answer is lost.
+    #[default]
+    Kill,
+    /// The process is halted, and the request kept until it is released.
+    Hold,
 }
 
 impl Tap {
@@ -145,20 +158,39 @@ impl Tap {
 
     /// Forgets what has passed and lets everything pass.
     pub fn watch(&self) {
-        let mut state = self.shared.lock();
-        state.seen.clear();
-        state.point = None;
-        state.victim = None;
-        state.struck = None;
+        self.expect(None, Deed::Kill);
     }
 
-    /// Forgets what has passed, and kills the client at `point`; [`Tap::aim`] says who that is.
+    /// Forgets what has passed, and kills a process at `point`; [`Tap::aim`] says which.
     pub fn strike_at(&self, point: Point) {
-        self.watch();
-        self.shared.lock().point = Some(point);
+        self.expect(Some(point), Deed::Kill);
     }
 
-    /// Names the client's process. Until then nothing that is to be struck goes on.
+    /// Forgets what has passed, and at a request halts the process that [`Tap::aim`] names. The request is on its way
+    /// until [`Tap::release`]; the process goes on when somebody lets it.
+    pub fn hold_at(&self, kind: Kind, nth: usize) {
+        let side = Side::Before;
+        self.expect(Some(Point { kind, nth, side }), Deed::Hold);
+    }
+
+    /// Lets the request that is being held get to its broker.
+    pub fn release(&self) {
+        self.shared.lock().released = true;
+        self.shared.changed.notify_all();
+    }
+
+    fn expect(&self, point: Option<Point>, deed: Deed) {
+        let mut state = self.shared.lock();
+        let targets = std::mem::take(&mut state.targets);
+        *state = State {
+            targets,
+            point,
+            deed,
+            ..State::default()
+        };
+    }
+
+    /// Names the process. Until then nothing that is to be struck goes on.
     ///
     /// # Errors
     ///
@@ -167,11 +199,11 @@ impl Tap {
         let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other(format!("{process} is no process")))?;
         self.shared.lock().victim = Some(pid);
-        self.shared.aimed.notify_all();
+        self.shared.changed.notify_all();
         Ok(())
     }
 
-    /// When the client was killed, if it was.
+    /// When the process was killed or halted, if it was.
     pub fn struck(&self) -> Option<Instant> {
         self.shared.lock().struck
     }
@@ -192,7 +224,7 @@ impl Shared {
         self.lock().targets.get(broker).cloned()
     }
 
-    /// Notes a request, and answers on which side of it the client is to be killed.
+    /// Notes a request, and answers on which side of it something is to be done.
     fn note(&self, kind: Kind) -> Option<Side> {
         let mut state = self.lock();
         let nth = 1 + state.seen.iter().filter(|seen| seen.kind == kind).count();
@@ -204,17 +236,29 @@ impl Shared {
         point.map(|point| point.side)
     }
 
-    /// Kills the client.
-    fn strike(&self) {
+    /// Does the deed, and answers whether the request or answer is to go on after it.
+    fn strike(&self) -> bool {
         let mut state = self.lock();
         let victim = loop {
             if let Some(victim) = state.victim {
                 break victim;
             }
-            state = self.aimed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait(state);
+        };
+        let signal = match state.deed {
+            Deed::Kill => Signal::KILL,
+            Deed::Hold => Signal::STOP,
         };
         // One that has ended already is as dead as it is to be.
-        let _ = kill_process(victim, Signal::KILL);
+        let _ = kill_process(victim, signal);
         state.struck = Some(Instant::now());
+        while state.deed == Deed::Hold && !state.released {
+            state = self.wait(state);
+        }
+        state.deed == Deed::Hold
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kafka::cluster::{ConfigResource, ConfigSource, Partition};
+use kafka::cluster::{ConfigResource, ConfigSource, Partition, Topic};
 use kafka::{BrokerId, Cluster, TopicPartition};
 use tokio::time::{Instant, sleep};
 
@@ -149,6 +149,27 @@ impl Scene {
             let now = scene.partition(of.topic.as_str(), of.partition.get()).await?;
             let is_wanted = |ids: &[BrokerId]| numbers(ids).into_iter().collect::<BTreeSet<_>>() == wanted;
             Ok(is_wanted(&now.replicas) && is_wanted(&now.in_sync))
+        })
+        .await
+    }
+
+    /// Waits until every broker is there and every replica in sync, but those that are being copied.
+    ///
+    /// # Errors
+    ///
+    /// It does not come true.
+    pub async fn until_whole(&self) -> Outcome {
+        self.until("every broker is there and every replica in sync", async |scene| {
+            let copying = scene.cluster.reassignments().await?;
+            let described = scene.cluster.describe().await?;
+            let lags = |topic: &Topic| {
+                topic.partitions.iter().any(|partition| {
+                    let name = TopicPartition::new(topic.name.clone(), partition.id);
+                    partition.in_sync.len() < partition.replicas.len() && !copying.contains_key(&name)
+                })
+            };
+            let all = described.brokers.len() == scene.kafka.ids().len();
+            Ok(all && !described.topics.iter().any(lags))
         })
         .await
     }

@@ -16,7 +16,7 @@ const NONE: i64 = i64::MAX;
 /// What the two directions of a connection know of each other.
 struct Link {
     shared: Arc<Shared>,
-    /// The correlation id of the request whose answer the client does not live to get.
+    /// The correlation id of the request whose answer does not come back.
     fatal: AtomicI64,
 }
 
@@ -49,34 +49,28 @@ pub(super) fn relay(client: TcpStream, broker: usize, shared: &Arc<Shared>) {
     });
 }
 
-/// Passes requests on until the connection or the client ends.
+/// Passes requests on until the connection ends or is struck.
 fn requests(mut from: TcpStream, mut to: &TcpStream, link: &Link) -> io::Result<()> {
     loop {
         let frame = read_frame(&mut from)?;
         let kind = number::<2>(&frame, 0).map(i16::from_be_bytes).and_then(Kind::of);
-        match kind.and_then(|kind| link.shared.note(kind)) {
-            Some(Side::Before) => {
-                link.shared.strike();
-                return Ok(());
-            }
-            Some(Side::After) => {
-                if let Some(id) = number::<4>(&frame, 4) {
-                    link.fatal.store(i32::from_be_bytes(id).into(), Ordering::SeqCst);
-                }
-            }
-            None => {}
+        let side = kind.and_then(|kind| link.shared.note(kind));
+        if side == Some(Side::Before) && !link.shared.strike() {
+            return Ok(());
+        }
+        if let (Some(Side::After), Some(id)) = (side, number::<4>(&frame, 4)) {
+            link.fatal.store(i32::from_be_bytes(id).into(), Ordering::SeqCst);
         }
         write_frame(&mut to, &frame)?;
     }
 }
 
-/// Passes answers back until the connection or the client ends.
+/// Passes answers back until the connection ends or is struck.
 fn answers(mut from: TcpStream, mut to: &TcpStream, link: &Link) -> io::Result<()> {
     loop {
         let frame = read_frame(&mut from)?;
         let id = number::<4>(&frame, 0).map(i32::from_be_bytes);
-        if id.is_some_and(|id| i64::from(id) == link.fatal.load(Ordering::SeqCst)) {
-            link.shared.strike();
+        if id.is_some_and(|id| i64::from(id) == link.fatal.load(Ordering::SeqCst)) && !link.shared.strike() {
             return Ok(());
         }
         write_frame(&mut to, &frame)?;

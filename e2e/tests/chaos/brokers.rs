@@ -7,7 +7,7 @@ use e2e::scene::{Outcome, Scene};
 use tokio::time::Instant;
 
 use crate::matrix;
-use crate::stage::{COPY, ROWS, all_in_sync, in_the_middle, layout, over, sampler, slowly, whole};
+use crate::stage::{COPY, ROWS, all_in_sync, in_the_middle, layout, over, sampler, slowly};
 
 #[tokio::test]
 async fn a_copy_is_finished_when_its_target_or_its_source_dies_and_comes_back() -> Outcome {
@@ -26,7 +26,7 @@ async fn a_copy_is_finished_when_its_target_or_its_source_dies_and_comes_back() 
         scene.kafka.kill(victim).await?;
         scene.kafka.start_again(victim).await?;
         let back = Instant::now();
-        whole(&scene).await?;
+        scene.until_whole().await?;
         sampler.excuse_no_more();
         let outcomes = over(&scene, plan).await?;
         longest = longest.max(back.elapsed().as_secs_f64());
@@ -73,7 +73,7 @@ async fn a_copy_to_a_broker_that_stays_away_is_given_up_by_name_and_its_throttle
     let back = Instant::now();
     let outcomes = over(&scene, plan).await?;
     let recovery_seconds_max = back.elapsed().as_secs_f64();
-    whole(&scene).await?;
+    scene.until_whole().await?;
     sampler.excuse_no_more();
     let partition = scene.partition("moved", 0).await?;
     assert_eq!(e2e::scene::numbers(&partition.replicas), [0, 1, 2]);

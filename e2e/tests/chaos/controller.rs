@@ -9,7 +9,7 @@ use kafka::Cluster;
 use tokio::time::Instant;
 
 use crate::matrix::{self, say};
-use crate::stage::{COPY, ROWS, all_in_sync, layout, over, sampler, slowly, tap, through_the_tap, whole};
+use crate::stage::{COPY, ROWS, all_in_sync, layout, over, sampler, slowly, tap, through_the_tap};
 
 const POINTS: [(Kind, Side); 3] = [
     (Kind::AlterPartitionReassignments, Side::Before),
@@ -71,7 +71,7 @@ async fn kill_the_controller(base: Layout, name: &'static str, points: &[(Kind, 
             None => scene.kafka.restart_controller().await?,
         }
         let back = Instant::now();
-        whole(&scene).await?;
+        scene.until_whole().await?;
         sampler.excuse_no_more();
         let outcomes = over(&scene, plan).await?;
         let took = back.elapsed().as_secs_f64();

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use e2e::scene::{Outcome, Scene, numbers};
 use e2e::{BrokerSpec, Layout};
+use kafka::settings::{ByteRate, ByteSize};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::matrix::{self, say};
-use crate::stage::{COPY, ROWS, all_in_sync, in_the_middle, layout, over, sampler, slowly};
+use crate::stage::{COPY, ROWS, all_in_sync, layout, over, sampler, slowly};
 
 /// Room for Kafka's own topics and a part of the copy.
 const SMALL: &str = "40m";
@@ -30,8 +31,8 @@ async fn a_copy_that_would_fill_a_disk_is_taken_back_by_name_and_another_is_made
     scene
         .balance_alone(|config| {
             slowly(config);
-            config.capacity.bytes_out = kafka::settings::ByteRate::from_bytes_per_second(4_000_000);
-            config.execute.disk_reserve = kafka::settings::ByteSize::from_bytes(15_000_000);
+            config.capacity.bytes_out = ByteRate::from_bytes_per_second(4_000_000);
+            config.execute.disk_reserve = ByteSize::from_bytes(15_000_000);
         })?
         .ready()
         .await?;
@@ -51,19 +52,18 @@ async fn a_copy_that_would_fill_a_disk_is_taken_back_by_name_and_another_is_made
     })?;
 
     // The same without a reserve: the disk becomes full, and Kafka ends the broker.
+    sampler.excuse();
     scene.stack.take();
     let plan = scene.write_plan(too_large(&scene).await?).await?;
     scene
         .balance_alone(|config| {
             slowly(config);
-            config.capacity.bytes_out = kafka::settings::ByteRate::from_bytes_per_second(4_000_000);
-            config.execute.disk_reserve = kafka::settings::ByteSize::from_bytes(0);
+            config.capacity.bytes_out = ByteRate::from_bytes_per_second(4_000_000);
+            config.execute.disk_reserve = ByteSize::from_bytes(0);
             config.execute.broker_grace = Duration::from_secs(10);
         })?
         .ready()
         .await?;
-    in_the_middle(&scene, "moved", 3).await?;
-    sampler.excuse();
     scene
         .until("Kafka ends the broker", async |scene| {
             Ok(scene.kafka.pid(3).is_err())
@@ -94,7 +94,7 @@ async fn a_copy_that_would_fill_a_disk_is_taken_back_by_name_and_another_is_made
         leftovers: 0,
         recovery_seconds_max: back.elapsed().as_secs_f64(),
     })?;
-    scene.end_with_the_cluster().await
+    scene.end_with_the_cluster().await.map(drop)
 }
 
 /// A copy of which the plan believes that it is small, and a change of leaders.

@@ -12,10 +12,9 @@ use e2e::scene::{Outcome, Row, Scene, partition_of};
 use e2e::stack;
 use e2e::tap::Tap;
 use e2e::{BrokerSpec, Layout, Listener, Reached};
-use kafka::cluster::Topic;
+use kafka::Cluster;
 use kafka::connection::ConnectionSettings;
 use kafka::settings::{ByteRate, ByteSize};
-use kafka::{Cluster, TopicPartition};
 
 /// The listener behind the tap.
 const TAPPED: &str = "TAPPED";
@@ -123,23 +122,6 @@ pub(crate) async fn over(scene: &Scene, plan: PlanId) -> Outcome<BTreeMap<String
         })
         .await?;
     Ok(outcomes)
-}
-
-/// Waits until every broker is back and every replica in sync, but those that are being copied.
-pub(crate) async fn whole(scene: &Scene) -> Outcome {
-    scene
-        .until("every broker is there and every replica in sync", async |scene| {
-            let copying = scene.cluster.reassignments().await?;
-            let described = scene.cluster.describe().await?;
-            let lags = |topic: &Topic| {
-                topic.partitions.iter().any(|partition| {
-                    let name = TopicPartition::new(topic.name.clone(), partition.id);
-                    partition.in_sync.len() < partition.replicas.len() && !copying.contains_key(&name)
-                })
-            };
-            Ok(described.brokers.len() == BROKERS && !described.topics.iter().any(lags))
-        })
-        .await
 }
 
 /// A sampler of the scene's cluster.

@@ -1,12 +1,20 @@
 //! Two balancers at once.
 
+use std::time::Duration;
+
 use balancer::api::view::{Phase, State};
 use e2e::scene::{Outcome, Scene};
+use e2e::tap::Kind;
 use e2e::{Layout, Service};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::matrix;
-use crate::stage::{COPY, ROWS, all_in_sync, in_the_middle, layout, over, sampler, slowly};
+use crate::matrix::{self, say};
+use crate::stage::{
+    COPY, ROWS, all_in_sync, in_the_middle, layout, over, sampler, slowly, tap, through_the_tap,
+};
+
+/// For longer than an executor remembers a throttle that it has taken away.
+const REMEMBERED: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_balancer_halted_in_mid_copy_spoils_nothing_when_it_wakes_up_after_another_has_finished() -> Outcome
@@ -42,6 +50,62 @@ async fn a_balancer_halted_in_mid_copy_spoils_nothing_when_it_wakes_up_after_ano
         outcomes,
         leftovers: 0,
         recovery_seconds_max: took,
+    })?;
+    drop(first);
+    scene.end().await
+}
+
+#[tokio::test]
+#[ignore = "a throttle that arrives after everything is over stays until executors sweep now and then"]
+async fn a_throttle_that_was_on_its_way_when_its_balancer_was_halted_is_swept_by_the_next_one() -> Outcome {
+    let mut scene = Scene::set_on(layout(Layout::default())?, "late", &ROWS).await?;
+    let sampler = sampler(&scene)?;
+    scene.grow("moved", 0, COPY / 10, 20e3).await?;
+    let moves = vec![scene.a_move("moved", 0, &[3, 1, 2], COPY / 10).await?];
+    let plan = scene.write_plan(moves).await?;
+    let (tap, connection) = (tap()?, through_the_tap(&scene)?);
+    tap.hold_at(Kind::IncrementalAlterConfigs, 1);
+    let process = scene
+        .balance_alone(|config| config.kafka = connection)?
+        .process
+        .pid();
+    tap.aim(process)?;
+    scene
+        .until("the first throttle is on its way", async |_| {
+            Ok(tap.struck().is_some())
+        })
+        .await?;
+    let first = scene.stack.take().ok_or("nothing has been started")?;
+
+    scene.balance_alone(|_| {})?.ready().await?;
+    let outcomes = over(&scene, plan).await?;
+    assert!(outcomes.keys().eq(["done"]), "{outcomes:?}");
+    sleep(REMEMBERED).await;
+    tap.release();
+    scene
+        .until("the late throttle shows", async |scene| {
+            Ok(!scene.throttles().await?.is_empty())
+        })
+        .await?;
+    say(&format!(
+        "left by the late request: {:?}",
+        scene.throttles().await?
+    ))?;
+    let late = Instant::now();
+    first.balancer.process.go_on()?;
+    until_fenced(&scene, &first.balancer).await?;
+    // The place where a sweep has to show.
+    scene
+        .until("the late throttle is swept", async |scene| scene.is_clean().await)
+        .await?;
+    all_in_sync(&sampler);
+    matrix::record(matrix::Row {
+        fault: "throttle on its way while another balancer takes over and finishes".to_owned(),
+        kafka: matrix::version(scene.kafka.layout()),
+        points: 1,
+        outcomes,
+        leftovers: 0,
+        recovery_seconds_max: late.elapsed().as_secs_f64(),
     })?;
     drop(first);
     scene.end().await
