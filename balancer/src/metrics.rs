@@ -66,6 +66,11 @@ pub(crate) fn count_execution(
     }
 }
 
+/// Counts moves that ended alike because somebody decided so.
+pub(crate) fn count_ends(outcome: &str, moves: usize) {
+    counter!("kafka_balancer_moves_ended_total", "outcome" => outcome.to_owned()).increment(moves as u64);
+}
+
 /// Counts a tick.
 pub(crate) fn count_tick(seen: bool, took: std::time::Duration) {
     counter!("kafka_balancer_ticks_total", "result" => if seen { "seen" } else { "blind" }).increment(1);

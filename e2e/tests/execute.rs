@@ -50,7 +50,7 @@ async fn a_plan_survives_its_executor_and_leaves_nothing_behind() -> Outcomes<()
         ConfigResource::Broker(BrokerId::try_from(0)?),
         "leader.replication.throttled.rate".to_owned(),
     );
-    assert_eq!(during[&leader_rate], "4000000");
+    assert_eq!(during[&leader_rate], "4000613");
     assert_eq!(before[&leader_rate], "123456789");
 
     // Cut off while it raises the throttles, as a kill would.

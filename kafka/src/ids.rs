@@ -52,6 +52,9 @@ pub enum InvalidId {
         "`{0}` is no topic name: 1 to 249 letters, digits, dots, underscores or hyphens, neither `.` nor `..`"
     )]
     Topic(String),
+    /// A partition that is not written as Kafka's tools write it.
+    #[error("`{0}` is no partition: a topic, a hyphen and a number, such as orders-3")]
+    TopicPartition(String),
     /// A group id that is empty or too long.
     #[error("a group id has 1 to 32767 bytes, not {0}")]
     Group(usize),
@@ -208,6 +211,23 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+impl FromStr for TopicPartition {
+    type Err = InvalidId;
+
+    /// As it is displayed. A topic's name may have hyphens too: the number is after the last one.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let unreadable = || InvalidId::TopicPartition(shorten(text));
+        let (topic, number) = text.rsplit_once('-').ok_or_else(unreadable)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = if is_number {
+            number.parse().map_err(|_| unreadable())?
+        } else {
+            return Err(unreadable());
+        };
+        Ok(Self::new(topic.parse()?, number.try_into()?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,5 +264,20 @@ mod tests {
     fn a_partition_reads_as_kafkas_tools_write_it() {
         let partition: TopicPartition = serde_json::from_str(r#"{"topic":"orders","partition":3}"#).unwrap();
         assert_eq!(partition.to_string(), "orders-3");
+        assert_eq!("orders-3".parse(), Ok(partition));
+        for text in ["orders.eu-west-0", "a-1-2", "--7"] {
+            assert_eq!(text.parse::<TopicPartition>().unwrap().to_string(), text);
+        }
+        for bad in [
+            "orders",
+            "orders-",
+            "-3",
+            "orders-x",
+            "orders-+3",
+            "or ders-3",
+            "orders-2147483648",
+        ] {
+            assert!(bad.parse::<TopicPartition>().is_err(), "{bad} was taken");
+        }
     }
 }

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use kafka::ids::BrokerId;
+use kafka::ids::{BrokerId, TopicPartition};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::journal::Mode;
@@ -42,6 +42,27 @@ fn refuse(rejection: &JsonRejection) -> Response {
 pub(crate) struct ApproveBody {
     /// The plan's number; a newer plan is not approved by an old number.
     pub(crate) plan: u64,
+    /// Only the moves of these partitions, such as `orders-3`; the others end as not approved. All when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) moves: Option<Vec<Named>>,
+}
+
+/// A partition as Kafka's tools write it: `topic-partition`.
+#[derive(Debug)]
+pub(crate) struct Named(pub(crate) TopicPartition);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
 /// How to stop.

@@ -19,12 +19,12 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa::{IntoParams, OpenApi};
 
 use super::auth::{ActionToken, Refusal};
-use super::body::{ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, StopBody};
+use super::body::{ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, Named, StopBody};
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
-/// Actions carry a list of broker ids at most.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Actions carry a list of a plan's moves at most: ten thousand, with names of a hundred characters.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// No request takes longer: reading answers from memory, acting is answered within a tick.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -70,7 +70,8 @@ impl Shared {
         description = "What the balancer sees, plans and does. Reading is open; acting needs a bearer token."
     ),
     paths(
-        state, brokers, partitions, hot, plan, history, approve, stop, drain, undrain, rebalance, mode
+        state, brokers, partitions, hot, plan, history, approve, pause, resume, stop, drain, undrain,
+        rebalance, mode
     )
 )]
 pub struct ApiDoc;
@@ -89,6 +90,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/plan", get(plan))
         .route("/v1/history", get(history))
         .route("/v1/approve", post(approve))
+        .route("/v1/pause", post(pause))
+        .route("/v1/resume", post(resume))
         .route("/v1/stop", post(stop))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
@@ -185,10 +188,27 @@ async fn history(AxumState(shared): AxumState<Shared>) -> Json<Vec<FinishedPlan>
     Json(shared.view().history.clone())
 }
 
-/// Executes the plan that waits.
+/// Executes the plan that waits, or some of its moves.
 #[utoipa::path(post, path = "/v1/approve", request_body = ApproveBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
 async fn approve(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<ApproveBody>) -> Response {
-    act(shared, headers, Action::Approve { plan: body.plan }).await
+    let chosen = |moves: Vec<Named>| moves.into_iter().map(|Named(partition)| partition).collect();
+    let action = Action::Approve {
+        plan: body.plan,
+        moves: body.moves.map(chosen),
+    };
+    act(shared, headers, action).await
+}
+
+/// Pauses the plan that is being executed: what is in flight goes on to its end, nothing new starts.
+#[utoipa::path(post, path = "/v1/pause", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
+async fn pause(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
+    act(shared, headers, Action::Pause).await
+}
+
+/// Goes on with the plan that is paused.
+#[utoipa::path(post, path = "/v1/resume", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
+async fn resume(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
+    act(shared, headers, Action::Resume).await
 }
 
 /// Stops the plan that is being executed, and takes the mode back to `observe`.

@@ -100,10 +100,51 @@ async fn a_body_that_cannot_be_read_is_told_what_is_wrong() {
             "unknown field `now`",
         ),
         ("/v1/approve", "{", "EOF"),
+        (
+            "/v1/approve",
+            r#"{"plan": 1, "moves": ["orders"]}"#,
+            "`orders` is no partition: a topic, a hyphen and a number",
+        ),
     ] {
         let (status, error) = post(&api.url, path, Some("s3cret"), body).await;
         assert!((400..500).contains(&status), "{status}");
         assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn each_order_reaches_the_loop_as_it_was_meant() {
+    let mut api = api().await;
+    let chosen = ["orders.eu-west-3", "a-0"].map(|name| name.parse().unwrap());
+    for (path, body, action) in [
+        ("/v1/pause", "", Action::Pause),
+        ("/v1/resume", "", Action::Resume),
+        (
+            "/v1/approve",
+            r#"{"plan": 7}"#,
+            Action::Approve { plan: 7, moves: None },
+        ),
+        (
+            "/v1/approve",
+            r#"{"plan": 7, "moves": ["orders.eu-west-3", "a-0"]}"#,
+            Action::Approve {
+                plan: 7,
+                moves: Some(chosen.into()),
+            },
+        ),
+    ] {
+        assert_eq!(
+            post(&api.url, path, None, body).await.0,
+            401,
+            "{path} without a token"
+        );
+        let answered = async {
+            let command = api.actions.recv().await.unwrap();
+            assert_eq!(command.action, action);
+            command.answer.send(Ok("Done.".to_owned())).unwrap();
+        };
+        let (asked, ()) = tokio::join!(post(&api.url, path, Some("s3cret"), body), answered);
+        assert_eq!(asked, (200, "Done.".to_owned()));
     }
 }
 
@@ -151,7 +192,16 @@ async fn the_openapi_document_names_every_path_and_every_schema_that_it_refers_t
             "{path}"
         );
     }
-    for path in ["approve", "stop", "drain", "undrain", "rebalance", "mode"] {
+    for path in [
+        "approve",
+        "pause",
+        "resume",
+        "stop",
+        "drain",
+        "undrain",
+        "rebalance",
+        "mode",
+    ] {
         assert!(
             document["paths"][format!("/v1/{path}")]["post"].is_object(),
             "{path}"

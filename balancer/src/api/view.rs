@@ -40,6 +40,8 @@ pub enum Phase {
     Waiting,
     /// A plan is being executed.
     Executing,
+    /// A plan is paused; what was in flight goes on to its end.
+    Paused,
     /// A plan is being stopped.
     Stopping,
     /// Another balancer took over; this one only shows what it sees.
@@ -75,8 +77,22 @@ pub struct State {
     /// Brokers that are being emptied.
     #[schema(value_type = Vec<i32>)]
     pub draining: Vec<BrokerId>,
+    /// When copies may start; none when they always may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<MaintenanceView>,
     /// What keeps the balancer from working well, in sentences with cause and cure.
     pub problems: Vec<String>,
+}
+
+/// When copies may start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MaintenanceView {
+    /// The windows in UTC, such as `mon,tue 22:00-06:00`.
+    pub windows: Vec<String>,
+    /// Whether leaders change outside them too.
+    pub leadership_anytime: bool,
+    /// When the next one opens, in milliseconds since the Unix epoch; none while one is open.
+    pub next_opening_ms: Option<u64>,
 }
 
 /// A figure for each resource.
@@ -302,6 +318,8 @@ pub enum PlanStanding {
     Waiting,
     /// It is being executed.
     Executing,
+    /// What was in flight goes on to its end; no further move starts until `resume`.
+    Paused,
     /// It is being stopped.
     Stopping,
 }
@@ -364,6 +382,13 @@ pub struct FinishedPlan {
     pub imbalance_before: ResourceFigures,
     /// Imbalance that it foresaw.
     pub imbalance_foreseen: ResourceFigures,
+    /// Imbalance that was measured some looks after its end, under the load that plans are made for as the other two; none
+    /// before that, and when another plan had begun by then.
+    pub imbalance_measured: Option<ResourceFigures>,
+    /// How many of its moves were done.
+    pub moves_done: usize,
+    /// How many moves it had.
+    pub moves: usize,
     /// Bytes that it copied.
     pub bytes: u64,
     /// No plan reaches the same balance with fewer bytes.

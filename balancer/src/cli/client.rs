@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::error::with_causes;
-use kafka::ids::BrokerId;
+use kafka::ids::{BrokerId, TopicPartition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, StopBody};
-use crate::api::view::{BrokerView, HotList, PlanView, State};
+use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, Named, StopBody};
+use crate::api::view::{BrokerView, FinishedPlan, HotList, PlanView, State};
 use crate::journal::Mode;
 
 /// The API answers from memory or within a tick.
@@ -104,8 +104,23 @@ impl Server {
         self.get("/v1/plan").await
     }
 
-    pub(super) async fn approve(&self, plan: u64) -> Result<String, ClientError> {
-        self.post("/v1/approve", &ApproveBody { plan }).await
+    pub(super) async fn history(&self) -> Result<Vec<FinishedPlan>, ClientError> {
+        self.get("/v1/history").await
+    }
+
+    /// Approves the moves of `only`, or all of them when it is empty.
+    pub(super) async fn approve(&self, plan: u64, only: &[TopicPartition]) -> Result<String, ClientError> {
+        let moves = only.iter().cloned().map(Named).collect();
+        let moves = (!only.is_empty()).then_some(moves);
+        self.post("/v1/approve", &ApproveBody { plan, moves }).await
+    }
+
+    pub(super) async fn pause(&self) -> Result<String, ClientError> {
+        self.post("/v1/pause", &serde_json::json!({})).await
+    }
+
+    pub(super) async fn resume(&self) -> Result<String, ClientError> {
+        self.post("/v1/resume", &serde_json::json!({})).await
     }
 
     pub(super) async fn stop(&self, at_once: bool) -> Result<String, ClientError> {

@@ -10,7 +10,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use kafka::ids::BrokerId;
+use kafka::ids::{BrokerId, TopicPartition};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -83,6 +83,8 @@ enum Subcommands {
     Status,
     /// Show the current plan; with --snapshot, plan offline.
     Plan(offline::PlanArgs),
+    /// Show the plans that are over: what each was for, what it did, and what came of it.
+    History,
     /// Write a snapshot of a live cluster and its load, for `plan --snapshot` and `simulate`.
     Snapshot(snapshot::SnapshotArgs),
     /// Live through a day's load offline, with the balancer and without, and compare.
@@ -91,7 +93,14 @@ enum Subcommands {
     Approve {
         /// The plan's number, as `plan` shows it.
         plan: u64,
+        /// Execute the move of this partition only, such as orders-3; may be given several times. The others end.
+        #[arg(long, value_name = "TOPIC-PARTITION")]
+        only: Vec<TopicPartition>,
     },
+    /// Start no further move of the plan that is being executed; what is in flight goes on to its end.
+    Pause,
+    /// Go on with the plan that is paused.
+    Resume,
     /// Stop executing and go into `observe`.
     Stop {
         /// Cancel moves in progress, so that replicas go back, instead of finishing them.
@@ -237,7 +246,10 @@ impl Cli {
             },
             Subcommands::Snapshot(ref args) => Ok(args.run().await?),
             Subcommands::Simulate(ref args) => self.print(&args.run(self.output)?),
-            Subcommands::Approve { plan } => self.done(server()?.approve(plan).await?),
+            Subcommands::History => self.history(&server()?).await,
+            Subcommands::Approve { plan, ref only } => self.done(server()?.approve(plan, only).await?),
+            Subcommands::Pause => self.done(server()?.pause().await?),
+            Subcommands::Resume => self.done(server()?.resume().await?),
             Subcommands::Stop { now } => self.done(server()?.stop(now).await?),
             Subcommands::Drain { ref brokers } => self.done(server()?.drain(brokers).await?),
             Subcommands::Undrain { ref brokers } => self.done(server()?.undrain(brokers).await?),
@@ -271,6 +283,16 @@ impl Cli {
             (_, None) => self.print("There is no plan: nothing waits and nothing is being executed."),
             (Output::Table, Some(plan)) => self.print(&tables::plan(&plan)),
             (Output::Kafka, Some(plan)) => self.print(&tables::kafka_plan(&plan)?),
+        }
+    }
+
+    async fn history(&self, server: &Server) -> Result<(), CliError> {
+        let plans = server.history().await?;
+        match self.output {
+            Output::Json => self.print(&serde_json::to_string_pretty(&plans)?),
+            Output::Table if plans.is_empty() => self.print("No plan is over yet."),
+            Output::Table => self.print(&tables::history(&plans)),
+            Output::Kafka => Err(CliError::NotAPlan),
         }
     }
 
@@ -323,5 +345,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn single_moves_are_approved_by_the_names_of_their_partitions() {
+        let approve = |only: &str| {
+            Cli::try_parse_from([
+                "kafka-balancer",
+                "approve",
+                "7",
+                "--only",
+                "a-b-3",
+                "--only",
+                only,
+            ])
+        };
+        let Subcommands::Approve { plan, only } = approve("orders-4").unwrap().command else {
+            panic!("another command");
+        };
+        let names: Vec<String> = only.iter().map(ToString::to_string).collect();
+        assert_eq!((plan, names.join(" ").as_str()), (7, "a-b-3 orders-4"));
+        let error = approve("orders").unwrap_err().to_string();
+        assert!(error.contains("a topic, a hyphen and a number"), "{error}");
     }
 }

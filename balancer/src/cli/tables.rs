@@ -3,12 +3,17 @@
 use comfy_table::{Table, presets};
 
 use super::client::Status;
-use crate::api::view::{BrokerView, MoveView, PlanView, SourceView, State};
+use crate::api::view::{
+    BrokerView, FinishedPlan, MaintenanceView, MoveView, PlanView, ResourceFigures, SourceView, State,
+};
+use crate::journal::Timestamp;
 use crate::model::Resource;
 
 /// The whole status: a summary, the brokers, what is hot, the plan.
 pub(super) fn status(status: &Status) -> String {
-    let mut parts = vec![summary(&status.state), brokers(&status.brokers)];
+    let mut parts = vec![summary(&status.state)];
+    parts.extend(status.state.maintenance.as_ref().map(maintenance));
+    parts.push(brokers(&status.brokers));
     for partition in &status.hot.partitions {
         parts.push(format!(
             "hot: {}-{} {}\n     {}",
@@ -43,6 +48,21 @@ fn summary(state: &State) -> String {
         state.imbalance.bytes_out,
         state.imbalance.cpu,
         state.imbalance.disk,
+    )
+}
+
+fn maintenance(view: &MaintenanceView) -> String {
+    let now = match view.next_opening_ms {
+        Some(opens) => format!("closed until {}", Timestamp(opens)),
+        None => "open".to_owned(),
+    };
+    let leaders = match view.leadership_anytime {
+        true => "leaders change at any time",
+        false => "so do changes of leaders",
+    };
+    format!(
+        "copies wait for maintenance windows ({} UTC), now {now}; {leaders}",
+        view.windows.join("; ")
     )
 }
 
@@ -120,6 +140,51 @@ pub(super) fn plan(plan: &PlanView) -> String {
     format!("{head}\n{table}{unsolved}")
 }
 
+/// Plans that are over, the newest first.
+pub(super) fn history(plans: &[FinishedPlan]) -> String {
+    let mut table = plain_table(&[
+        "plan",
+        "purpose",
+        "ended",
+        "done",
+        "copied",
+        "at least",
+        "imbalance in",
+        "imbalance out",
+        "outcomes",
+    ]);
+    for plan in plans {
+        let outcomes: Vec<String> = plan
+            .outcomes
+            .iter()
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
+        table.add_row([
+            plan.id.to_string(),
+            plan.purpose.clone(),
+            Timestamp(plan.ended_at_ms).to_string(),
+            format!("{}/{}", plan.moves_done, plan.moves),
+            size(plan.bytes),
+            size(plan.bytes_lower_bound),
+            course(plan, |figures| figures.bytes_in),
+            course(plan, |figures| figures.bytes_out),
+            outcomes.join(", "),
+        ]);
+    }
+    format!("{table}\nimbalance: before → planned → measured afterwards")
+}
+
+/// A figure before, as planned, and as it came.
+fn course(plan: &FinishedPlan, figure: impl Fn(&ResourceFigures) -> f64) -> String {
+    let measured = plan.imbalance_measured.as_ref();
+    format!(
+        "{:.2} → {:.2} → {}",
+        figure(&plan.imbalance_before),
+        figure(&plan.imbalance_foreseen),
+        measured.map_or("?".to_owned(), |measured| format!("{:.2}", figure(measured))),
+    )
+}
+
 fn copied(change: &MoveView) -> String {
     if change.leadership_only {
         "leader only".to_owned()
@@ -158,4 +223,62 @@ fn plain_table(header: &[&str]) -> Table {
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_header(header.iter().copied());
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_shows_what_was_there_what_was_planned_and_what_came_of_it() {
+        let figures = |n| ResourceFigures {
+            bytes_in: n,
+            bytes_out: 1.0,
+            ..ResourceFigures::default()
+        };
+        let plan = |imbalance_measured| FinishedPlan {
+            id: 7,
+            purpose: "drain 3".to_owned(),
+            planned_at_ms: 1_795_816_740_000,
+            ended_at_ms: 1_795_816_800_000,
+            imbalance_before: figures(1.5),
+            imbalance_foreseen: figures(1.05),
+            imbalance_measured,
+            moves_done: 1,
+            moves: 3,
+            bytes: 2_000_000_000,
+            bytes_lower_bound: 1_900_000_000,
+            leadership_changes: 0,
+            replica_moves: 1,
+            outcomes: [("done".to_owned(), 1), ("not_approved".to_owned(), 2)].into(),
+        };
+        let text = history(&[plan(Some(figures(1.07))), plan(None)]);
+        for part in [
+            "7",
+            "drain 3",
+            "2026-11-27T22:00Z",
+            "1/3",
+            "2.0 GB",
+            "1.9 GB",
+            "1.50 → 1.05 → 1.07",
+            "1.50 → 1.05 → ?",
+            "1 done, 2 not_approved",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn windows_are_shown_with_when_the_next_one_opens() {
+        let view = |next_opening_ms| MaintenanceView {
+            windows: vec!["mon,tue 22:00-06:00".to_owned(), "12:00-12:30".to_owned()],
+            leadership_anytime: true,
+            next_opening_ms,
+        };
+        let closed = maintenance(&view(Some(1_795_816_800_000)));
+        assert!(
+            closed.contains("(mon,tue 22:00-06:00; 12:00-12:30 UTC), now closed until 2026-11-27T22:00Z")
+        );
+        assert!(maintenance(&view(None)).contains("now open"));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod tuning;
+mod windows;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

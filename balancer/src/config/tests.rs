@@ -23,6 +23,20 @@ fn the_least_configuration_names_brokers_only_and_changes_nothing_in_kafka() {
 }
 
 #[test]
+fn windows_are_read_in_utc_and_copies_start_at_any_time_without_them() {
+    let read = |execute: &str| {
+        let text = format!("kafka: {{bootstrap: ['localhost:9092']}}\nexecute: {execute}");
+        crate::execute::Limits::from(&read(&text).unwrap().execute)
+    };
+    let limits =
+        read("{windows: [{days: [mon, tue], from: 22:00, to: '06:00'}, {from: '12:00', to: '12:30'}]}");
+    assert_eq!(limits.windows.shown(), ["mon,tue 22:00-06:00", "12:00-12:30"]);
+    assert!(limits.leadership_anytime);
+    assert!(!read("{leadership_anytime: false}").leadership_anytime);
+    assert!(read("{}").windows.shown().is_empty());
+}
+
+#[test]
 fn every_mistake_is_told_with_its_path_and_what_is_allowed() {
     let message = read(
         "
@@ -32,7 +46,7 @@ tick: 10 ms
 sidecars: {list: [{broker: 1, url: 'localhost:9404'}, {broker: 1, url: 'http://h:1'}]}
 capacity: {bytes_in: 0 B/s, bytes_out: 100MB, cpu_cores: -1}
 heat: {threshold: 10}
-execute: {moves_per_broker: 0}
+execute: {moves_per_broker: 0, windows: [{days: [monday], from: '25:00', until: '06:00'}]}
 excluded: {}
 ",
     )
@@ -46,6 +60,10 @@ excluded: {}
         "capacity.bytes_out: `100MB` is no rate",
         "capacity.cpu_cores: is not more than 0",
         "heat.threshold: 10 is not between 0.02 and 2",
+        "execute.windows[0].days[0]: \"monday\" is no day; days are mon, tue, wed, thu, fri, sat, sun",
+        "execute.windows[0].from: `25:00` is no time of day from 00:00 to 23:59",
+        "execute.windows[0].to: is missing",
+        "execute.windows[0].until: is not known here",
         "execute.moves_per_broker: 0 is not between 1 and 1000",
         "excluded: is not known here",
     ] {

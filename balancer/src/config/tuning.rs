@@ -9,7 +9,7 @@ use kafka::settings::{ByteRate, ByteSize, Fields, Section, write_duration};
 use serde::Serialize;
 
 use crate::detect::{COOL, DetectSettings};
-use crate::execute::Limits;
+use crate::execute::{Limits, Window, Windows};
 use crate::model::PerResource;
 use crate::plan::PlanSettings;
 
@@ -67,6 +67,10 @@ pub struct ExecuteSettings {
     pub broker_grace: Duration,
     /// Bytes that stay free on each broker.
     pub disk_reserve: ByteSize,
+    /// When copies may start; always when there is none.
+    pub windows: Vec<Window>,
+    /// Whether leaders change outside the windows too, since that copies nothing.
+    pub leadership_anytime: bool,
 }
 
 impl Default for HeatSettings {
@@ -125,6 +129,8 @@ impl From<&ExecuteSettings> for Limits {
             patience_seconds: settings.patience.as_secs(),
             broker_grace_seconds: settings.broker_grace.as_secs(),
             disk_reserve: settings.disk_reserve.bytes(),
+            windows: Windows::new(settings.windows.clone()),
+            leadership_anytime: settings.leadership_anytime,
         }
     }
 }
@@ -189,6 +195,9 @@ const fn mb_per_second(megabytes: u64) -> ByteRate {
 const THROTTLES: std::ops::RangeInclusive<ByteRate> =
     ByteRate::from_bytes_per_second(1_000)..=mb_per_second(1_000_000);
 
+/// More windows than a week can need; each look goes through all of them.
+const MOST_WINDOWS: usize = 100;
+
 impl Section for ExecuteSettings {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let moves_per_broker = fields.within("moves_per_broker", 2, 1..=1_000);
@@ -201,6 +210,14 @@ impl Section for ExecuteSettings {
         let patience = fields.within("patience", HOUR / 4, Duration::from_secs(10)..=DAY);
         let broker_grace = fields.within("broker_grace", HOUR / 12, Duration::from_secs(10)..=DAY);
         let disk_reserve = fields.or("disk_reserve", ByteSize::from_bytes(1_000_000_000));
+        let windows: Option<Vec<Window>> = fields.sections("windows");
+        let leadership_anytime = fields.or("leadership_anytime", true);
+        if windows
+            .as_ref()
+            .is_some_and(|windows| windows.len() > MOST_WINDOWS)
+        {
+            fields.problem("windows", format!("has more than {MOST_WINDOWS} windows"));
+        }
         Some(Self {
             moves_per_broker: moves_per_broker?,
             moves_per_cluster: moves_per_cluster?,
@@ -212,6 +229,8 @@ impl Section for ExecuteSettings {
             patience: patience?,
             broker_grace: broker_grace?,
             disk_reserve: disk_reserve?,
+            windows: windows?,
+            leadership_anytime: leadership_anytime?,
         })
     }
 }

@@ -56,6 +56,8 @@ pub(super) fn admit(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) ->
         match verdict(&progress.change, drains, situation) {
             Verdict::Drop(outcome) => admission.dropped.push((id, outcome)),
             Verdict::Wait(why) => admission.wait(why),
+            // It costs no patience, and the state says when the next window opens.
+            Verdict::Ready if situation.awaited_window(&progress.change).is_some() => {}
             Verdict::Ready => candidates.push((id, &progress.change)),
         }
     }

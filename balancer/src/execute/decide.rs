@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kafka::ids::TopicPartition;
+
 use super::admission::{Admission, admit};
 use super::limits::{Guidance, Limits};
 use super::progress::Started;
@@ -10,12 +12,19 @@ use super::situation::Situation;
 use super::step::{Change, MoveId, Step};
 use super::throttle::{Wanted, is_throttled};
 use crate::journal::{
-    ActivePlan, CoolDown, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress, MoveState,
-    Outcome, Phase, PlanId, Record, Spent, Timestamp,
+    ActivePlan, CoolDown, Direction, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress,
+    MoveState, Outcome, Phase, PlanId, Record, Spent, Timestamp,
 };
+use crate::plan::Move;
 
 /// How many finished plans the journal keeps.
 const HISTORY: usize = 50;
+
+/// How long a move is remembered at least, for what a late request may bring back of its throttles.
+const REMEMBERED: Duration = Duration::from_secs(1800);
+
+/// How many partitions the journal knows to be cooling down; of more, those that were moved longest ago are forgotten.
+const COOL_DOWNS: usize = 20_000;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -81,7 +90,8 @@ fn advance(
     }
     let admission = match phase {
         Phase::Running => admit(id, plan, situation),
-        _ => stopped(id, plan),
+        Phase::Paused => Admission::default(),
+        Phase::Proposed | Phase::Stopping(_) => stopped(id, plan),
     };
     for (id, outcome) in &admission.dropped {
         steps.extend(drop_move(*id, outcome.clone(), plan, situation.now));
@@ -155,6 +165,7 @@ fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step
     let cool = CoolDown {
         since,
         left: change.removing().collect(),
+        throttled: throttled_for(change, situation.state),
     };
     let started = progress.entering(state);
     let intent = vec![
@@ -162,6 +173,24 @@ fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step
         Record::CoolDown(change.partition.clone(), Some(cool)),
     ];
     Step::intending(intent, request)
+}
+
+/// The elements of ours in the topic's lists that are there for a move.
+fn throttled_for(change: &Move, state: &ExecutionState) -> Vec<(Direction, String)> {
+    let prefix = format!("{}:", change.partition.partition);
+    let mut throttled = Vec::new();
+    for direction in Direction::BOTH {
+        let ours = state
+            .topic_throttles
+            .get(&(change.partition.topic.clone(), direction));
+        let elements = ours.into_iter().flat_map(|ours| &ours.entries);
+        throttled.extend(
+            elements
+                .filter(|element| element.starts_with(&prefix))
+                .map(|element| (direction, element.clone())),
+        );
+    }
+    throttled
 }
 
 /// Ends the moves that wait for something that does not come, so that no plan stands in the way of a better one.
@@ -173,8 +202,10 @@ fn lose_patience(
 ) -> Vec<Step> {
     let changes = plan.moves.values().filter_map(|progress| progress.state.since());
     let begun = plan.head.as_ref().map(|head| head.phase_since);
+    let opened = situation.limits.windows.open_since(situation.now);
     let patience = Duration::from_secs(situation.limits.patience_seconds);
-    let waited = changes.chain(begun).max().map(|last| situation.now.since(last));
+    let waited = changes.chain(begun).chain(opened).max();
+    let waited = waited.map(|last| situation.now.since(last));
     if waited.is_none_or(|waited| waited < patience) || plan.moves.values().any(MoveProgress::is_in_flight) {
         return Vec::new();
     }
@@ -186,6 +217,7 @@ fn lose_patience(
     let waiting = plan.moves.iter();
     let waiting = waiting.filter(|(_, progress)| progress.state == MoveState::Waiting);
     waiting
+        .filter(|(_, progress)| situation.awaited_window(&progress.change).is_none())
         .filter_map(|(place, _)| {
             drop_move(
                 MoveId {
@@ -221,13 +253,14 @@ fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
             .iter()
             .filter(|ended| ended.outcome == Outcome::Done)
             .count();
-        moves.truncate(FinishedPlan::MOST_MOVES);
+        moves = FinishedPlan::keep(moves);
         let finished = FinishedPlan {
             head: head.clone(),
             finished_at: situation.now,
             done,
             total,
             moves,
+            measured: None,
         };
         records.push(Record::Finished(id, Some(finished)));
     }
@@ -259,10 +292,11 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
         records.push(Record::Usage(usage));
     }
     for (partition, cool) in &situation.state.cool_downs {
-        if !situation.is_cooling(cool) {
+        if !situation.is_cooling(cool) && situation.now.since(cool.since) > REMEMBERED {
             records.push(Record::CoolDown(partition.clone(), None));
         }
     }
+    records.extend(too_many_cool_downs(situation.state));
     for (broker, drain) in &situation.state.drains {
         let empty = situation.seen.replicas_on(*broker) == 0;
         if empty != drain.empty_since.is_some() {
@@ -278,4 +312,17 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
     } else {
         vec![Step::note(records)]
     }
+}
+
+/// Forgets the partitions beyond [`COOL_DOWNS`].
+fn too_many_cool_downs(state: &ExecutionState) -> Vec<Record> {
+    let excess = state.cool_downs.len().saturating_sub(COOL_DOWNS);
+    if excess == 0 {
+        return Vec::new();
+    }
+    let mut oldest: Vec<_> = state.cool_downs.iter().collect();
+    oldest.sort_by_key(|(_, cool)| cool.since);
+    oldest.truncate(excess);
+    let forget = |(partition, _): (&TopicPartition, _)| Record::CoolDown(partition.clone(), None);
+    oldest.into_iter().map(forget).collect()
 }

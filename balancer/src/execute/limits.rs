@@ -6,6 +6,8 @@ use std::time::Duration;
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 
+use super::windows::Windows;
+
 /// How much may happen at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +32,10 @@ pub struct Limits {
     pub broker_grace_seconds: u64,
     /// Bytes that stay free on each broker.
     pub disk_reserve: u64,
+    /// When copies may start.
+    pub windows: Windows,
+    /// Whether leaders change outside the windows too.
+    pub leadership_anytime: bool,
 }
 
 impl Default for Limits {
@@ -45,6 +51,8 @@ impl Default for Limits {
             patience_seconds: 900,
             broker_grace_seconds: 300,
             disk_reserve: 1_000_000_000,
+            windows: Windows::default(),
+            leadership_anytime: true,
         }
     }
 }

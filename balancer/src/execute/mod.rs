@@ -7,6 +7,7 @@
 mod admission;
 mod decide;
 mod limits;
+mod orders;
 mod perform;
 mod progress;
 mod report;
@@ -14,7 +15,9 @@ mod seen;
 mod situation;
 mod status;
 mod step;
+mod sweep;
 mod throttle;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,18 +31,20 @@ pub use report::{ExecuteError, TickReport};
 pub use seen::{Found, Seen, SeenList, SeenRate};
 pub use status::{MoveStatus, PlanStatus, RateStatus, ReplicasStatus, Status, Throttles};
 pub use step::{Change, MoveId, Step};
+pub use windows::{Day, TimeOfDay, Window, Windows};
 
 use crate::journal::{
     Drain, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId, Record, Skipped, StopHow, Timestamp,
 };
 use crate::plan::Plan;
 use perform::Round;
+use sweep::Sweep;
 
 /// How many times one tick decides again after all went well, so that what can follow at once does. The longest way
 /// is from the end of a copy to the last throttle gone.
 const ROUNDS: usize = 8;
 
-/// How long an executor with nothing to do may not know that another one has taken over.
+/// How long an executor with nothing to write may not know that another one has taken over.
 const CONFIRM_EVERY: Duration = Duration::from_secs(10);
 
 /// Makes plans happen. There is at most one that acts for a cluster: opening one fences the one before.
@@ -49,6 +54,7 @@ pub struct Executor<C, L: CompactedLog> {
     limits: Limits,
     fenced: bool,
     confirmed_at: Timestamp,
+    sweep: Sweep,
     copied: BTreeMap<TopicPartition, u64>,
 }
 
@@ -66,6 +72,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             limits,
             fenced: false,
             confirmed_at: Timestamp(0),
+            sweep: Sweep::default(),
             copied: BTreeMap::new(),
         };
         if executor.journal.state().mode.is_none() {
@@ -110,7 +117,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             imbalance_after: plan.imbalance_after,
             bytes: plan.bytes,
             bytes_lower_bound: plan.bytes_lower_bound,
-            unsolved: plan.unsolved,
+            unsolved: PlanHead::shorten(plan.unsolved),
         };
         records.push(Record::Plan(id, Some(head)));
         records.extend(
@@ -165,7 +172,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Those of the journal.
     pub async fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Result<(), ExecuteError> {
         self.record(vec![Record::Mode(mode)]).await?;
-        let running = |plan: &crate::journal::ActivePlan| plan.phase() == Phase::Running;
+        let running =
+            |plan: &crate::journal::ActivePlan| matches!(plan.phase(), Phase::Running | Phase::Paused);
         if mode == Mode::Observe && self.journal.state().plans.values().any(running) {
             self.stop(StopHow::Gently, now).await?;
         }
@@ -197,7 +205,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.record(vec![Record::Drain(broker, None)]).await
     }
 
-    /// Does the next safe things. Without a plan, a drain or a throttle of ours, Kafka is not asked anything.
+    /// Does the next safe things. Without a plan, a drain or a throttle of ours, Kafka is asked only now and then, for what
+    /// a balancer has left there that nobody accounts for.
     ///
     /// # Errors
     ///
@@ -209,6 +218,11 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         // What could not be written last time comes first, and whether another one has taken over shows.
         let confirmation = self.confirmation(now);
         self.record(confirmation).await?;
+        if self.sweep.is_due(now) {
+            let seen = self.read_all().await.map_err(ExecuteError::Cluster)?;
+            let taken_over = self.sweep.take(self.journal.state(), &seen, now);
+            self.record(taken_over).await?;
+        }
         for _ in 0..ROUNDS {
             if self.journal.state().is_idle() {
                 break;
@@ -227,10 +241,10 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         Ok(report)
     }
 
-    /// An executor with nothing to do writes its mode again now and then, since only a write shows that another one has
-    /// taken over.
+    /// The mode is written again now and then, since only a write shows that another one has taken over, and an executor
+    /// may have nothing else to write for hours.
     fn confirmation(&mut self, now: Timestamp) -> Vec<Record> {
-        if now.since(self.confirmed_at) < CONFIRM_EVERY || !self.journal.state().is_idle() {
+        if now.since(self.confirmed_at) < CONFIRM_EVERY {
             return Vec::new();
         }
         self.confirmed_at = now;
@@ -342,6 +356,15 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         } else {
             self.cluster.configs(&resources, &seen::CONFIGS).await?
         };
+        Ok(Seen::new(reassignments, description, &configs))
+    }
+
+    /// As [`Executor::read`], with the configuration of every topic and of every broker that is alive.
+    async fn read_all(&self) -> Result<Seen, ClusterError> {
+        let reassignments = self.cluster.reassignments().await?;
+        let description = self.cluster.describe().await?;
+        let resources = seen::all_configs(&description);
+        let configs = self.cluster.configs(&resources, &seen::CONFIGS).await?;
         Ok(Seen::new(reassignments, description, &configs))
     }
 }

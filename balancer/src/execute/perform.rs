@@ -1,15 +1,20 @@
 //! Doing what was decided: the journal first, then Kafka.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka::cluster::{ConfigChange, ConfigResource, Each};
 use kafka::error::ClusterError;
 use kafka::ids::TopicPartition;
 use kafka::{Cluster, CompactedLog};
+use tokio::time::Instant;
 
 use super::step::{Change, MoveId, Step};
 use super::{ExecuteError, TickReport};
 use crate::journal::{ExecutionState, Journal, MoveState, Outcome, Record, Timestamp};
+
+/// How long a written record vouches for it that no other balancer has taken over.
+const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 
 /// The longest text of Kafka's that an outcome carries.
 const LONGEST_REASON: usize = 300;
@@ -24,6 +29,8 @@ pub(super) struct Round<'a, C, L: CompactedLog> {
     settled: Vec<Record>,
     /// Whether every request was answered and none was refused.
     smooth: bool,
+    /// When the journal was last known to be this balancer's.
+    confirmed: Instant,
 }
 
 impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
@@ -40,6 +47,7 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
             report,
             settled: Vec::new(),
             smooth: true,
+            confirmed: Instant::now(),
         }
     }
 
@@ -72,20 +80,36 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
         }
         self.report.note_ends(&intents);
         self.journal.record(intents).await?;
-        self.alter(throttles).await;
-        self.reassign(reassignments).await;
-        self.cancel(cancellations).await;
-        self.elect(elections).await;
-        self.alter(unthrottles).await;
+        self.confirmed = Instant::now();
+        self.alter(throttles).await?;
+        self.reassign(reassignments).await?;
+        self.cancel(cancellations).await?;
+        self.elect(elections).await?;
+        self.alter(unthrottles).await?;
         self.report.note_ends(&self.settled);
         self.journal.record(self.settled).await?;
         Ok(self.smooth)
     }
 
-    async fn alter(&mut self, changes: Vec<(ConfigResource, ConfigChange, Vec<Record>)>) {
-        if changes.is_empty() {
-            return;
+    /// Makes sure that no other balancer has taken over since the journal was written last: answers may have taken long,
+    /// and the process may have been asleep.
+    async fn confirm(&mut self) -> Result<(), ExecuteError> {
+        if self.confirmed.elapsed() > CONFIRMED_FOR {
+            let mode = self.journal.state().mode.unwrap_or_default();
+            self.journal.record(vec![Record::Mode(mode)]).await?;
+            self.confirmed = Instant::now();
         }
+        Ok(())
+    }
+
+    async fn alter(
+        &mut self,
+        changes: Vec<(ConfigResource, ConfigChange, Vec<Record>)>,
+    ) -> Result<(), ExecuteError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.confirm().await?;
         let mut by_resource: BTreeMap<ConfigResource, (Vec<ConfigChange>, Vec<Record>)> = BTreeMap::new();
         for (resource, change, settled) in changes {
             let all = by_resource.entry(resource).or_default();
@@ -97,7 +121,7 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
             .map(|(resource, (changes, _))| (resource.clone(), changes.clone()))
             .collect();
         let Some(answers) = self.answered(self.cluster.alter_configs(&request).await) else {
-            return;
+            return Ok(());
         };
         for (resource, answer) in answers {
             let settled = by_resource.remove(&resource).map(|(_, settled)| settled);
@@ -110,19 +134,24 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
                 Err(error) => self.trouble(&error),
             }
         }
+        Ok(())
     }
 
-    async fn reassign(&mut self, moves: Vec<(MoveId, TopicPartition, Vec<kafka::BrokerId>)>) {
+    async fn reassign(
+        &mut self,
+        moves: Vec<(MoveId, TopicPartition, Vec<kafka::BrokerId>)>,
+    ) -> Result<(), ExecuteError> {
         if moves.is_empty() {
-            return;
+            return Ok(());
         }
+        self.confirm().await?;
         let ids: BTreeMap<TopicPartition, MoveId> = moves.iter().map(|(id, p, _)| (p.clone(), *id)).collect();
         let request: Vec<_> = moves
             .into_iter()
             .map(|(_, partition, to)| (partition, to))
             .collect();
         let Some(answers) = self.answered(self.cluster.reassign(&request).await) else {
-            return;
+            return Ok(());
         };
         for (partition, answer) in answers {
             match answer {
@@ -137,12 +166,14 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
                 }
             }
         }
+        Ok(())
     }
 
-    async fn cancel(&mut self, partitions: Vec<TopicPartition>) {
+    async fn cancel(&mut self, partitions: Vec<TopicPartition>) -> Result<(), ExecuteError> {
         if partitions.is_empty() {
-            return;
+            return Ok(());
         }
+        self.confirm().await?;
         let answers = self.cluster.cancel_reassignments(&partitions).await;
         for (_, answer) in self.answered(answers).unwrap_or_default() {
             match answer {
@@ -151,12 +182,14 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
                 Err(error) => self.trouble(&error),
             }
         }
+        Ok(())
     }
 
-    async fn elect(&mut self, partitions: Vec<TopicPartition>) {
+    async fn elect(&mut self, partitions: Vec<TopicPartition>) -> Result<(), ExecuteError> {
         if partitions.is_empty() {
-            return;
+            return Ok(());
         }
+        self.confirm().await?;
         let answers = self.cluster.elect_preferred_leaders(&partitions).await;
         for (_, answer) in self.answered(answers).unwrap_or_default() {
             match answer {
@@ -164,6 +197,7 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
                 Err(error) => self.trouble(&error),
             }
         }
+        Ok(())
     }
 
     fn answered<K, V>(&mut self, answer: Result<Each<K, V>, ClusterError>) -> Option<Each<K, V>> {

@@ -30,6 +30,27 @@ pub enum ExecuteError {
     /// There is no such plan to approve or to stop.
     #[error("there is no such plan to act on; it may be over or replaced by a newer one")]
     NoSuchPlan,
+    /// No move was named to approve.
+    #[error("no move is named; name at least one, or leave the list out to approve all of them")]
+    NothingChosen,
+    /// Moves were named that the plan does not have.
+    #[error("plan {id} does not move {}; it moves {}", listed(unknown), listed(there))]
+    NotInPlan {
+        /// The plan.
+        id: PlanId,
+        /// What was named and is not there.
+        unknown: BTreeSet<TopicPartition>,
+        /// What there is.
+        there: BTreeSet<TopicPartition>,
+    },
+    /// No plan is being made that could pause.
+    #[error(
+        "no plan is being executed that could pause; one that waits is not approved, one that stops goes on to its end"
+    )]
+    NothingToPause,
+    /// No plan is paused.
+    #[error("no plan is paused; `plan` shows what there is")]
+    NothingToResume,
     /// The mode does not allow it.
     #[error("nothing is changed in mode observe; switch to approve or auto first")]
     Observing,
@@ -80,6 +101,20 @@ impl TickReport {
             }
         }
     }
+}
+
+/// Partitions in a sentence, not more of them than one reads.
+fn listed(partitions: &BTreeSet<TopicPartition>) -> String {
+    const SHOWN: usize = 50;
+    let names = partitions.iter().take(SHOWN).map(ToString::to_string);
+    let mut text = names.collect::<Vec<_>>().join(", ");
+    if partitions.len() > SHOWN {
+        text.push_str(&format!(
+            " and {} more (`plan` shows all)",
+            partitions.len() - SHOWN
+        ));
+    }
+    text
 }
 
 /// Refuses plans that Kafka would refuse, or that the journal could not hold.

@@ -145,6 +145,14 @@ impl Seen {
         self.topics.get(topic)?.min_in_sync
     }
 
+    /// All topics' lists of throttled replicas that could be read, with the topics' ids.
+    pub fn lists(&self) -> impl Iterator<Item = (&TopicName, [u8; 16], Direction, &SeenList)> {
+        self.topics.iter().flat_map(|(name, seen)| {
+            let lists = seen.lists.iter();
+            lists.map(move |(direction, list)| (name, seen.topic.id, *direction, list))
+        })
+    }
+
     /// The topic's list of throttled replicas; none where it could not be read.
     pub fn list(&self, topic: &TopicName, direction: Direction) -> Option<&SeenList> {
         self.topics.get(topic)?.lists.get(&direction)
@@ -260,6 +268,11 @@ impl SeenList {
 }
 
 impl SeenRate {
+    /// Whether anything limits the broker in this direction.
+    pub fn is_limited(&self) -> bool {
+        self.dynamic.is_some() || self.inherited.is_some()
+    }
+
     fn new(entries: &[ConfigEntry], direction: Direction) -> Self {
         let Some(entry) = entry(entries, direction.rate()) else {
             return Self::default();
@@ -276,6 +289,16 @@ impl SeenRate {
             },
         }
     }
+}
+
+/// Every topic and every broker that is alive.
+pub(super) fn all_configs(description: &ClusterDescription) -> Vec<ConfigResource> {
+    let topics = description.topics.iter();
+    let topics = topics.map(|topic| ConfigResource::Topic(topic.name.clone()));
+    let brokers = description.brokers.iter();
+    topics
+        .chain(brokers.map(|broker| ConfigResource::Broker(broker.id)))
+        .collect()
 }
 
 fn entry<'a>(entries: &'a [ConfigEntry], name: &str) -> Option<&'a ConfigEntry> {

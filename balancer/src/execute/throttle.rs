@@ -10,6 +10,7 @@ use super::progress::SETTLE;
 use super::seen::{SeenList, SeenRate};
 use super::situation::Situation;
 use super::step::{Change, Step};
+use super::sweep::mark;
 use crate::journal::{BrokerThrottle, Direction, ExecutionState, Record, TopicThrottle};
 use crate::plan::Move;
 
@@ -282,7 +283,7 @@ impl Rate<'_> {
         let rate = spare.max(CATCH_UP * self.produced);
         // Kafka takes a signed 64-bit number; no network is faster than this bound.
         let rate = rate.clamp(0.0, 1e15) as u64;
-        rate.max(self.situation.limits.throttle_floor).max(1)
+        mark(rate.max(self.situation.limits.throttle_floor).max(1))
     }
 
     fn set(&self, ours: Option<&BrokerThrottle>) -> Step {
@@ -352,12 +353,6 @@ impl Rate<'_> {
 
     fn record(&self, throttle: Option<BrokerThrottle>) -> Record {
         Record::BrokerThrottle(self.broker, self.direction, throttle)
-    }
-}
-
-impl SeenRate {
-    fn is_limited(&self) -> bool {
-        self.dynamic.is_some() || self.inherited.is_some()
     }
 }
 

@@ -2,17 +2,13 @@
 
 use kafka::compacted_log::Entry;
 use kafka::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::record::{
     BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, PlanHead, PlanId, Spent,
     TopicThrottle,
 };
-
-/// The version of the records that this program writes and reads.
-const VERSION: u32 = 1;
+use super::versions::{self, Body, unknown_key};
 
 /// One record of the journal. None takes what the record is about out of the journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,24 +39,8 @@ pub enum Record {
 pub struct Skipped {
     /// The record's key, shortened.
     pub key: String,
-    /// What is wrong with it.
+    /// What is wrong with it, and what to do.
     pub why: String,
-}
-
-#[derive(Serialize)]
-struct Written<'a, T> {
-    version: u32,
-    body: &'a T,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
-#[derive(Deserialize)]
-struct Read<T> {
-    body: T,
 }
 
 impl Record {
@@ -112,7 +92,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Skipped`] for an unknown key, an unknown version, or a value that is not what the key promises.
+    /// [`Skipped`] for an unknown key, a version that is newer than this program's, or a value that is not what the key promises.
     pub fn from_entry(entry: &Entry) -> Result<Self, Skipped> {
         parse(entry).map_err(|why| Skipped {
             key: entry.key.chars().take(300).collect(),
@@ -121,14 +101,8 @@ impl Record {
     }
 }
 
-fn write<T: Serialize>(body: Option<&T>) -> Result<Option<Vec<u8>>, serde_json::Error> {
-    body.map(|body| {
-        serde_json::to_vec(&Written {
-            version: VERSION,
-            body,
-        })
-    })
-    .transpose()
+fn write<T: Body>(body: Option<&T>) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    body.map(versions::write).transpose()
 }
 
 fn parse(entry: &Entry) -> Result<Record, String> {
@@ -151,20 +125,12 @@ fn parse(entry: &Entry) -> Result<Record, String> {
             let partition = PartitionId::try_from(number::<i32>(partition)?).map_err(|e| e.to_string())?;
             Record::CoolDown(TopicPartition::new(topic_name(topic)?, partition), read(value)?)
         }
-        _ => return Err("this program knows no such key".to_owned()),
+        _ => return Err(unknown_key()),
     })
 }
 
-fn read<T: DeserializeOwned>(value: Option<&[u8]>) -> Result<Option<T>, String> {
-    let Some(value) = value else {
-        return Ok(None);
-    };
-    let Version { version } = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-    if version != VERSION {
-        return Err(format!("its version is {version}, this program knows {VERSION}"));
-    }
-    let Read { body } = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-    Ok(Some(body))
+fn read<T: Body>(value: Option<&[u8]>) -> Result<Option<T>, String> {
+    value.map(versions::read).transpose()
 }
 
 fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {

@@ -2,10 +2,16 @@
 //!
 //! A journal is a [`CompactedLog`] of versioned JSON values. Its state is the fold of its records, so that a balancer
 //! that starts knows exactly what the one before it knew. Records that cannot be understood are left alone and named.
+//!
+//! What is live of it stays below 100 MB however long a balancer runs, and is a few megabytes at most in practice: at most
+//! 10,000 moves of one plan with 2.5 kB each, their throttles, 50 plans that are over with 750 kB each, an hour's account
+//! by minute, and 1.5 kB for each of 20,000 partitions that cool down.
 
+mod calendar;
 mod codec;
 mod record;
 mod state;
+mod versions;
 
 use kafka::CompactedLog;
 use kafka::compacted_log::{Entry, LogError, LogWriter};
@@ -70,7 +76,7 @@ impl<L: CompactedLog> Journal<L> {
         &self.state
     }
 
-    /// The records that were found on opening and could not be understood.
+    /// The records that were found on opening, could not be understood and have not been written anew since.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
@@ -85,6 +91,7 @@ impl<L: CompactedLog> Journal<L> {
         for record in records {
             let entry = record.to_entry().map_err(JournalError::Unwritable)?;
             self.unwritten.retain(|present| present.key != entry.key);
+            self.skipped.retain(|skipped| skipped.key != entry.key);
             self.unwritten.push(entry);
             self.state.apply(record);
         }

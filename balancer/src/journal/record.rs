@@ -62,6 +62,8 @@ pub enum Phase {
     Proposed,
     /// Its moves are being made.
     Running,
+    /// What was in flight goes on to its end; no further move starts until somebody says so.
+    Paused,
     /// No further move starts.
     Stopping(StopHow),
 }
@@ -85,8 +87,18 @@ pub struct PlanHead {
     pub bytes: u64,
     /// The lower bound on bytes for the same result.
     pub bytes_lower_bound: u64,
-    /// What could not be done and why.
+    /// What could not be done and why, the first of it; see [`PlanHead::shorten`].
     pub unsolved: Vec<String>,
+}
+
+impl PlanHead {
+    /// The first sentences of what a plan leaves unsolved, as many as fit beside the rest in a record.
+    pub fn shorten(unsolved: Vec<String>) -> Vec<String> {
+        const SENTENCES: usize = 100;
+        const CHARACTERS: usize = 600;
+        let short = |sentence: String| sentence.chars().take(CHARACTERS).collect();
+        unsolved.into_iter().take(SENTENCES).map(short).collect()
+    }
 }
 
 /// A move and how far it is.
@@ -244,6 +256,8 @@ pub enum Outcome {
     },
     /// Somebody stopped the plan.
     Stopped,
+    /// Somebody approved other moves of the plan, and not this one.
+    NotApproved,
 }
 
 /// A direction of replication: what a broker sends, or what it receives.
@@ -340,6 +354,9 @@ pub struct CoolDown {
     pub since: Timestamp,
     /// The brokers whose copy it took away.
     pub left: Vec<BrokerId>,
+    /// The elements that were added to the topic's lists of throttled replicas for it. A request that is late may add
+    /// them again.
+    pub throttled: Vec<(Direction, String)>,
 }
 
 /// A plan that is over.
@@ -353,13 +370,33 @@ pub struct FinishedPlan {
     pub done: usize,
     /// How many moves it had.
     pub total: usize,
-    /// Its moves, the first [`FinishedPlan::MOST_MOVES`] of them.
+    /// Its moves, the first of them; see [`FinishedPlan::keep`].
     pub moves: Vec<FinishedMove>,
+    /// Imbalance that was measured a few looks after its end; none when another plan began before that.
+    pub measured: Option<Imbalance>,
 }
 
 impl FinishedPlan {
-    /// How many moves are kept, so that the record stays within what Kafka takes by default.
+    /// How many moves are kept.
     pub const MOST_MOVES: usize = 1000;
+
+    /// How many bytes of JSON they take at most. Together with the head they stay within the megabyte that Kafka takes
+    /// by default; a record that it refused could never be written, and nothing after it.
+    pub const MOST_BYTES: usize = 600_000;
+
+    /// The first of `moves`, as many as a record may have.
+    pub fn keep(mut moves: Vec<FinishedMove>) -> Vec<FinishedMove> {
+        moves.truncate(Self::MOST_MOVES);
+        let mut bytes = 0_usize;
+        let fits = |ended: &FinishedMove| {
+            let more = serde_json::to_vec(ended).map_or(usize::MAX, |json| json.len() + 1);
+            bytes = bytes.saturating_add(more);
+            bytes <= Self::MOST_BYTES
+        };
+        let fitting = moves.iter().map(fits).take_while(|fits| *fits).count();
+        moves.truncate(fitting);
+        moves
+    }
 }
 
 /// A move that is over.

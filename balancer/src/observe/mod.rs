@@ -11,4 +11,4 @@ mod reports;
 pub use merge::{BrokerReport, BrokerSource, Look, Merger, Sight};
 pub use observer::{Observation, ObserveError, Observer, Standing};
 pub use protocol::ProtocolSampler;
-pub use reports::{ReportError, ReportReader};
+pub use reports::{ReportError, ReportReader, ReportSource};

@@ -13,8 +13,8 @@ use thiserror::Error;
 
 use super::merge::{BrokerReport, BrokerSource, Look, Merger, Sight};
 use super::protocol::ProtocolSampler;
-use super::reports::ReportReader;
-use crate::config::{CapacitySettings, Config, Exclusions, Sidecars};
+use super::reports::{ReportReader, ReportSource};
+use crate::config::{CapacitySettings, Config, Exclusions};
 use crate::model::InvalidModel;
 
 /// After how many windows a report says nothing about now.
@@ -55,19 +55,18 @@ pub struct Observation {
 }
 
 /// Looks at the cluster again and again.
-pub struct Observer<C> {
+pub struct Observer<C, R = ReportReader> {
     cluster: C,
-    reader: ReportReader,
+    source: R,
     protocol: ProtocolSampler,
     merger: Merger,
-    sidecars: Sidecars,
     capacity: CapacitySettings,
     exclude: Exclusions,
     journal: TopicName,
 }
 
 impl<C: Cluster> Observer<C> {
-    /// An observer that is asked once every tick.
+    /// An observer of a cluster and its sidecars that is asked once every tick.
     ///
     /// # Errors
     ///
@@ -75,16 +74,23 @@ impl<C: Cluster> Observer<C> {
     pub fn new(cluster: C, config: &Config) -> Result<Self, ObserveError> {
         // Half a tick: a sidecar that hangs must not make the look at all others late.
         let timeout = (config.tick / 2).max(Duration::from_secs(1));
-        Ok(Self {
+        let reader = ReportReader::new(config.sidecars.clone(), timeout).map_err(ObserveError::Http)?;
+        Ok(Self::with_source(cluster, reader, config))
+    }
+}
+
+impl<C: Cluster, R: ReportSource> Observer<C, R> {
+    /// An observer that has its reports from `source`.
+    pub fn with_source(cluster: C, source: R, config: &Config) -> Self {
+        Self {
             cluster,
-            reader: ReportReader::new(timeout).map_err(ObserveError::Http)?,
+            source,
             protocol: ProtocolSampler::new(config.tick),
             merger: Merger::default(),
-            sidecars: config.sidecars.clone(),
             capacity: config.capacity.clone(),
             exclude: config.exclude.clone(),
             journal: config.journal.topic.clone(),
-        })
+        }
     }
 
     /// Looks once.
@@ -124,17 +130,8 @@ impl<C: Cluster> Observer<C> {
     ) -> BTreeMap<BrokerId, BrokerReport> {
         let mut known = BTreeMap::new();
         let mut missing: BTreeMap<BrokerId, String> = BTreeMap::new();
-        let mut addresses = Vec::new();
-        for broker in &description.brokers {
-            match self.sidecars.address(broker.id, &broker.host) {
-                Some(url) => addresses.push((broker.id, url)),
-                None => {
-                    missing.insert(broker.id, "no sidecar is configured for this broker".to_owned());
-                }
-            }
-        }
         let unix_ms = clock.unix_ms();
-        for (broker, fetched) in self.reader.fetch_all(addresses).await {
+        for (broker, fetched) in self.source.reports(&description.brokers).await {
             match fetched
                 .map_err(|error| error.to_string())
                 .and_then(|report| usable(report, description, unix_ms))

@@ -1,12 +1,16 @@
 //! Fetching the sidecars' reports.
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use kafka::cluster::Broker;
 use kafka::error::with_causes;
 use kafka::ids::BrokerId;
 use sidecar::report::{InvalidReport, LoadReport};
 use thiserror::Error;
+
+use crate::config::Sidecars;
 
 /// A report of 200,000 replicas is smaller; more than this is not a report.
 const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
@@ -17,6 +21,9 @@ const CONCURRENCY: usize = 32;
 /// Why there is no report of a broker.
 #[derive(Debug, Error)]
 pub enum ReportError {
+    /// There is nobody to ask.
+    #[error("no sidecar is configured for this broker")]
+    NoSidecar,
     /// Nobody answers, or not in time.
     #[error("the sidecar at {url} does not answer: {reason}")]
     Unreachable {
@@ -67,33 +74,31 @@ pub enum ReportError {
     },
 }
 
-/// Fetches reports over HTTP.
+/// Where brokers' load reports come from.
+pub trait ReportSource: Send + 'static {
+    /// The report of each broker, or why there is none.
+    fn reports(
+        &mut self,
+        brokers: &[Broker],
+    ) -> impl Future<Output = Vec<(BrokerId, Result<LoadReport, ReportError>)>> + Send;
+}
+
+/// Fetches reports from sidecars over HTTP.
 #[derive(Debug, Clone)]
 pub struct ReportReader {
     http: reqwest::Client,
+    sidecars: Sidecars,
 }
 
 impl ReportReader {
-    /// A reader that gives up on a sidecar after `timeout`.
+    /// A reader of these sidecars' reports that gives up on one after `timeout`.
     ///
     /// # Errors
     ///
     /// The HTTP client cannot be made.
-    pub fn new(timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(sidecars: Sidecars, timeout: Duration) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().timeout(timeout).no_proxy().build()?;
-        Ok(Self { http })
-    }
-
-    /// The report of each broker, or why there is none, in the order of `sidecars`.
-    pub async fn fetch_all(
-        &self,
-        sidecars: Vec<(BrokerId, String)>,
-    ) -> Vec<(BrokerId, Result<LoadReport, ReportError>)> {
-        stream::iter(sidecars)
-            .map(|(broker, url)| async move { (broker, self.fetch(broker, &url).await) })
-            .buffered(CONCURRENCY)
-            .collect()
-            .await
+        Ok(Self { http, sidecars })
     }
 
     async fn fetch(&self, broker: BrokerId, url: &str) -> Result<LoadReport, ReportError> {
@@ -129,5 +134,26 @@ impl ReportReader {
             });
         }
         Ok(report)
+    }
+}
+
+impl ReportSource for ReportReader {
+    async fn reports(&mut self, brokers: &[Broker]) -> Vec<(BrokerId, Result<LoadReport, ReportError>)> {
+        let addresses: Vec<(BrokerId, Option<String>)> = brokers
+            .iter()
+            .map(|broker| (broker.id, self.sidecars.address(broker.id, &broker.host)))
+            .collect();
+        let reader = &*self;
+        stream::iter(addresses)
+            .map(|(broker, url)| async move {
+                let fetched = match url {
+                    Some(url) => reader.fetch(broker, &url).await,
+                    None => Err(ReportError::NoSidecar),
+                };
+                (broker, fetched)
+            })
+            .buffered(CONCURRENCY)
+            .collect()
+            .await
     }
 }

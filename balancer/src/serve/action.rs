@@ -1,6 +1,8 @@
 //! What people ask of a running balancer.
 
-use kafka::ids::BrokerId;
+use std::collections::BTreeSet;
+
+use kafka::ids::{BrokerId, TopicPartition};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -14,7 +16,13 @@ pub enum Action {
     Approve {
         /// Its number.
         plan: u64,
+        /// Only the moves of these partitions; all when there is no such list.
+        moves: Option<BTreeSet<TopicPartition>>,
     },
+    /// Start no further move of the plan that is being executed.
+    Pause,
+    /// Go on with the plan that is paused.
+    Resume,
     /// Stop executing and go into `observe`.
     Stop {
         /// Cancel what is in progress instead of finishing it.

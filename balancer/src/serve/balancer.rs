@@ -13,26 +13,31 @@ use tokio_util::sync::CancellationToken;
 use super::action::{Action, ActionError, Command};
 use super::guidance::guidance;
 use super::show::{self, Picture};
+use super::waits;
 use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits};
-use crate::journal::{Mode, Phase, PlanId, StopHow, Timestamp};
+use crate::journal::{Mode, Outcome, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
-use crate::observe::{Observation, ObserveError, Observer, Standing};
+use crate::observe::{Observation, Observer, ReportSource, Standing};
 use crate::occasion::{Away, due};
 use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 
 /// While a plan is made, the executor looks so many times a tick how far it is.
 const STEPS: u32 = 5;
 
+/// So many ticks after its end the imbalance that a plan has left is measured: load follows its partitions at once, but
+/// rates are means over some seconds.
+const MEASURED_AFTER: u32 = 3;
+
 /// The loop and all that it remembers.
-pub(super) struct Balancer<C, L: CompactedLog> {
+pub struct Balancer<C, L: CompactedLog, R> {
     config: Config,
     clock: Clock,
     cluster: C,
     log: L,
-    observer: Observer<C>,
+    observer: Observer<C, R>,
     detector: Detector,
     away: Away,
     hands: Hands<C, L>,
@@ -66,17 +71,19 @@ enum Hands<C, L: CompactedLog> {
     Fenced,
 }
 
-impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
-    pub(super) fn new(
+impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
+    /// A balancer of what `observer` looks at, which must be `cluster`. What it finds and does goes to `publish`.
+    pub fn new(
         config: &Config,
         cluster: C,
+        observer: Observer<C, R>,
         log: L,
         publish: watch::Sender<Arc<View>>,
         clock: Clock,
-    ) -> Result<Self, ObserveError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             clock,
-            observer: Observer::new(cluster.clone(), config)?,
+            observer,
             detector: Detector::new(config.heat.detect()),
             away: Away::default(),
             hands: Hands::Opening {
@@ -90,11 +97,11 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             cluster,
             log,
             config: config.clone(),
-        })
+        }
     }
 
     /// Runs until `stop`. What is being copied goes on in Kafka; the next balancer finds it in the journal.
-    pub(super) async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub async fn run(mut self, mut actions: mpsc::Receiver<Command>, stop: CancellationToken) {
         let mut next = tokio::time::Instant::now();
         loop {
             let step = tokio::time::Instant::now() + self.config.tick / STEPS;
@@ -148,6 +155,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                     detection,
                 });
                 self.execute().await;
+                self.measure().await;
                 self.plan().await;
                 true
             }
@@ -249,6 +257,19 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         }
     }
 
+    /// Writes down what the plan that ended last has brought about, as soon as it shows.
+    async fn measure(&mut self) {
+        let now = self.timestamp();
+        let (Hands::Open(executor), Some(looked)) = (&mut self.hands, &self.last) else {
+            return;
+        };
+        let imbalance = looked.planned.imbalance().into();
+        let after = self.config.tick * MEASURED_AFTER;
+        if let Err(error) = executor.measure(imbalance, after, now).await {
+            self.note_failure(error);
+        }
+    }
+
     fn note_failure(&mut self, error: ExecuteError) {
         if matches!(error, ExecuteError::Fenced) {
             tracing::error!("Another balancer has taken over; this one only watches from now on.");
@@ -286,7 +307,17 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
         }
         let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
         let is_hot = !looked.detection.brokers.is_empty();
-        let made = due(model, away, self.rebalance_asked, is_hot).map(|purpose| {
+        let purpose = due(model, away, self.rebalance_asked, is_hot);
+        let limits = Limits::from(&self.config.execute);
+        let waits = purpose
+            .as_ref()
+            .and_then(|due| waits::of_purpose(due, model, &limits, now));
+        self.problems.extend(waits);
+        let Some(settings) = waits::narrow(settings, &limits, now) else {
+            self.suggestion = None;
+            return;
+        };
+        let made = purpose.map(|purpose| {
             let is_heat = purpose == Purpose::Cool;
             let hot_for = is_heat.then(|| looked.detection.hot_for());
             plan(&PlanRequest {
@@ -357,9 +388,26 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             Hands::Fenced => return Err(ActionError::Fenced),
         };
         let done = match action {
-            Action::Approve { plan } => {
+            Action::Approve { plan, moves: None } => {
                 executor.approve(PlanId(plan), now).await?;
                 format!("Plan {plan} is being executed.")
+            }
+            Action::Approve {
+                plan,
+                moves: Some(chosen),
+            } => {
+                let others = executor.approve_only(PlanId(plan), &chosen, now).await?;
+                crate::metrics::count_ends(&show::outcome_name(&Outcome::NotApproved), others);
+                let count = chosen.len();
+                format!("{count} moves of plan {plan} are being executed, {others} are not approved.")
+            }
+            Action::Pause => {
+                let plan = executor.pause(now).await?;
+                format!("Plan {plan} is paused: what is in flight goes on to its end, nothing new starts.")
+            }
+            Action::Resume => {
+                let plan = executor.resume(now).await?;
+                format!("Plan {plan} goes on.")
             }
             Action::Stop { at_once } => {
                 let how = if at_once { StopHow::AtOnce } else { StopHow::Gently };
@@ -423,6 +471,11 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
             }
             Hands::Open(_) => {}
         }
+        problems.extend(
+            status
+                .iter()
+                .flat_map(|status| waits::of_execution(status, self.timestamp())),
+        );
         let before = Arc::clone(&self.publish.borrow());
         let view = match &self.last {
             None => show::blind(&before, problems),
@@ -432,6 +485,7 @@ impl<C: Cluster + Clone, L: CompactedLog> Balancer<C, L> {
                 detection: &looked.detection,
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
+                limits: &Limits::from(&self.config.execute),
                 fenced: matches!(self.hands, Hands::Fenced),
                 now_ms: self.clock.unix_ms(),
                 took,
@@ -450,7 +504,7 @@ fn settings(config: &Config, cooling_down: BTreeSet<TopicPartition>) -> PlanSett
     }
 }
 
-fn list(brokers: &[BrokerId]) -> String {
+pub(super) fn list(brokers: &[BrokerId]) -> String {
     brokers
         .iter()
         .map(ToString::to_string)

@@ -6,6 +6,7 @@ mod guidance;
 mod show;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,14 +24,14 @@ use tokio_util::sync::CancellationToken;
 use crate::api::view::View;
 use crate::api::{self, Shared};
 use crate::config::Config;
-use crate::observe::ObserveError;
+use crate::observe::{ObserveError, Observer};
 pub use action::{Action, ActionError, Command};
-use balancer::Balancer;
+pub use balancer::Balancer;
 
 /// Actions that wait for the loop at most; more are kept waiting at the door.
 const MAX_WAITING_ACTIONS: usize = 64;
 
-/// Live records of a journal take a few megabytes at most: plans are limited in moves, the history in plans.
+/// More than the live records of a journal ever take; see [`crate::journal`].
 const MAX_JOURNAL_BYTES: usize = 256 * 1024 * 1024;
 
 /// How long open requests may take to end after SIGTERM.
@@ -84,7 +85,8 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             max_live_bytes: MAX_JOURNAL_BYTES,
         },
     );
-    let balancer = Balancer::new(&config, cluster, log, publish, Clock::start())?;
+    let observer = Observer::new(cluster.clone(), &config)?;
+    let balancer = Balancer::new(&config, cluster, observer, log, publish, Clock::start());
     tracing::info!(listen = %config.listen, mode = ?config.mode, "The balancer has started.");
 
     let server = tokio::spawn(serve_api(

@@ -1,5 +1,7 @@
 //! The whole loop against a simulated cluster without sidecars, under paused time.
 
+mod steering;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use super::balancer::Balancer;
 use super::{Action, ActionError, Command};
 use crate::api::view::{Phase, PlanStanding, View};
 use crate::config::Config;
+use crate::observe::Observer;
 
 const PARTITIONS: i32 = 24;
 
@@ -73,7 +76,9 @@ impl Stage {
         let (commands, actions) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let clock = Clock::start_simulated();
-        let balancer = Balancer::new(&config(mode), cluster.clone(), log.clone(), publish, clock).unwrap();
+        let config = config(mode);
+        let observer = Observer::new(cluster.clone(), &config).unwrap();
+        let balancer = Balancer::new(&config, cluster.clone(), observer, log.clone(), publish, clock);
         tokio::spawn(balancer.run(actions, stop.clone()));
         Self {
             cluster,
@@ -183,8 +188,16 @@ async fn in_approve_nothing_happens_before_somebody_says_yes() {
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(stage.leaders().await, before);
     let plan = stage.view().plan.as_ref().and_then(|plan| plan.id).unwrap();
-    assert!(stage.act(Action::Approve { plan: plan + 7 }).await.is_err());
-    stage.act(Action::Approve { plan }).await.unwrap();
+    assert!(
+        stage
+            .act(Action::Approve {
+                plan: plan + 7,
+                moves: None
+            })
+            .await
+            .is_err()
+    );
+    stage.act(Action::Approve { plan, moves: None }).await.unwrap();
     stage
         .until("executed", |view| {
             view.history.iter().any(|ended| ended.id == plan)

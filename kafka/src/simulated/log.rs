@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::faults::Faults;
+use super::faults::{Faults, Met, UnderWay};
 use super::{Fault, Operation, travel};
 use crate::compacted_log::{CompactedLog, Entry, LogError, LogWriter};
 
@@ -11,6 +11,8 @@ use crate::compacted_log::{CompactedLog, Entry, LogError, LogWriter};
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedLog {
     shared: Arc<Mutex<Shared>>,
+    faults: Arc<Mutex<Faults>>,
+    under_way: UnderWay,
 }
 
 #[derive(Debug, Default)]
@@ -19,13 +21,12 @@ struct Shared {
     most_bytes: Option<usize>,
     /// The last record of each key that has one, in the order in which they were written.
     entries: Vec<Entry>,
-    faults: Faults,
 }
 
 /// The writer's end of a [`SimulatedLog`].
 #[derive(Debug)]
 pub struct SimulatedLogWriter {
-    shared: Arc<Mutex<Shared>>,
+    log: SimulatedLog,
     epoch: u64,
 }
 
@@ -37,9 +38,32 @@ impl SimulatedLog {
         log
     }
 
+    /// Another client of the same log, whose requests meet faults of their own.
+    pub fn client(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            faults: Arc::default(),
+            under_way: UnderWay::default(),
+        }
+    }
+
+    /// Loses everything, as when somebody deletes the topic.
+    pub fn clear(&self) {
+        lock(&self.shared).entries.clear();
+    }
+
+    /// Puts a value in the place of a record's, as when something else writes to the topic.
+    pub fn corrupt(&self, key: &str, value: &[u8]) {
+        for entry in &mut lock(&self.shared).entries {
+            if entry.key == key {
+                entry.value = Some(value.to_vec());
+            }
+        }
+    }
+
     /// Asks `fault` before each request whether and how it fails. Replaces an earlier one.
     pub fn inject(&self, fault: impl FnMut(Operation) -> Option<Fault> + Send + 'static) {
-        lock(&self.shared).faults.decide_by(fault);
+        lock(&self.faults).decide_by(fault);
     }
 
     /// Lets every request succeed again.
@@ -47,9 +71,19 @@ impl SimulatedLog {
         self.inject(|_| None);
     }
 
+    /// How many requests of this client have not been answered yet.
+    pub fn requests_under_way(&self) -> usize {
+        self.under_way.count()
+    }
+
+    /// Lets the client wait this long for an answer that does not come.
+    pub fn set_patience(&self, patience: Duration) {
+        lock(&self.faults).set_patience(patience);
+    }
+
     /// Lets each request take this long: half of it before it takes effect, half after.
     pub fn set_latency(&self, latency: Duration) {
-        lock(&self.shared).faults.set_latency(latency);
+        lock(&self.faults).set_latency(latency);
     }
 
     /// The last record of each key, in the order in which they were written.
@@ -72,7 +106,7 @@ impl CompactedLog for SimulatedLog {
     type Writer = SimulatedLogWriter;
 
     async fn open(&self) -> Result<(SimulatedLogWriter, Vec<Entry>), LogError> {
-        request(&self.shared, Operation::OpenLog, |shared| {
+        self.request(Operation::OpenLog, |shared| {
             shared.epoch += 1;
             if let Some(limit) = shared.most_bytes
                 && shared.bytes() > limit
@@ -80,7 +114,7 @@ impl CompactedLog for SimulatedLog {
                 return Err(LogError::TooLarge { limit });
             }
             let writer = SimulatedLogWriter {
-                shared: Arc::clone(&self.shared),
+                log: self.clone(),
                 epoch: shared.epoch,
             };
             Ok((writer, shared.entries.clone()))
@@ -92,7 +126,7 @@ impl CompactedLog for SimulatedLog {
 impl LogWriter for SimulatedLogWriter {
     async fn append(&mut self, entries: Vec<Entry>) -> Result<(), LogError> {
         let epoch = self.epoch;
-        request(&self.shared, Operation::Append, |shared| {
+        let written = self.log.request(Operation::Append, |shared| {
             if shared.epoch != epoch {
                 return Err(LogError::Fenced);
             }
@@ -103,33 +137,49 @@ impl LogWriter for SimulatedLogWriter {
                 }
             }
             Ok(())
-        })
-        .await
+        });
+        written.await
     }
 }
 
-async fn request<T>(
-    shared: &Arc<Mutex<Shared>>,
-    operation: Operation,
-    effect: impl FnOnce(&mut Shared) -> Result<T, LogError> + Send,
-) -> Result<T, LogError> {
-    let (fault, way) = lock(shared).faults.meet(operation);
-    travel(way).await;
-    let lost = || LogError::Unavailable(operation.timed_out());
-    match fault {
-        None => {
-            let answer = effect(&mut lock(shared));
-            travel(way).await;
-            answer
-        }
-        Some(Fault::Lost | Fault::Refused) => Err(lost()),
-        Some(Fault::AnswerLost) => {
-            effect(&mut lock(shared))?;
-            Err(lost())
+impl SimulatedLog {
+    async fn request<T>(
+        &self,
+        operation: Operation,
+        effect: impl FnOnce(&mut Shared) -> Result<T, LogError> + Send,
+    ) -> Result<T, LogError> {
+        let _under_way = self.under_way.enter();
+        let Met { fault, way, patience } = lock(&self.faults).meet(operation);
+        travel(way).await;
+        let lost = || LogError::Unavailable(operation.timed_out());
+        match fault {
+            None | Some(Fault::Stale) => {
+                let answer = effect(&mut lock(&self.shared));
+                travel(way).await;
+                answer
+            }
+            Some(Fault::Late(time)) => {
+                let answer = effect(&mut lock(&self.shared));
+                travel(time).await;
+                answer
+            }
+            Some(Fault::Refused(refusal) | Fault::EachRefused(refusal)) => {
+                travel(way).await;
+                Err(LogError::Unavailable(refusal.error()))
+            }
+            Some(Fault::Lost) => {
+                travel(patience).await;
+                Err(lost())
+            }
+            Some(Fault::AnswerLost) => {
+                effect(&mut lock(&self.shared))?;
+                travel(patience).await;
+                Err(lost())
+            }
         }
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -26,11 +26,11 @@ use tokio::time::{Instant, sleep};
 use crate::error::ClusterError;
 use crate::ids::{BrokerId, GroupId, TopicPartition};
 
-pub use faults::{Fault, Operation};
+pub use faults::{Fault, Operation, Refusal};
 pub use log::{SimulatedLog, SimulatedLogWriter};
 pub use world::{Cause, Shrink};
 
-use faults::Faults;
+use faults::{Faults, Met, UnderWay};
 use world::World;
 
 /// What a simulated broker is made of.
@@ -71,6 +71,7 @@ impl SimulatedBroker {
 pub struct SimulatedCluster {
     world: Arc<Mutex<World>>,
     faults: Arc<Mutex<Faults>>,
+    under_way: UnderWay,
 }
 
 impl SimulatedCluster {
@@ -79,6 +80,16 @@ impl SimulatedCluster {
         Self {
             world: Arc::new(Mutex::new(World::new(brokers, Instant::now()))),
             faults: Arc::default(),
+            under_way: UnderWay::default(),
+        }
+    }
+
+    /// Another client of the same cluster, whose requests meet faults of their own.
+    pub fn client(&self) -> Self {
+        Self {
+            world: Arc::clone(&self.world),
+            faults: Arc::default(),
+            under_way: UnderWay::default(),
         }
     }
 
@@ -90,6 +101,21 @@ impl SimulatedCluster {
     /// Starts a broker that was stopped. It catches up and joins the in-sync replicas again.
     pub fn start_broker(&self, broker: BrokerId) {
         self.world().start_broker(broker);
+    }
+
+    /// Changes how many bytes per second a broker can send, and again receive, to bring replicas into sync.
+    pub fn set_bandwidth(&self, broker: BrokerId, bytes_per_second: f64) {
+        self.world().set_bandwidth(broker, bytes_per_second.max(1.0));
+    }
+
+    /// Changes the sizes of a broker's volumes, in bytes, as when something else fills them or is cleared away.
+    pub fn set_volumes(&self, broker: BrokerId, volumes: Vec<u64>) {
+        self.world().set_volumes(broker, volumes);
+    }
+
+    /// How many requests of this client have not been answered yet.
+    pub fn requests_under_way(&self) -> usize {
+        self.under_way.count()
     }
 
     /// Adds a new broker.
@@ -148,6 +174,11 @@ impl SimulatedCluster {
         self.faults().set_latency(latency);
     }
 
+    /// Lets the client wait this long for an answer that does not come.
+    pub fn set_patience(&self, patience: Duration) {
+        self.faults().set_patience(patience);
+    }
+
     /// Every time that a partition lost an in-sync replica, and why, oldest first.
     pub fn shrinks(&self) -> Vec<Shrink> {
         self.world().shrinks.clone()
@@ -164,31 +195,46 @@ impl SimulatedCluster {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One request: travels, meets its fault, takes effect, and its answer travels back.
+    /// One request: travels, meets its fault, takes effect, and its answer travels back. The effect is told what to
+    /// answer of each thing that it is about, if that is an error.
     async fn request<T>(
         &self,
         operation: Operation,
-        effect: impl FnOnce(&mut World) -> Result<T, ClusterError> + Send,
+        effect: impl FnOnce(&mut World, Option<Refusal>) -> Result<T, ClusterError> + Send,
     ) -> Result<T, ClusterError> {
-        let (fault, way) = self.faults().meet(operation);
+        let _under_way = self.under_way.enter();
+        let Met { fault, way, patience } = self.faults().meet(operation);
         travel(way).await;
         match fault {
-            None => {
-                let answer = effect(&mut self.world());
+            None | Some(Fault::Stale) => {
+                let answer = effect(&mut self.world(), None);
                 travel(way).await;
                 answer
             }
-            Some(Fault::Lost) => Err(operation.timed_out()),
-            Some(Fault::AnswerLost) => {
-                // What was asked happens; whether it went well stays with the broker.
-                let _ = effect(&mut self.world());
+            Some(Fault::Late(time)) => {
+                let answer = effect(&mut self.world(), None);
+                travel(time).await;
+                answer
+            }
+            Some(Fault::EachRefused(refusal)) => {
+                let answer = effect(&mut self.world(), Some(refusal));
+                travel(way).await;
+                answer
+            }
+            Some(Fault::Refused(refusal)) => {
+                travel(way).await;
+                Err(refusal.error())
+            }
+            Some(Fault::Lost) => {
+                travel(patience).await;
                 Err(operation.timed_out())
             }
-            Some(Fault::Refused) => Err(ClusterError::Refused {
-                code: "NOT_CONTROLLER".to_owned(),
-                message: "this broker is not the controller any more".to_owned(),
-                retriable: true,
-            }),
+            Some(Fault::AnswerLost) => {
+                // What was asked happens; whether it went well stays with the broker.
+                let _ = effect(&mut self.world(), None);
+                travel(patience).await;
+                Err(operation.timed_out())
+            }
         }
     }
 }

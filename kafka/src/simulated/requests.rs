@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::configuration::unreachable;
 use super::time::{numbered, partition_id};
 use super::world::{RECORD_BYTES, World};
-use super::{Operation, SimulatedCluster};
+use super::{Operation, Refusal, SimulatedCluster};
 use crate::cluster::{
     Broker, Cluster, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, Each, LogDir,
     LogDirReplica, NewTopic, OffsetSpec, Partition, Reassignment, Topic,
@@ -15,13 +15,15 @@ use crate::ids::{BrokerId, GroupId, TopicName, TopicPartition};
 
 impl Cluster for SimulatedCluster {
     async fn describe(&self) -> Result<ClusterDescription, ClusterError> {
-        self.request(Operation::Describe, |world| Ok(world.describe()))
-            .await
+        let described = self
+            .request(Operation::Describe, |world, _| Ok(world.describe()))
+            .await?;
+        Ok(self.faults().perhaps_stale(described))
     }
 
     async fn log_dirs(&self, brokers: &[BrokerId]) -> Result<Each<BrokerId, Vec<LogDir>>, ClusterError> {
-        self.request(Operation::LogDirs, |world| {
-            Ok(each(brokers, |broker| world.log_dirs(*broker)))
+        self.request(Operation::LogDirs, |world, refusal| {
+            Ok(each(brokers, refusal, |broker| world.log_dirs(*broker)))
         })
         .await
     }
@@ -31,8 +33,10 @@ impl Cluster for SimulatedCluster {
         partitions: &[TopicPartition],
         which: OffsetSpec,
     ) -> Result<Each<TopicPartition, i64>, ClusterError> {
-        self.request(Operation::Offsets, |world| {
-            Ok(each(partitions, |partition| world.offset(partition, which)))
+        self.request(Operation::Offsets, |world, refusal| {
+            Ok(each(partitions, refusal, |partition| {
+                world.offset(partition, which)
+            }))
         })
         .await
     }
@@ -42,8 +46,10 @@ impl Cluster for SimulatedCluster {
         resources: &[ConfigResource],
         names: &[&str],
     ) -> Result<Each<ConfigResource, Vec<ConfigEntry>>, ClusterError> {
-        self.request(Operation::Configs, |world| {
-            Ok(each(resources, |resource| world.configs(resource, names)))
+        self.request(Operation::Configs, |world, refusal| {
+            Ok(each(resources, refusal, |resource| {
+                world.configs(resource, names)
+            }))
         })
         .await
     }
@@ -52,8 +58,8 @@ impl Cluster for SimulatedCluster {
         &self,
         changes: &[(ConfigResource, Vec<ConfigChange>)],
     ) -> Result<Each<ConfigResource, ()>, ClusterError> {
-        self.request(Operation::AlterConfigs, |world| {
-            Ok(pairs(changes, |resource, changes| {
+        self.request(Operation::AlterConfigs, |world, refusal| {
+            Ok(pairs(changes, refusal, |resource, changes| {
                 world.alter_configs(resource, changes)
             }))
         })
@@ -61,7 +67,7 @@ impl Cluster for SimulatedCluster {
     }
 
     async fn reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>, ClusterError> {
-        self.request(Operation::Reassignments, |world| {
+        self.request(Operation::Reassignments, |world, _| {
             Ok(world.reassignments().collect())
         })
         .await
@@ -71,8 +77,8 @@ impl Cluster for SimulatedCluster {
         &self,
         targets: &[(TopicPartition, Vec<BrokerId>)],
     ) -> Result<Each<TopicPartition, ()>, ClusterError> {
-        self.request(Operation::Reassign, |world| {
-            Ok(pairs(targets, |partition, target| {
+        self.request(Operation::Reassign, |world, refusal| {
+            Ok(pairs(targets, refusal, |partition, target| {
                 world.reassign(partition, target)
             }))
         })
@@ -83,8 +89,8 @@ impl Cluster for SimulatedCluster {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Each<TopicPartition, ()>, ClusterError> {
-        self.request(Operation::Cancel, |world| {
-            Ok(each(partitions, |partition| world.cancel(partition)))
+        self.request(Operation::Cancel, |world, refusal| {
+            Ok(each(partitions, refusal, |partition| world.cancel(partition)))
         })
         .await
     }
@@ -93,25 +99,28 @@ impl Cluster for SimulatedCluster {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Each<TopicPartition, ()>, ClusterError> {
-        self.request(Operation::Elect, |world| {
-            Ok(each(partitions, |partition| world.elect_preferred(partition)))
+        self.request(Operation::Elect, |world, refusal| {
+            Ok(each(partitions, refusal, |partition| {
+                world.elect_preferred(partition)
+            }))
         })
         .await
     }
 
     async fn create_topics(&self, topics: &[NewTopic]) -> Result<Each<TopicName, ()>, ClusterError> {
-        self.request(Operation::Topics, |world| {
-            let made = topics
-                .iter()
-                .map(|topic| (topic.name.clone(), world.create_topic(topic)));
+        self.request(Operation::Topics, |world, refusal| {
+            let made = topics.iter().map(|topic| {
+                let made = refused_or(refusal, || world.create_topic(topic));
+                (topic.name.clone(), made)
+            });
             Ok(made.collect())
         })
         .await
     }
 
     async fn delete_topics(&self, topics: &[TopicName]) -> Result<Each<TopicName, ()>, ClusterError> {
-        self.request(Operation::Topics, |world| {
-            Ok(each(topics, |topic| world.delete_topic(topic)))
+        self.request(Operation::Topics, |world, refusal| {
+            Ok(each(topics, refusal, |topic| world.delete_topic(topic)))
         })
         .await
     }
@@ -120,8 +129,8 @@ impl Cluster for SimulatedCluster {
         &self,
         totals: &[(TopicName, u32)],
     ) -> Result<Each<TopicName, ()>, ClusterError> {
-        self.request(Operation::Topics, |world| {
-            Ok(pairs(totals, |topic, total| {
+        self.request(Operation::Topics, |world, refusal| {
+            Ok(pairs(totals, refusal, |topic, total| {
                 world.create_partitions(topic, *total)
             }))
         })
@@ -129,9 +138,9 @@ impl Cluster for SimulatedCluster {
     }
 
     async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupId>>, ClusterError> {
-        self.request(Operation::Groups, |world| {
+        self.request(Operation::Groups, |world, refusal| {
             let brokers: Vec<BrokerId> = world.unfenced().into_iter().collect();
-            Ok(each(&brokers, |broker| match world.runs(*broker) {
+            Ok(each(&brokers, refusal, |broker| match world.runs(*broker) {
                 true => Ok(world.coordinated_by(*broker)),
                 false => Err(unreachable(*broker)),
             }))
@@ -143,23 +152,40 @@ impl Cluster for SimulatedCluster {
         &self,
         group: &GroupId,
     ) -> Result<BTreeMap<TopicPartition, i64>, ClusterError> {
-        self.request(Operation::Groups, |world| Ok(world.committed(group)))
+        self.request(Operation::Groups, |world, _| Ok(world.committed(group)))
             .await
     }
 }
 
-fn each<K: Ord + Clone, V>(keys: &[K], mut answer: impl FnMut(&K) -> Result<V, ClusterError>) -> Each<K, V> {
-    keys.iter().map(|key| (key.clone(), answer(key))).collect()
+fn each<K: Ord + Clone, V>(
+    keys: &[K],
+    refusal: Option<Refusal>,
+    mut answer: impl FnMut(&K) -> Result<V, ClusterError>,
+) -> Each<K, V> {
+    keys.iter()
+        .map(|key| (key.clone(), refused_or(refusal, || answer(key))))
+        .collect()
 }
 
 fn pairs<K: Ord + Clone, P, V>(
     pairs: &[(K, P)],
+    refusal: Option<Refusal>,
     mut answer: impl FnMut(&K, &P) -> Result<V, ClusterError>,
 ) -> Each<K, V> {
     pairs
         .iter()
-        .map(|(key, with)| (key.clone(), answer(key, with)))
+        .map(|(key, with)| (key.clone(), refused_or(refusal, || answer(key, with))))
         .collect()
+}
+
+fn refused_or<V>(
+    refusal: Option<Refusal>,
+    answer: impl FnOnce() -> Result<V, ClusterError>,
+) -> Result<V, ClusterError> {
+    match refusal {
+        Some(refusal) => Err(refusal.error()),
+        None => answer(),
+    }
 }
 
 impl World {

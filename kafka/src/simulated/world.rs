@@ -136,6 +136,18 @@ impl World {
         }
     }
 
+    pub(super) fn set_bandwidth(&mut self, broker: BrokerId, bytes_per_second: f64) {
+        if let Some(state) = self.brokers.get_mut(&broker) {
+            state.spec.replication_bandwidth = bytes_per_second;
+        }
+    }
+
+    pub(super) fn set_volumes(&mut self, broker: BrokerId, volumes: Vec<u64>) {
+        if let Some(state) = self.brokers.get_mut(&broker) {
+            state.spec.volumes = volumes;
+        }
+    }
+
     pub(super) fn runs(&self, broker: BrokerId) -> bool {
         self.brokers
             .get(&broker)

@@ -163,6 +163,7 @@ fn a_partition_that_was_moved_is_left_alone_until_it_has_cooled_down() {
         let cool = CoolDown {
             since: Timestamp(NOW.0 - 60_000),
             left: brokers(left),
+            throttled: Vec::new(),
         };
         Record::CoolDown(partition("t", 0), Some(cool))
     };

@@ -2,9 +2,11 @@
 
 mod bench;
 mod conduct;
+mod journal;
 mod safety;
-mod schedules;
+mod steering;
 mod story;
+mod windows;
 
 use std::collections::BTreeMap;
 

@@ -102,10 +102,10 @@ fn sources_are_throttled_in_sending_and_targets_in_receiving_by_what_they_can_sp
     let rate =
         |id, direction: Direction, rate: &str| ((broker(id), direction.rate().to_owned()), rate.to_owned());
     let expected = BTreeMap::from([
-        rate(0, Direction::Leader, "20000000"),
-        rate(1, Direction::Leader, "20000000"),
-        rate(2, Direction::Leader, "5000000"),
-        rate(3, Direction::Follower, "30000000"),
+        rate(0, Direction::Leader, "20000613"),
+        rate(1, Direction::Leader, "20000613"),
+        rate(2, Direction::Leader, "5000613"),
+        rate(3, Direction::Follower, "30000613"),
     ]);
     assert_eq!(bench.rates(), expected);
 }
@@ -141,7 +141,7 @@ fn a_throttle_follows_the_headroom_when_it_changes_by_more_than_a_tenth() {
     assert!(bench.rates().is_empty());
     bench.guidance.headroom = at(1.5e7);
     assert_eq!(bench.rates().len(), 4);
-    assert!(bench.rates().values().all(|rate| rate == "15000000"));
+    assert!(bench.rates().values().all(|rate| rate == "15000613"));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_copy_is_never_throttled_below_what_producers_write_to_it() {
     let mut bench = Bench::moving(&[COPY]);
     bench.guidance.produced.insert(partition("t", 0), 4e7);
     assert_eq!(bench.rates().len(), 4);
-    assert!(bench.rates().values().all(|rate| rate == "50000000"));
+    assert!(bench.rates().values().all(|rate| rate == "50000613"));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn headroom_that_is_no_number_gives_the_floor() {
             receive: odd,
         };
         bench.guidance.headroom = bench.alive.iter().map(|id| (*id, spare)).collect();
-        assert!(bench.rates().values().all(|rate| rate == "5000000"), "{odd}");
+        assert!(bench.rates().values().all(|rate| rate == "5000613"), "{odd}");
     }
 }
 
@@ -187,7 +187,7 @@ async fn a_value_that_was_there_before_is_put_back_and_nothing_else_is_left() {
     let during = story.configs().await;
     assert_eq!(
         during[&(ConfigResource::Broker(broker(0)), rate.to_owned())],
-        "5000000"
+        "5000613"
     );
     let plan = story.finish(id).await;
     assert_eq!(outcomes(&plan), [Outcome::Done]);

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::api::view::{
-    BrokerView, FinishedPlan, HotList, MoveView, PartitionView, PlanStanding, PlanView, ResourceFigures,
-    SourceView, State, ThrottleView, View,
+    BrokerView, FinishedPlan, HotList, MaintenanceView, MoveView, PartitionView, PlanStanding, PlanView,
+    ResourceFigures, SourceView, State, ThrottleView, View,
 };
 use crate::detect::Detection;
-use crate::execute::{MoveStatus, PlanStatus, Status, Throttles};
-use crate::journal::{self, Direction, Mode, MoveState, Outcome, PlanId};
+use crate::execute::{Limits, MoveStatus, PlanStatus, Status, Throttles};
+use crate::journal::{self, Direction, Mode, MoveState, Outcome, PlanId, Timestamp};
 use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex};
 use crate::observe::{BrokerSource, Observation};
 use crate::plan::{Imbalance, Move, Plan, Purpose};
@@ -27,6 +27,7 @@ pub(super) struct Picture<'a> {
     pub(super) detection: &'a Detection,
     pub(super) status: Option<&'a Status>,
     pub(super) suggestion: Option<&'a Plan>,
+    pub(super) limits: &'a Limits,
     pub(super) fenced: bool,
     pub(super) now_ms: u64,
     pub(super) took: Duration,
@@ -111,8 +112,18 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
             .iter()
             .flat_map(|status| status.drains.keys().copied())
             .collect(),
+        maintenance: maintenance(picture.limits, Timestamp(picture.now_ms)),
         problems: picture.problems.clone(),
     }
+}
+
+fn maintenance(limits: &Limits, now: Timestamp) -> Option<MaintenanceView> {
+    let windows = limits.windows.shown();
+    (!windows.is_empty()).then(|| MaintenanceView {
+        windows,
+        leadership_anytime: limits.leadership_anytime,
+        next_opening_ms: limits.windows.next_opening(now).map(|opens| opens.0),
+    })
 }
 
 fn phase(fenced: bool, plan: Option<&PlanView>) -> crate::api::view::Phase {
@@ -124,6 +135,7 @@ fn phase(fenced: bool, plan: Option<&PlanView>) -> crate::api::view::Phase {
         None | Some(PlanStanding::Suggested) => Phase::Watching,
         Some(PlanStanding::Waiting) => Phase::Waiting,
         Some(PlanStanding::Executing) => Phase::Executing,
+        Some(PlanStanding::Paused) => Phase::Paused,
         Some(PlanStanding::Stopping) => Phase::Stopping,
     }
 }
@@ -224,6 +236,7 @@ fn plan_view(plan: &PlanStatus, throttles: &Throttles) -> Option<PlanView> {
         standing: match plan.phase {
             journal::Phase::Proposed => PlanStanding::Waiting,
             journal::Phase::Running => PlanStanding::Executing,
+            journal::Phase::Paused => PlanStanding::Paused,
             journal::Phase::Stopping(_) => PlanStanding::Stopping,
         },
         purpose: purpose_name(&head.purpose),
@@ -348,6 +361,9 @@ fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
         ended_at_ms: plan.finished_at.0,
         imbalance_before: figures(&plan.head.imbalance_before),
         imbalance_foreseen: figures(&plan.head.imbalance_after),
+        imbalance_measured: plan.measured.as_ref().map(figures),
+        moves_done: plan.done,
+        moves: plan.total,
         bytes,
         bytes_lower_bound: plan.head.bytes_lower_bound,
         leadership_changes,
@@ -414,6 +430,7 @@ pub(super) fn outcome_name(outcome: &Outcome) -> String {
         Outcome::FewerReplicas => "fewer_replicas",
         Outcome::NotStarted { .. } => "not_started",
         Outcome::Stopped => "stopped",
+        Outcome::NotApproved => "not_approved",
     };
     name.to_owned()
 }

@@ -1,0 +1,149 @@
+//! What people order while there is a plan, beside its start and its stop: single approvals, a pause, its end. And what
+//! the loop tells of a plan that is over.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kafka::ids::TopicPartition;
+use kafka::{Cluster, CompactedLog};
+
+use super::{ExecuteError, Executor};
+use crate::journal::{FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Timestamp};
+use crate::plan::Imbalance;
+
+/// So many times the time after which a plan's result is measured, it may still be: a balancer may be away in between,
+/// but what is seen much later says nothing of the plan any more.
+const STILL_MEASURED: u32 = 10;
+
+impl<C: Cluster, L: CompactedLog> Executor<C, L> {
+    /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with
+    /// [`Outcome::NotApproved`]; answers how many those are.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::NothingChosen`], [`ExecuteError::NotInPlan`], and those of [`Executor::approve`].
+    pub async fn approve_only(
+        &mut self,
+        id: PlanId,
+        chosen: &BTreeSet<TopicPartition>,
+        now: Timestamp,
+    ) -> Result<usize, ExecuteError> {
+        if chosen.is_empty() {
+            return Err(ExecuteError::NothingChosen);
+        }
+        let proposed = self.journal.state().plans.get(&id);
+        let Some(plan) = proposed.filter(|plan| plan.phase() == Phase::Proposed) else {
+            return Err(ExecuteError::NoSuchPlan);
+        };
+        if self.mode() == Mode::Observe {
+            return Err(ExecuteError::Observing);
+        }
+        let there: BTreeSet<TopicPartition> = plan
+            .moves
+            .values()
+            .map(|progress| progress.change.partition.clone())
+            .collect();
+        if !chosen.is_subset(&there) {
+            let unknown = chosen.difference(&there).cloned().collect();
+            return Err(ExecuteError::NotInPlan { id, unknown, there });
+        }
+        let others = plan
+            .moves
+            .iter()
+            .filter(|(_, progress)| !chosen.contains(&progress.change.partition));
+        let mut records: Vec<Record> = others
+            .map(|(place, progress)| {
+                let ended = progress.entering(MoveState::Ended {
+                    at: now,
+                    outcome: Outcome::NotApproved,
+                });
+                Record::Move(id, *place, Some(ended))
+            })
+            .collect();
+        let ended = records.len();
+        if let Some(head) = plan.head.clone() {
+            let running = PlanHead {
+                phase: Phase::Running,
+                phase_since: now,
+                ..head
+            };
+            records.push(Record::Plan(id, Some(running)));
+        }
+        self.record(records).await?;
+        Ok(ended)
+    }
+
+    /// Starts no further move of the plan that is being made; what is in flight goes on to its end under its throttles.
+    /// A plan that is paused already stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::NothingToPause`], and those of the journal.
+    pub async fn pause(&mut self, now: Timestamp) -> Result<PlanId, ExecuteError> {
+        match self.heading() {
+            Some((id, head)) if head.phase == Phase::Running => {
+                self.enter(id, head, Phase::Paused, now).await?;
+                Ok(id)
+            }
+            Some((id, head)) if head.phase == Phase::Paused => Ok(id),
+            _ => Err(ExecuteError::NothingToPause),
+        }
+    }
+
+    /// Goes on with a plan that is paused. Its patience begins anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::NothingToResume`], [`ExecuteError::Observing`], and those of the journal.
+    pub async fn resume(&mut self, now: Timestamp) -> Result<PlanId, ExecuteError> {
+        let paused = self.heading().filter(|(_, head)| head.phase == Phase::Paused);
+        let Some((id, head)) = paused else {
+            return Err(ExecuteError::NothingToResume);
+        };
+        if self.mode() == Mode::Observe {
+            return Err(ExecuteError::Observing);
+        }
+        self.enter(id, head, Phase::Running, now).await?;
+        Ok(id)
+    }
+
+    /// Takes in the imbalance of now. It is written once into the plan that ended last, when that was at least `after`
+    /// ago and no other has begun since.
+    ///
+    /// # Errors
+    ///
+    /// Those of the journal.
+    pub async fn measure(
+        &mut self,
+        imbalance: Imbalance,
+        after: Duration,
+        now: Timestamp,
+    ) -> Result<(), ExecuteError> {
+        let Imbalance {
+            bytes_in,
+            bytes_out,
+            cpu,
+            disk,
+        } = imbalance;
+        let is_known = [bytes_in, bytes_out, cpu, disk].iter().all(|n| n.is_finite());
+        let Some((id, ended)) = self.journal.state().history.last_key_value() else {
+            return Ok(());
+        };
+        let age = now.since(ended.finished_at);
+        let is_due = age >= after && age < after * STILL_MEASURED;
+        if ended.measured.is_some() || !is_known || !is_due || self.is_busy() {
+            return Ok(());
+        }
+        let measured = FinishedPlan {
+            measured: Some(imbalance),
+            ..ended.clone()
+        };
+        let id = *id;
+        self.record(vec![Record::Finished(id, Some(measured))]).await
+    }
+
+    fn heading(&self) -> Option<(PlanId, PlanHead)> {
+        let (id, plan) = self.journal.state().plans.first_key_value()?;
+        Some((*id, plan.head.clone()?))
+    }
+}

@@ -1,0 +1,80 @@
+//! What has to wait, and what was left alone, in sentences for whoever looks at the state: pure.
+
+use crate::execute::{Limits, Status};
+use crate::journal::{MoveState, Phase, Timestamp};
+use crate::model::{BrokerIndex, Model};
+use crate::plan::{PlanSettings, Purpose};
+
+/// Journal records that are named one by one at most.
+const NAMED_RECORDS: usize = 10;
+
+/// What the executor's state says.
+pub(super) fn of_execution(status: &Status, now: Timestamp) -> Vec<String> {
+    let skipped = &status.skipped_records;
+    let mut sentences: Vec<String> = skipped.iter().take(NAMED_RECORDS).cloned().collect();
+    if skipped.len() > NAMED_RECORDS {
+        let more = skipped.len() - NAMED_RECORDS;
+        sentences.push(format!(
+            "{more} more journal records are left alone; the log names them"
+        ));
+    }
+    sentences.extend(plan_waits(status, now));
+    sentences
+}
+
+/// Whether moves of the plan that is being made wait for a window.
+fn plan_waits(status: &Status, now: Timestamp) -> Option<String> {
+    let plan = status.plan.as_ref().filter(|plan| plan.phase == Phase::Running)?;
+    let waiting = plan.moves.iter().map(|status| &status.progress);
+    let opens = waiting
+        .filter(|progress| progress.state == MoveState::Waiting)
+        .filter_map(|progress| status.limits.awaited_window(&progress.change, now));
+    let (count, opens) = opens.fold((0_usize, None), |(count, _), opens| (count + 1, Some(opens)));
+    Some(format!(
+        "{count} moves of plan {} wait outside the maintenance windows; the next one opens at {}",
+        plan.id, opens?
+    ))
+}
+
+/// What of a plan that is due has to wait for a window; nothing when there is nothing to copy.
+pub(super) fn of_purpose(
+    purpose: &Purpose,
+    model: &Model,
+    limits: &Limits,
+    now: Timestamp,
+) -> Option<String> {
+    let opens = limits.windows.next_opening(now)?;
+    let matter = match purpose {
+        Purpose::Drain(leaving) if !leaving.iter().any(|broker| hosts(model, *broker)) => return None,
+        Purpose::Drain(leaving) => format!("emptying brokers {}", super::balancer::list(leaving)),
+        Purpose::Fill(new) => format!("filling brokers {}", super::balancer::list(new)),
+        Purpose::Cool => "copying partitions off hot brokers".to_owned(),
+        Purpose::Rebalance => "copying for a better balance".to_owned(),
+    };
+    let meanwhile = match limits.leadership_anytime {
+        true => "only leaders change",
+        false => "nothing is planned",
+    };
+    Some(format!(
+        "{matter} waits: outside the maintenance windows {meanwhile}; the next one opens at {opens}"
+    ))
+}
+
+/// What may be planned at `now`: outside the windows what copies nothing, or nothing at all.
+pub(super) fn narrow(settings: PlanSettings, limits: &Limits, now: Timestamp) -> Option<PlanSettings> {
+    match (limits.windows.is_open(now), limits.leadership_anytime) {
+        (true, _) => Some(settings),
+        (false, true) => Some(PlanSettings {
+            max_bytes: Some(0),
+            ..settings
+        }),
+        (false, false) => None,
+    }
+}
+
+fn hosts(model: &Model, broker: kafka::BrokerId) -> bool {
+    let is_it = |row: &BrokerIndex| model.broker(*row).id == broker;
+    model
+        .partitions()
+        .any(|partition| model.replicas(partition).iter().any(is_it))
+}
