@@ -18,7 +18,8 @@ pub(crate) struct Row {
     pub(crate) points: usize,
     /// How many moves ended in each way.
     pub(crate) outcomes: BTreeMap<String, usize>,
-    /// Throttles, reassignments and partitions below their minimum that were left when all was over.
+    /// Throttles, reassignments and partitions below their minimum that were left when all was over. A test that finds
+    /// any fails before it has a row to record.
     pub(crate) leftovers: usize,
     /// After a balancer was killed, the longest time from its readiness to the next right thing done; after any other
     /// fault, from its end to the end of all moves with nothing left.

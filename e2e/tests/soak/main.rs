@@ -68,7 +68,7 @@ async fn nothing_is_lost_or_left_while_load_shifts_balancers_are_killed_and_brok
         sleep(Duration::from_secs(1)).await;
     }
     let account = soak.finish().await?;
-    println!("{account:#?}");
+    println!("{}", serde_json::to_string_pretty(&account)?);
     assert_eq!(account.lost_records, 0);
     assert!(account.plans > 0, "nothing was balanced");
     assert!(account.below_minimum.is_empty(), "{:?}", account.below_minimum);
