@@ -12,7 +12,8 @@ help: ## Show this list
 
 .PHONY: setup
 setup: ## Install what building and testing need
-	@./e2e/install.sh
+	@./e2e/install.sh 4.3.1
+	@./e2e/install.sh 3.9.2
 
 .PHONY: build
 build: setup ## Build the binaries, optimised
@@ -40,6 +41,10 @@ simulation: ## The balancer against a simulated Kafka under 5,000 seeded schedul
 .PHONY: test
 test: build check simulation ## Everything that can be proven on this machine, set-up included
 	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
+
+.PHONY: soak
+soak: build ## An hour (SOAK_MINUTES) of shifting load on six brokers, with balancers killed and brokers restarted
+	SOAK=1 $(CARGO) test --locked -p e2e --release --test soak -- --nocapture
 
 .PHONY: bench
 bench: ## Planner on generated clusters of up to a million replicas: time, memory, balance, bytes; then its inner steps

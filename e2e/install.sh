@@ -15,6 +15,7 @@ missing=
 command -v java >/dev/null || missing="$missing default-jre-headless"
 command -v mvn >/dev/null || missing="$missing maven"
 command -v setpriv >/dev/null || missing="$missing util-linux"
+command -v ip >/dev/null || missing="$missing iproute2"
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
     # shellcheck disable=SC2086 # lists of words
@@ -43,7 +44,7 @@ if [ ! -e "$target" ]; then
         -DoutputDirectory="$unfinished/libs" -DincludeScope=runtime >&2
     mv "$unfinished"/libs/jolokia-agent-jvm-*-javaagent.jar "$unfinished/jolokia-agent.jar"
 
-    # A new controller needs the feature levels of this version as its first metadata. They are the same for
+    # A new KRaft controller needs the feature levels of this version as its first metadata. They are the same for
     # every cluster, so one formatted folder saves each start the JVM that would format it.
     cat >"$unfinished/format.properties" <<PROPERTIES
 process.roles=controller

@@ -27,18 +27,13 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts `program` with `arguments`, appending its output to `log`.
-    pub(crate) fn spawn<I, A>(program: &Path, arguments: I, log: &Path) -> io::Result<Self>
-    where
-        I: IntoIterator<Item = A>,
-        A: AsRef<std::ffi::OsStr>,
-    {
+    /// Starts a program by its command line, appending its output to `log`.
+    pub(crate) fn spawn(line: &[String], log: &Path) -> io::Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .args(arguments)
+            .args(line)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);

@@ -6,9 +6,13 @@
 mod child;
 pub mod contract;
 pub mod local_kafka;
+pub mod network;
 mod port;
 pub mod process;
+pub mod sampler;
+pub mod scene;
 pub mod stack;
+pub mod tap;
 
-pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka};
+pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Reached};
 pub use stack::{Service, Stack};

@@ -1,12 +1,13 @@
-//! A real Kafka in KRaft mode on this machine: one controller, and brokers that tests stop, kill, start and
+//! A real Kafka on this machine: one KRaft controller or one ZooKeeper, and brokers that tests stop, kill, start and
 //! add as they like.
 //!
-//! The controller is a process of its own, so that every broker can be killed without the quorum being lost.
+//! The quorum is a process of its own, so that every broker can be killed without it being lost.
 
+mod layout;
 mod node;
+mod properties;
 mod turn;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,74 +21,15 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use node::{Addresses, Node};
+pub use layout::{BrokerSpec, Layout, Listener, Mode, Reached};
+use node::Node;
+use properties::Addresses;
 
 /// How long a cluster or a broker may take to be ready on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long a broker may take to hand over its leaderships and end after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
-
-/// What a cluster consists of.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    /// The brokers; their ids are their indices.
-    pub brokers: Vec<BrokerSpec>,
-    /// Whether each broker has a Jolokia agent.
-    pub jolokia: bool,
-    /// The agents' policy file; the default allows reading only.
-    pub jolokia_policy: PathBuf,
-    /// Properties of every broker, over the defaults; a broker's own come last.
-    pub properties: BTreeMap<String, String>,
-    /// The heap of each broker in MiB.
-    pub heap_mib: u32,
-    /// Kafka's version, as `e2e/install.sh` was given it.
-    pub version: String,
-}
-
-impl Default for Layout {
-    /// Three brokers in three racks with Jolokia agents.
-    fn default() -> Self {
-        Self {
-            brokers: ["r0", "r1", "r2"].map(BrokerSpec::in_rack).into(),
-            jolokia: true,
-            jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("java/jolokia-access.xml"),
-            properties: BTreeMap::new(),
-            heap_mib: 320,
-            version: "4.3.1".to_owned(),
-        }
-    }
-}
-
-/// One broker.
-#[derive(Debug, Clone, Default)]
-pub struct BrokerSpec {
-    /// `broker.rack`.
-    pub rack: Option<String>,
-    /// Listeners beside the plaintext one that every broker has.
-    pub listeners: Vec<Listener>,
-    /// Properties of this broker only.
-    pub properties: BTreeMap<String, String>,
-}
-
-impl BrokerSpec {
-    /// A broker in a rack, with nothing else special.
-    pub fn in_rack(rack: &str) -> Self {
-        Self {
-            rack: Some(rack.to_owned()),
-            ..Self::default()
-        }
-    }
-}
-
-/// A listener whose port is found at start; what it needs beside (key stores, JAAS) goes into the properties.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// The listener's name, as in `listener.name.<name>.…`.
-    pub name: String,
-    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
-    pub protocol: String,
-}
 
 /// What can go wrong with a local Kafka.
 #[derive(Debug, Error)]
@@ -137,6 +79,9 @@ pub enum LocalKafkaError {
     /// A broker that runs was to be started.
     #[error("broker {0} runs already")]
     Running(i32),
+    /// The controller was to be killed, and it is one of the brokers.
+    #[error("in ZooKeeper mode the controller is a broker: kill the one that `Cluster::describe` names")]
+    ControllerIsBroker,
     /// The broker has no such address.
     #[error("broker {broker} has no {what}")]
     NoAddress {
@@ -156,7 +101,7 @@ pub enum LocalKafkaError {
 pub struct LocalKafka {
     // Declared, and so dropped, in this order: processes, their files, the right to run.
     brokers: Vec<Node>,
-    controller: Node,
+    quorum: Node,
     folder: TempDir,
     layout: Layout,
     install: PathBuf,
@@ -183,10 +128,13 @@ impl LocalKafka {
         let turn = turn::take(&cache).await?;
         let folder = turn::new_folder(&cache).map_err(cannot("make a folder for the cluster"))?;
         let cluster_id = node::new_cluster_id();
-        let controller = Node::controller(&install, folder.path(), &cluster_id)?;
+        let quorum = match layout.mode {
+            Mode::KRaft => Node::controller(&install, folder.path(), &cluster_id)?,
+            Mode::ZooKeeper => Node::zookeeper(&install, folder.path())?,
+        };
         let mut cluster = Self {
             brokers: Vec::new(),
-            controller,
+            quorum,
             folder,
             layout,
             install,
@@ -204,11 +152,17 @@ impl LocalKafka {
 
     fn spawn(&mut self, spec: &BrokerSpec) -> Result<i32, LocalKafkaError> {
         let id = i32::try_from(self.brokers.len()).map_err(|_| LocalKafkaError::NotRunning(i32::MAX))?;
-        let quorum = node::Quorum {
-            voters: self.controller.quorum_voters(),
-            cluster_id: &self.cluster_id,
-        };
-        let broker = Node::broker(id, spec, &self.layout, &quorum, &self.install, self.folder.path())?;
+        let quorum = self.quorum.address();
+        let folder = self.folder.path();
+        let broker = Node::broker(
+            id,
+            spec,
+            &self.layout,
+            quorum,
+            &self.cluster_id,
+            &self.install,
+            folder,
+        )?;
         self.brokers.push(broker);
         Ok(id)
     }
@@ -219,9 +173,7 @@ impl LocalKafka {
         let running = self.brokers.iter().filter(|node| node.is_running()).count();
         let node = self.node(broker)?;
         while node.brokers_known().await < running {
-            for node in [node, &self.controller] {
-                node.check_running()?;
-            }
+            node.check_running()?;
             if start.elapsed() > READY_WITHIN {
                 return Err(LocalKafkaError::TooSlow {
                     broker,
@@ -320,14 +272,76 @@ impl LocalKafka {
 
     /// Starts a broker that was stopped or killed, with its data and its addresses, and waits until it is
     /// ready; its replicas may still be catching up. After a kill the controller lets it in only when the
-    /// session of its former life has ended (`broker.session.timeout.ms`, 9 s by default).
+    /// session of its former life has ended (`broker.session.timeout.ms`, 9 s by default). In ZooKeeper mode
+    /// a broker that comes too early ends, and is started once more.
     ///
     /// # Errors
     ///
     /// [`LocalKafkaError::Running`], or as [`LocalKafka::start`].
     pub async fn start_again(&mut self, broker: i32) -> Result<(), LocalKafkaError> {
-        self.node_mut(broker)?.start_again()?;
-        self.ready(broker).await
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            self.node_mut(broker)?.start_again()?;
+            match self.ready(broker).await {
+                Err(LocalKafkaError::Ended { .. })
+                    if self.layout.mode == Mode::ZooKeeper && Instant::now() < deadline => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The process id of the controller in KRaft mode, or of ZooKeeper.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalKafkaError::NotRunning`].
+    pub fn quorum_pid(&self) -> Result<u32, LocalKafkaError> {
+        let pid = self.quorum.pid();
+        pid.ok_or(LocalKafkaError::NotRunning(self.quorum.id()))
+    }
+
+    /// Kills the controller of a cluster in KRaft mode by SIGKILL. Brokers go on serving, but nothing of the
+    /// cluster can be changed.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalKafkaError::NotRunning`], and [`LocalKafkaError::ControllerIsBroker`] in ZooKeeper mode.
+    pub async fn kill_controller(&mut self) -> Result<(), LocalKafkaError> {
+        self.controller()?.end(Signal::KILL, STOP_WITHIN).await
+    }
+
+    /// Starts the killed controller again with its data and its address, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalKafkaError::Running`], [`LocalKafkaError::ControllerIsBroker`], or as [`LocalKafka::start`].
+    pub async fn restart_controller(&mut self) -> Result<(), LocalKafkaError> {
+        let start = Instant::now();
+        let controller = self.controller()?;
+        controller.start_again()?;
+        while tokio::net::TcpStream::connect(controller.address())
+            .await
+            .is_err()
+        {
+            controller.check_running()?;
+            if start.elapsed() > READY_WITHIN {
+                return Err(LocalKafkaError::TooSlow {
+                    broker: controller.id(),
+                    what: "ready",
+                    after: READY_WITHIN,
+                    log: controller.log_tail(),
+                });
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    fn controller(&mut self) -> Result<&mut Node, LocalKafkaError> {
+        match self.layout.mode {
+            Mode::KRaft => Ok(&mut self.quorum),
+            Mode::ZooKeeper => Err(LocalKafkaError::ControllerIsBroker),
+        }
     }
 
     /// Adds a broker with the next id, which it returns when the broker is ready.
@@ -339,6 +353,11 @@ impl LocalKafka {
         let broker = self.spawn(spec)?;
         self.ready(broker).await?;
         Ok(broker)
+    }
+
+    /// What the cluster was started as; brokers that were added since are not part of it.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Where Java finds Kafka's classes, for its command-line tools.

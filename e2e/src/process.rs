@@ -93,7 +93,8 @@ pub enum ProcessError {
 #[derive(Debug)]
 pub struct Process {
     program: Program,
-    arguments: Vec<String>,
+    /// The whole command line.
+    command: Vec<String>,
     child: Child,
     folder: TempDir,
 }
@@ -105,22 +106,38 @@ impl Process {
     ///
     /// [`ProcessError::NotBuilt`] and [`ProcessError::Start`].
     pub fn start(program: Program, arguments: &[&str], config: &str) -> Result<Self, ProcessError> {
+        Self::start_through(Vec::new(), program, arguments, config)
+    }
+
+    /// The same with a command before it that becomes the program, such as
+    /// [`Network::enter`](crate::network::Network::enter).
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::start`].
+    pub fn start_through(
+        mut command: Vec<String>,
+        program: Program,
+        arguments: &[&str],
+        config: &str,
+    ) -> Result<Self, ProcessError> {
         let folder = TempDir::with_prefix(program.name()).map_err(ProcessError::Start)?;
         let file = folder.path().join("config.yaml");
         std::fs::write(&file, config).map_err(ProcessError::Start)?;
-        let mut arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        arguments.extend(["--config".to_owned(), file.display().to_string()]);
-        let child = Self::spawn(program, &arguments, folder.path())?;
+        command.push(program.path()?.display().to_string());
+        command.extend(arguments.iter().map(ToString::to_string));
+        command.extend(["--config".to_owned(), file.display().to_string()]);
+        let child = Self::spawn(&command, folder.path())?;
         Ok(Self {
             program,
-            arguments,
+            command,
             child,
             folder,
         })
     }
 
-    fn spawn(program: Program, arguments: &[String], folder: &Path) -> Result<Child, ProcessError> {
-        Child::spawn(&program.path()?, arguments, &folder.join("log")).map_err(ProcessError::Start)
+    fn spawn(command: &[String], folder: &Path) -> Result<Child, ProcessError> {
+        Child::spawn(command, &folder.join("log")).map_err(ProcessError::Start)
     }
 
     /// Starts a program that has ended again, with the same arguments and configuration; its log goes on.
@@ -131,7 +148,7 @@ impl Process {
     /// As [`Process::start`].
     pub async fn restart(&mut self) -> Result<(), ProcessError> {
         self.kill().await?;
-        self.child = Self::spawn(self.program, &self.arguments, self.folder.path())?;
+        self.child = Self::spawn(&self.command, self.folder.path())?;
         Ok(())
     }
 
@@ -203,6 +220,29 @@ impl Process {
     /// [`ProcessError::Start`] when the signal cannot be sent.
     pub async fn kill(&mut self) -> Result<ExitStatus, ProcessError> {
         self.end(Signal::KILL).await
+    }
+
+    /// Stops the program by SIGSTOP, until [`Process::go_on`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`] when the signal cannot be sent.
+    pub fn halt(&self) -> Result<(), ProcessError> {
+        self.child.signal(Signal::STOP).map_err(ProcessError::Start)
+    }
+
+    /// Lets a halted program go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError::Start`] when the signal cannot be sent.
+    pub fn go_on(&self) -> Result<(), ProcessError> {
+        self.child.signal(Signal::CONT).map_err(ProcessError::Start)
+    }
+
+    /// Waits until the program has ended by something else than this test.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.child.ended().await
     }
 
     async fn end(&mut self, signal: Signal) -> Result<ExitStatus, ProcessError> {

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::local_kafka::{LocalKafka, LocalKafkaError};
+use crate::network::Network;
 use crate::port;
 use crate::process::{Process, ProcessError, Program};
 
@@ -130,16 +131,26 @@ impl Service {
         Self::start(Program::Balancer, &["serve"], config.listen, config)
     }
 
+    /// The same in another network, where it has to listen at the network's address.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::balancer`].
+    pub fn balancer_in(network: &Network, config: &Config) -> Result<Self, StackError> {
+        let yaml = to_yaml(Program::Balancer, config)?;
+        Ok(Self {
+            process: Process::start_through(network.enter(), Program::Balancer, &["serve"], &yaml)?,
+            url: format!("http://{}", config.listen),
+        })
+    }
+
     fn start(
         program: Program,
         arguments: &[&str],
         listen: SocketAddr,
         config: &impl Serialize,
     ) -> Result<Self, StackError> {
-        let yaml = settings::to_yaml(config).map_err(|error| StackError::Value {
-            value: program.name().to_owned(),
-            reason: error.to_string(),
-        })?;
+        let yaml = to_yaml(program, config)?;
         Ok(Self {
             process: Process::start(program, arguments, &yaml)?,
             url: format!("http://{listen}"),
@@ -189,7 +200,7 @@ pub struct Stack {
     /// The sidecars by their brokers.
     pub sidecars: BTreeMap<i32, Service>,
     /// The exporter of consumer lag.
-    pub offsets: Service,
+    pub offsets: Option<Service>,
     /// What the balancer was started with.
     pub config: Config,
     folder: TempDir,
@@ -208,7 +219,6 @@ impl Stack {
         interval: Duration,
         adjust: impl FnOnce(&mut Config),
     ) -> Result<Self, StackError> {
-        let folder = TempDir::with_prefix("kafka-stack")?;
         let mut offsets = Service::offsets(kafka, interval)?;
         let mut sidecars = BTreeMap::new();
         for broker in kafka.ids() {
@@ -221,17 +231,47 @@ impl Stack {
         let addresses = sidecars
             .iter()
             .map(|(&broker, sidecar)| (broker, sidecar.url.as_str()));
-        let mut config = balancer_config(kafka, addresses)?;
+        let config = balancer_config(kafka, addresses)?;
+        let mut stack = Self::with_balancer(config, None, adjust)?;
+        stack.balancer.ready().await?;
+        Ok(Self {
+            sidecars,
+            offsets: Some(offsets),
+            ..stack
+        })
+    }
+
+    /// Starts the balancer only, which sees all brokers over the Kafka protocol then. It need not be ready yet.
+    /// It runs in `network`, if there is one. `adjust` is as in [`Stack::start`].
+    ///
+    /// # Errors
+    ///
+    /// [`StackError`], with the end of its log.
+    pub fn alone(
+        kafka: &LocalKafka,
+        network: Option<&Network>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<Self, StackError> {
+        Self::with_balancer(balancer_config(kafka, [])?, network, adjust)
+    }
+
+    fn with_balancer(
+        mut config: Config,
+        network: Option<&Network>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<Self, StackError> {
+        let folder = TempDir::with_prefix("kafka-stack")?;
         let token_file = folder.path().join("token");
         std::fs::write(&token_file, TOKEN)?;
         config.token_file = Some(token_file);
         adjust(&mut config);
-        let mut balancer = Service::balancer(&config)?;
-        balancer.ready().await?;
         Ok(Self {
-            balancer,
-            sidecars,
-            offsets,
+            balancer: match network {
+                Some(network) => Service::balancer_in(network, &config)?,
+                None => Service::balancer(&config)?,
+            },
+            sidecars: BTreeMap::new(),
+            offsets: None,
             config,
             folder,
         })
@@ -280,10 +320,25 @@ pub fn balancer_config<'a>(
 ///
 /// [`StackError::Value`] when the cluster has an address that is none.
 pub fn connection(kafka: &LocalKafka) -> Result<ConnectionSettings, StackError> {
-    let bootstrap = kafka.bootstrap();
+    connection_to(&kafka.bootstrap())
+}
+
+/// The same by addresses as `bootstrap.servers` takes them.
+///
+/// # Errors
+///
+/// [`StackError::Value`] when one of them is none.
+pub fn connection_to(bootstrap: &str) -> Result<ConnectionSettings, StackError> {
     let addresses: Result<Vec<BootstrapAddress>, StackError> =
         bootstrap.split(',').map(part_of_config).collect();
     Ok(ConnectionSettings::plaintext(addresses?))
+}
+
+fn to_yaml(program: Program, config: &impl Serialize) -> Result<String, StackError> {
+    settings::to_yaml(config).map_err(|error| StackError::Value {
+        value: program.name().to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn part_of_config<T>(text: &str) -> Result<T, StackError>

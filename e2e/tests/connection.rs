@@ -267,10 +267,7 @@ fn guarded(secrets: &Secrets) -> Layout {
     Layout {
         brokers: vec![BrokerSpec {
             listeners: listeners
-                .map(|(name, protocol)| Listener {
-                    name: name.to_owned(),
-                    protocol: protocol.to_owned(),
-                })
+                .map(|(name, protocol)| Listener::new(name, protocol))
                 .into(),
             properties: properties.into_iter().collect(),
             ..BrokerSpec::default()

@@ -190,10 +190,7 @@ fn guarded() -> Layout {
     ];
     Layout {
         brokers: vec![BrokerSpec {
-            listeners: vec![Listener {
-                name: "SASL".to_owned(),
-                protocol: "SASL_PLAINTEXT".to_owned(),
-            }],
+            listeners: vec![Listener::new("SASL", "SASL_PLAINTEXT")],
             properties: properties.map(|(key, value)| (key.to_owned(), value)).into(),
             ..BrokerSpec::default()
         }],

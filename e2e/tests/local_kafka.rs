@@ -34,10 +34,7 @@ async fn brokers_can_be_killed_started_again_and_added() -> Result<(), Box<dyn E
     assert_ne!(kafka.pid(1)?, before);
 
     let with_listener = BrokerSpec {
-        listeners: vec![Listener {
-            name: "CLIENTS".to_owned(),
-            protocol: "PLAINTEXT".to_owned(),
-        }],
+        listeners: vec![Listener::new("CLIENTS", "PLAINTEXT")],
         ..BrokerSpec::in_rack("r3")
     };
     assert_eq!(kafka.add_broker(&with_listener).await?, 3);

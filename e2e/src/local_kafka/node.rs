@@ -1,35 +1,22 @@
 //! One JVM of a cluster: its configuration, its process and its data.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{BrokerSpec, Layout, LocalKafkaError, brokers_listed_by, cannot};
+use super::properties::{self, Addresses};
+use super::{BrokerSpec, Layout, LocalKafkaError, Mode, brokers_listed_by, cannot};
 use crate::child::Child;
 use crate::port;
 
-/// The controller's `node.id`, far from any broker's.
+/// The number of the controller or the ZooKeeper, far from any broker's.
 const CONTROLLER: i32 = 3000;
-const CONTROLLER_HEAP_MIB: u32 = 160;
-const PLAINTEXT: &str = "PLAINTEXT";
-
-/// What a broker needs in order to find its cluster.
-pub(super) struct Quorum<'a> {
-    pub(super) voters: String,
-    pub(super) cluster_id: &'a str,
-}
-
-/// Where a broker listens; fixed for its life.
-#[derive(Debug, Clone)]
-pub(super) struct Addresses {
-    pub(super) plaintext: String,
-    pub(super) listeners: BTreeMap<String, String>,
-    pub(super) jolokia: Option<u16>,
-}
+const QUORUM_HEAP_MIB: u32 = 160;
+const KAFKA: &str = "kafka.Kafka";
+const ZOOKEEPER: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -48,34 +35,35 @@ impl Node {
     ) -> Result<Self, LocalKafkaError> {
         let folder = cluster.join("controller");
         let address = local_address()?;
-        let properties = properties([
-            ("process.roles", "controller".to_owned()),
-            ("node.id", CONTROLLER.to_string()),
-            ("controller.quorum.voters", format!("{CONTROLLER}@{address}")),
-            ("controller.listener.names", "CONTROLLER".to_owned()),
-            ("listeners", format!("CONTROLLER://{address}")),
-            ("log.dirs", folder.join("data").display().to_string()),
-        ]);
-        format_storage(&folder, CONTROLLER, cluster_id)?;
+        let properties = properties::of_controller(CONTROLLER, &address, &folder.join("data"));
+        format_storage(&folder.join("data"), CONTROLLER, cluster_id)?;
         std::fs::copy(
             install.join("bootstrap.checkpoint"),
             folder.join("data/bootstrap.checkpoint"),
         )
         .map_err(cannot("copy the controller's first metadata"))?;
-        let addresses = Addresses {
-            plaintext: address,
-            listeners: BTreeMap::new(),
-            jolokia: None,
-        };
-        let jvm = jvm_arguments(install, CONTROLLER_HEAP_MIB);
-        Self::launch(CONTROLLER, addresses, jvm, &properties, &folder)
+        let jvm = jvm_arguments(install, QUORUM_HEAP_MIB);
+        let addresses = Addresses::only(address);
+        Self::launch(CONTROLLER, addresses, jvm, KAFKA, &properties, &folder)
+    }
+
+    pub(super) fn zookeeper(install: &Path, cluster: &Path) -> Result<Self, LocalKafkaError> {
+        let folder = cluster.join("zookeeper");
+        let data = folder.join("data");
+        let port = port::free().map_err(cannot("find a free port"))?;
+        std::fs::create_dir_all(&data).map_err(cannot(format!("make {}", data.display())))?;
+        let properties = properties::of_zookeeper(port, &data);
+        let jvm = jvm_arguments(install, QUORUM_HEAP_MIB);
+        let addresses = Addresses::only(format!("127.0.0.1:{port}"));
+        Self::launch(CONTROLLER, addresses, jvm, ZOOKEEPER, &properties, &folder)
     }
 
     pub(super) fn broker(
         id: i32,
         spec: &BrokerSpec,
         layout: &Layout,
-        quorum: &Quorum<'_>,
+        quorum: &str,
+        cluster_id: &str,
         install: &Path,
         cluster: &Path,
     ) -> Result<Self, LocalKafkaError> {
@@ -93,8 +81,19 @@ impl Node {
             listeners,
             jolokia,
         };
-        let properties = broker_properties(id, spec, layout, &addresses, quorum, &folder.join("data"));
-        format_storage(&folder, id, quorum.cluster_id)?;
+        let data = spec.data.clone().unwrap_or_else(|| folder.join("data"));
+        for folder in [&folder, &data] {
+            std::fs::create_dir_all(folder).map_err(cannot(format!("make {}", folder.display())))?;
+        }
+        if layout.mode == Mode::KRaft {
+            // In ZooKeeper mode a broker does that itself.
+            format_storage(&data, id, cluster_id)?;
+        }
+        let quorum = match layout.mode {
+            Mode::KRaft => properties::by_kraft(id, &voters(quorum)),
+            Mode::ZooKeeper => properties::by_zookeeper(id, quorum),
+        };
+        let properties = properties::of_broker(spec, layout, &addresses, quorum, &data);
         let mut jvm = Vec::new();
         if let Some(port) = jolokia {
             let agent = install.join("jolokia-agent.jar");
@@ -105,19 +104,21 @@ impl Node {
             ));
         }
         jvm.extend(jvm_arguments(install, layout.heap_mib));
-        Self::launch(id, addresses, jvm, &properties, &folder)
+        Self::launch(id, addresses, jvm, KAFKA, &properties, &folder)
     }
 
     fn launch(
         id: i32,
         addresses: Addresses,
         mut arguments: Vec<String>,
+        main: &str,
         properties: &BTreeMap<String, String>,
         folder: &Path,
     ) -> Result<Self, LocalKafkaError> {
         let file = folder.join("server.properties");
-        std::fs::write(&file, render(properties)).map_err(cannot(format!("write {}", file.display())))?;
-        arguments.extend(["kafka.Kafka".to_owned(), file.display().to_string()]);
+        std::fs::write(&file, properties::render(properties))
+            .map_err(cannot(format!("write {}", file.display())))?;
+        arguments.extend([main.to_owned(), file.display().to_string()]);
         let log = folder.join("log");
         let child = run_java(&arguments, &log)?;
         Ok(Self {
@@ -145,8 +146,8 @@ impl Node {
         &self.addresses
     }
 
-    pub(super) fn quorum_voters(&self) -> String {
-        format!("{}@{}", self.id, self.addresses.plaintext)
+    pub(super) fn address(&self) -> &str {
+        &self.addresses.plaintext
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -194,7 +195,10 @@ impl Node {
 }
 
 fn run_java(arguments: &[String], log: &Path) -> Result<Child, LocalKafkaError> {
-    Child::spawn(Path::new("java"), arguments, log).map_err(cannot("start java through setpriv"))
+    let line: Vec<String> = std::iter::once("java".to_owned())
+        .chain(arguments.iter().cloned())
+        .collect();
+    Child::spawn(&line, log).map_err(cannot("start java through setpriv"))
 }
 
 fn jvm_arguments(install: &Path, heap_mib: u32) -> Vec<String> {
@@ -213,83 +217,19 @@ fn jvm_arguments(install: &Path, heap_mib: u32) -> Vec<String> {
 
 /// Does what `StorageTool format` does for one folder. The `directory.id` that is missing here is made by the
 /// node at its first start (`MetaPropertiesEnsemble`).
-fn format_storage(folder: &Path, id: i32, cluster_id: &str) -> Result<(), LocalKafkaError> {
-    let data = folder.join("data");
-    let meta = properties([
+fn format_storage(data: &Path, id: i32, cluster_id: &str) -> Result<(), LocalKafkaError> {
+    let meta = properties::of([
         ("version", "1".to_owned()),
         ("cluster.id", cluster_id.to_owned()),
         ("node.id", id.to_string()),
     ]);
-    std::fs::create_dir_all(&data)
-        .and_then(|()| std::fs::write(data.join("meta.properties"), render(&meta)))
+    std::fs::create_dir_all(data)
+        .and_then(|()| std::fs::write(data.join("meta.properties"), properties::render(&meta)))
         .map_err(cannot(format!("format {}", data.display())))
 }
 
-fn broker_properties(
-    id: i32,
-    spec: &BrokerSpec,
-    layout: &Layout,
-    addresses: &Addresses,
-    quorum: &Quorum<'_>,
-    data: &Path,
-) -> BTreeMap<String, String> {
-    let mut listeners = format!("{PLAINTEXT}://{}", addresses.plaintext);
-    let mut protocols = format!("CONTROLLER:PLAINTEXT,{PLAINTEXT}:PLAINTEXT");
-    for listener in &spec.listeners {
-        let _ = write!(
-            listeners,
-            ",{}://{}",
-            listener.name, addresses.listeners[&listener.name]
-        );
-        let _ = write!(protocols, ",{}:{}", listener.name, listener.protocol);
-    }
-    let replication = layout.brokers.len().clamp(1, 3);
-    let min_in_sync = replication.saturating_sub(1).max(1);
-    let mut all = properties([
-        ("process.roles", "broker".to_owned()),
-        ("node.id", id.to_string()),
-        ("controller.quorum.voters", quorum.voters.clone()),
-        ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("listeners", listeners),
-        ("listener.security.protocol.map", protocols),
-        ("inter.broker.listener.name", PLAINTEXT.to_owned()),
-        ("log.dirs", data.display().to_string()),
-        ("auto.create.topics.enable", "false".to_owned()),
-        ("default.replication.factor", replication.to_string()),
-        ("min.insync.replicas", min_in_sync.to_string()),
-        ("offsets.topic.replication.factor", replication.to_string()),
-        ("offsets.topic.num.partitions", "3".to_owned()),
-        (
-            "transaction.state.log.replication.factor",
-            replication.to_string(),
-        ),
-        ("transaction.state.log.min.isr", min_in_sync.to_string()),
-        ("transaction.state.log.num.partitions", "2".to_owned()),
-        ("group.initial.rebalance.delay.ms", "0".to_owned()),
-        // The defaults are for machines with more cores than this one may have.
-        ("num.network.threads", "2".to_owned()),
-        ("num.io.threads", "4".to_owned()),
-        ("background.threads", "2".to_owned()),
-        ("log.cleaner.dedupe.buffer.size", (8 << 20).to_string()),
-    ]);
-    if let Some(rack) = &spec.rack {
-        all.insert("broker.rack".to_owned(), rack.clone());
-    }
-    all.extend(layout.properties.clone());
-    all.extend(spec.properties.clone());
-    all
-}
-
-fn properties<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
-    pairs.map(|(key, value)| (key.to_owned(), value)).into()
-}
-
-/// Java's properties format, in which a backslash in a value starts an escape.
-fn render(properties: &BTreeMap<String, String>) -> String {
-    properties.iter().fold(String::new(), |mut text, (key, value)| {
-        let _ = writeln!(text, "{key}={}", value.replace('\\', "\\\\").replace('\n', "\\n"));
-        text
-    })
+fn voters(controller: &str) -> String {
+    format!("{CONTROLLER}@{controller}")
 }
 
 fn local_address() -> Result<String, LocalKafkaError> {

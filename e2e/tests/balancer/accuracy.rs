@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use e2e::Service;
 use sidecar::report::LoadReport;
 
-use crate::scene::{Outcome, Row, Scene};
+use e2e::scene::{Outcome, Row, Scene};
 
 /// The window over which rates are compared.
 const WINDOW: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use balancer::journal::Mode;
 use e2e::BrokerSpec;
 use kafka::Cluster;
 
-use crate::scene::{Outcome, Row, Scene, led_by, numbers};
+use e2e::scene::{Outcome, Row, Scene, led_by, numbers};
 
 const UNIT: f64 = 100e3;
 
@@ -99,5 +99,5 @@ async fn a_new_broker_is_filled_with_its_share() -> Outcome {
         matches!(&view.source, SourceView::Protocol { reason } if reason.contains("no sidecar")),
         "{view:?}"
     );
-    scene.end_with_the_cluster().await
+    scene.end_with_the_cluster().await.map(drop)
 }

@@ -5,7 +5,7 @@ use balancer::journal::Mode;
 use e2e::Service;
 
 use crate::leadership::lopsided;
-use crate::scene::{Outcome, Scene, led_by};
+use e2e::scene::{Outcome, Scene, led_by};
 
 #[tokio::test]
 async fn a_second_balancer_fences_the_first_which_then_acts_no_more() -> Outcome {

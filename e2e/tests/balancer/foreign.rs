@@ -7,7 +7,7 @@ use kafka::Cluster;
 use kafka::cluster::{ConfigChange, ConfigResource};
 
 use crate::leadership::lopsided;
-use crate::scene::{Outcome, Row, Scene, ids, led_by, partition_of};
+use e2e::scene::{Outcome, Row, Scene, ids, led_by, partition_of};
 
 #[tokio::test]
 async fn a_foreign_reassignment_and_its_throttle_are_kept_while_something_else_is_cooled() -> Outcome {

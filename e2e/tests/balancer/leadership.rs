@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use balancer::journal::Mode;
 
-use crate::scene::{Outcome, Row, Scene, led_by};
+use e2e::scene::{Outcome, Row, Scene, led_by};
 
 const UNIT: f64 = 150e3;
 

@@ -5,7 +5,7 @@ use balancer::journal::Mode;
 use kafka::cluster::Partition;
 
 use crate::leadership::lopsided;
-use crate::scene::{Outcome, Scene, led_by};
+use e2e::scene::{Outcome, Scene, led_by};
 
 #[tokio::test]
 async fn observe_only_says_what_it_would_do_and_approve_waits_for_a_yes() -> Outcome {

@@ -5,7 +5,7 @@ use kafka::cluster::ConfigResource;
 use kafka::settings::ByteRate;
 use kafka::{BrokerId, Cluster, TopicPartition};
 
-use crate::scene::{Configs, FLOOR, Outcome, Row, Scene};
+use e2e::scene::{Configs, FLOOR, Outcome, Row, Scene};
 
 const LEADER_RATE: &str = "leader.replication.throttled.rate";
 const FOLLOWER_RATE: &str = "follower.replication.throttled.rate";

@@ -8,7 +8,7 @@ use e2e::process::Program;
 use kafka::settings;
 use serde::Deserialize;
 
-use crate::scene::{Outcome, Row, Scene, ids, numbers, partition_of};
+use e2e::scene::{Outcome, Row, Scene, ids, numbers, partition_of};
 
 /// What `kafka-reassign-partitions` reads.
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use balancer::api::view::HotList;
 use balancer::journal::Mode;
 
-use crate::scene::{Outcome, Row, Scene};
+use e2e::scene::{Outcome, Row, Scene};
 
 #[tokio::test]
 async fn a_partition_too_big_for_any_broker_is_to_be_split_and_nothing_is_shuffled_in_vain() -> Outcome {

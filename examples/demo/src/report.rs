@@ -133,7 +133,9 @@ pub(crate) fn addresses(scene: &Scene) -> String {
     for (broker, sidecar) in &scene.stack.sidecars {
         let _ = writeln!(text, "  sidecar   {}/metrics of broker {broker}", sidecar.url);
     }
-    let _ = writeln!(text, "  offsets   {}/metrics", scene.stack.offsets.url);
+    if let Some(offsets) = &scene.stack.offsets {
+        let _ = writeln!(text, "  offsets   {}/metrics", offsets.url);
+    }
     let _ = writeln!(text, "  balancer  {}/v1/state", scene.stack.balancer.url);
     let _ = writeln!(
         text,
