@@ -7,6 +7,7 @@ mod pacing;
 mod safety;
 mod steering;
 mod story;
+mod sweep;
 mod windows;
 
 use std::collections::BTreeMap;

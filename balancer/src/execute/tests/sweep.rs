@@ -1,0 +1,106 @@
+//! Throttles that no journal accounts for.
+
+use std::time::Duration;
+
+use kafka::Cluster;
+use kafka::cluster::ConfigResource;
+use kafka::simulated::SimulatedLog;
+use tokio::time::advance;
+
+use super::story::{Story, set};
+use super::{a_plan, broker, brokers, partition, topic};
+use crate::execute::Guidance;
+use crate::journal::Direction;
+
+/// A cluster with a journal that was lost, and a throttle that a balancer had set at broker 3 for partition 0.
+async fn after_the_loss_of_the_journal() -> Story {
+    let mut story = Story::with_brokers(4).await;
+    story
+        .topic("t", &[brokers(&[0, 1, 2]), brokers(&[0, 1, 2])], 2)
+        .await;
+    throttle(&story, "0:3", "8000613").await;
+    story.log = SimulatedLog::default();
+    story.crash().await;
+    story
+}
+
+async fn throttle(story: &Story, elements: &str, rate: &str) {
+    let list = Direction::Follower.replicas();
+    let resource = ConfigResource::Topic(topic("t"));
+    story.alter(resource, set(list, elements)).await;
+    let resource = ConfigResource::Broker(broker(3));
+    story.alter(resource, set(Direction::Follower.rate(), rate)).await;
+}
+
+async fn throttles(story: &Story) -> usize {
+    let configs = story.configs().await;
+    configs
+        .keys()
+        .filter(|(_, name)| name.contains("throttled"))
+        .count()
+}
+
+async fn ticks(story: &mut Story, count: usize) {
+    for _ in 0..count {
+        story.tick(&Guidance::default()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_that_bears_the_mark_and_is_in_no_journal_is_taken_away_within_two_minutes() {
+    let mut story = after_the_loss_of_the_journal().await;
+    ticks(&mut story, 10).await;
+    assert_eq!(throttles(&story).await, 2, "it may be on its way to be used");
+    ticks(&mut story, 14).await;
+    assert_eq!(throttles(&story).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_of_somebody_elses_stays_whatever_the_journal_has_lost() {
+    let mut story = after_the_loss_of_the_journal().await;
+    throttle(&story, "0:3", "8000000").await;
+    ticks(&mut story, 400).await;
+    assert_eq!(throttles(&story).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_no_journal_knows_keeps_its_throttle_until_it_is_over() {
+    let mut story = after_the_loss_of_the_journal().await;
+    let of = partition("t", 0);
+    story.cluster.produce(&of, 2e9).unwrap();
+    let target = [(of.clone(), brokers(&[3, 1, 2]))];
+    story.cluster.reassign(&target).await.unwrap();
+    for _ in 0..20 {
+        ticks(&mut story, 1).await;
+        assert!(story.cluster.reassignments().await.unwrap().contains_key(&of));
+        assert_eq!(throttles(&story).await, 2);
+    }
+    advance(Duration::from_secs(300)).await;
+    assert!(story.cluster.reassignments().await.unwrap().is_empty());
+    ticks(&mut story, 130).await;
+    assert_eq!(throttles(&story).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_late_request_brings_back_is_taken_away_again_and_what_was_there_before_is_put_back() {
+    let mut story = Story::with_brokers(4).await;
+    story.topic("t", &[brokers(&[0, 1, 2])], 2).await;
+    let rate = Direction::Follower.rate();
+    story
+        .alter(ConfigResource::Broker(broker(3)), set(rate, "777"))
+        .await;
+    let before = story.configs().await;
+    let planned = story
+        .plan_move(&partition("t", 0), &brokers(&[3, 1, 2]), 1_000)
+        .await;
+    let id = story
+        .executor
+        .start(a_plan(vec![planned]), story.now())
+        .await
+        .unwrap();
+    story.finish(id).await;
+    assert_eq!(story.configs().await, before);
+    throttle(&story, "0:3", "9000613").await;
+    ticks(&mut story, 140).await;
+    assert_eq!(story.configs().await, before);
+}
