@@ -14,7 +14,10 @@ use super::{ExecuteError, TickReport};
 use crate::journal::{ExecutionState, Journal, MoveState, Outcome, Record, Timestamp};
 
 /// How long a written record vouches for it that no other balancer has taken over.
-const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+const CONFIRMED_FOR: Duration = Duration::from_secs(2);
+
+/// How often a record is written anew when its answer took longer than it vouches for.
+const CONFIRMATIONS: usize = 2;
 
 /// The longest text of Kafka's that an outcome carries.
 const LONGEST_REASON: usize = 300;
@@ -82,8 +85,9 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
             intents.push(Record::Mode(self.journal.state().mode.unwrap_or_default()));
         }
         self.report.note_ends(&intents);
-        self.journal.record(intents).await?;
+        // Counted from before the record was sent: its answer may be late, and who took over meanwhile has not seen it.
         self.confirmed = Instant::now();
+        self.journal.record(intents).await?;
         self.alter(throttles).await?;
         self.reassign(reassignments).await?;
         self.cancel(cancellations).await?;
@@ -97,12 +101,18 @@ impl<'a, C: Cluster, L: CompactedLog> Round<'a, C, L> {
     /// Makes sure that no other balancer has taken over since the journal was written last: answers may have taken long,
     /// and the process may have been asleep.
     async fn confirm(&mut self) -> Result<(), ExecuteError> {
-        if self.confirmed.elapsed() > CONFIRMED_FOR {
+        for _ in 0..CONFIRMATIONS {
+            if self.confirmed.elapsed() <= CONFIRMED_FOR {
+                return Ok(());
+            }
             let mode = self.journal.state().mode.unwrap_or_default();
-            self.journal.record(vec![Record::Mode(mode)]).await?;
             self.confirmed = Instant::now();
+            self.journal.record(vec![Record::Mode(mode)]).await?;
         }
-        Ok(())
+        match self.confirmed.elapsed() <= CONFIRMED_FOR {
+            true => Ok(()),
+            false => Err(ExecuteError::SlowJournal),
+        }
     }
 
     async fn alter(

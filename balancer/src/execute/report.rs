@@ -21,6 +21,11 @@ pub enum ExecuteError {
     /// The journal could not be written, so nothing was done. The next tick tries again.
     #[error("the journal cannot be written; nothing is changed in Kafka until it can")]
     Journal(#[source] JournalError),
+    /// The journal answers so late that nobody can know whether another balancer has taken over meanwhile.
+    #[error(
+        "the journal answers too slowly to know that no other balancer has taken over; nothing is changed meanwhile"
+    )]
+    SlowJournal,
     /// Kafka could not be read, so nothing was done. The next tick tries again.
     #[error("Kafka cannot be read; nothing is changed until it can")]
     Cluster(#[source] ClusterError),

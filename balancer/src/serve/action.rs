@@ -80,7 +80,9 @@ impl From<ExecuteError> for ActionError {
     fn from(error: ExecuteError) -> Self {
         match error {
             ExecuteError::Fenced => Self::Fenced,
-            ExecuteError::Journal(_) | ExecuteError::Cluster(_) => Self::NotNow(error.to_string()),
+            ExecuteError::Journal(_) | ExecuteError::SlowJournal | ExecuteError::Cluster(_) => {
+                Self::NotNow(error.to_string())
+            }
             other => Self::Refused(other),
         }
     }

@@ -59,7 +59,17 @@ impl Schedule {
             let changed = actor.weather.lock().unwrap().last_change;
             let known = taken_over.max(actor.resumed_at.unwrap_or(taken_over)) + STEP;
             if let Some(changed) = changed.filter(|changed| *changed > known) {
-                return Err(format!("a fenced balancer acts {:?} later", changed - taken_over));
+                return Err(format!(
+                    "a fenced balancer acts {:?} later; it says {:?} and had opened the journal {:?} before",
+                    changed - taken_over,
+                    actor.view().state.phase,
+                    actor
+                        .weather
+                        .lock()
+                        .unwrap()
+                        .opened_at
+                        .map(|at| taken_over.saturating_duration_since(at)),
+                ));
             }
         }
         Ok(())

@@ -114,11 +114,13 @@ proptest! {
     }
 
     #[test]
-    fn a_second_plan_on_the_result_of_one_that_solves_everything_is_empty(instance in instances()) {
+    fn a_second_plan_on_the_result_of_one_that_solves_everything_gains_nothing_to_speak_of(instance in instances()) {
         let model = Instance { draining: 0, new: 0, ..instance }.model();
         let plan = planned(&model);
         if plan.unsolved.is_empty() {
-            prop_assert_eq!(planned(&applied(&model, &plan)).moves, vec![]);
+            let second = planned(&applied(&model, &plan));
+            let gain: f64 = second.moves.iter().map(|change| change.gain).sum();
+            prop_assert!(gain < 1e-3, "{second:?}");
         }
     }
 
