@@ -208,7 +208,7 @@ impl Schedule {
 
     async fn throttle_as_others(&mut self, dice: &mut Pcg32) -> bool {
         let id = broker(dice.random_range(0..BROKERS));
-        let (rate, all) = (dice.random_range(60_000_000..70_000_000), dice.random_bool(0.2));
+        let (rate, all) = (dice.random_range(60_000..70_000) * 1_000, dice.random_bool(0.2));
         // What the balancer had in the list a short while ago, for emptying a broker, cannot be told from what others put there.
         let partitions = if self.drained { [5, 6] } else { [0, 1] };
         // An element that is in the list because of the balancer and of somebody else is nobody's alone.

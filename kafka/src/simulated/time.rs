@@ -221,11 +221,15 @@ impl World {
             let partition = &mut topic.partitions[copy.number];
             let behind = partition.written - partition.stored.get(&copy.follower).unwrap_or(&0.0);
             if behind <= CAUGHT_UP && partition.leader.is_some() && alive.contains(&copy.follower) {
+                // The controller takes the new replica in and the old ones out in one step.
+                let before = partition.in_sync.len();
                 if !partition.in_sync.contains(&copy.follower) {
                     partition.in_sync.push(copy.follower);
                     partition.stored.insert(copy.follower, partition.written);
                 }
-                let done = partition.complete_reassignment(&alive);
+                let done = partition
+                    .complete_reassignment(&alive)
+                    .map(|(_, after)| (before, after));
                 self.note_shrink(&numbered(&copy.topic, copy.number), done, Cause::ReassignmentDone);
             }
         }
