@@ -89,21 +89,7 @@ async fn kill_at_steps(
             "{point:?}"
         );
         reached.insert((point.kind, point.side));
-        let row = rows
-            .entry((point.kind, point.side))
-            .or_insert_with(|| matrix::Row {
-                fault: format!("balancer killed {:?} {:?}", point.side, point.kind),
-                kafka: version.clone(),
-                points: 0,
-                outcomes: BTreeMap::new(),
-                leftovers: 0,
-                recovery_seconds_max: 0.0,
-            });
-        row.points += 1;
-        row.recovery_seconds_max = row.recovery_seconds_max.max(recovery.acted.as_secs_f64());
-        for (outcome, moves) in made.outcomes {
-            *row.outcomes.entry(outcome).or_default() += moves;
-        }
+        count_in(&mut rows, &version, point, &recovery, made.outcomes);
     }
     let wanted: BTreeSet<_> = points.iter().map(|point| (point.kind, point.side)).collect();
     assert_eq!(reached, wanted, "some kind of step was never reached");
@@ -113,6 +99,31 @@ async fn kill_at_steps(
     }
     scene.operator_sets(&without(operators_throttles()?)).await?;
     scene.end().await
+}
+
+/// Adds what came of one point to the row of its kind and side.
+fn count_in(
+    rows: &mut BTreeMap<(Kind, Side), matrix::Row>,
+    version: &str,
+    point: Point,
+    recovery: &Recovery,
+    outcomes: BTreeMap<String, usize>,
+) {
+    let row = rows
+        .entry((point.kind, point.side))
+        .or_insert_with(|| matrix::Row {
+            fault: format!("balancer killed {:?} {:?}", point.side, point.kind),
+            kafka: version.to_owned(),
+            points: 0,
+            outcomes: BTreeMap::new(),
+            leftovers: 0,
+            recovery_seconds_max: 0.0,
+        });
+    row.points += 1;
+    row.recovery_seconds_max = row.recovery_seconds_max.max(recovery.acted.as_secs_f64());
+    for (outcome, moves) in outcomes {
+        *row.outcomes.entry(outcome).or_default() += moves;
+    }
 }
 
 /// How a plan was made.
