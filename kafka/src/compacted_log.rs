@@ -27,6 +27,10 @@ pub enum LogError {
     /// The log could not be read or written; whether an append took effect may be unknown.
     #[error("the log cannot be reached")]
     Unavailable(#[source] ClusterError),
+    /// This writer cannot go on, though nobody is known to have taken over: Kafka ended its transaction while it was asleep or
+    /// cut off, for instance. Opening the log again helps.
+    #[error("this writer cannot go on; the log has to be opened again")]
+    Closed(#[source] ClusterError),
     /// More is in the log than this program is willing to hold.
     #[error("the log holds more than {limit} bytes of live records; refusing to read it")]
     TooLarge {

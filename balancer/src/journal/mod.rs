@@ -33,6 +33,9 @@ pub enum JournalError {
     /// The journal's log failed. What was to be written is kept and written before anything else.
     #[error("the journal cannot be reached; nothing is changed in Kafka until it can")]
     Unavailable(#[source] LogError),
+    /// The journal has to be opened again, which fences whoever may have opened it meanwhile.
+    #[error("the journal has to be opened again")]
+    Closed(#[source] LogError),
     /// A value cannot be put into JSON.
     #[error("a record cannot be written as JSON")]
     Unwritable(#[source] serde_json::Error),
@@ -108,6 +111,7 @@ impl From<LogError> for JournalError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Fenced => Self::Fenced,
+            LogError::Closed(_) => Self::Closed(error),
             other => Self::Unavailable(other),
         }
     }

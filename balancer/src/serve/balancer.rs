@@ -18,7 +18,7 @@ use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits, Pacer};
-use crate::journal::{Mode, Outcome, Phase, PlanId, StopHow, Timestamp};
+use crate::journal::{JournalError, Mode, Outcome, Phase, PlanId, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, Observer, ReportSource, Standing};
 use crate::occasion::{Away, due};
@@ -297,8 +297,13 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         if matches!(error, ExecuteError::Fenced) {
             tracing::error!("Another balancer has taken over; this one only watches from now on.");
             self.hands = Hands::Fenced;
+            return;
+        }
+        let problem = with_causes(&error);
+        if matches!(error, ExecuteError::Journal(JournalError::Closed(_))) {
+            tracing::warn!(%problem, "The journal is opened again with the next tick.");
+            self.hands = Hands::Opening { reason: problem };
         } else {
-            let problem = with_causes(&error);
             tracing::warn!(%problem, "Nothing could be executed in this tick.");
             self.note_problem(problem);
         }

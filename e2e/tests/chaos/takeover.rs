@@ -117,7 +117,6 @@ async fn a_throttle_that_was_on_its_way_when_its_balancer_was_halted_is_swept_by
 }
 
 #[tokio::test]
-#[ignore = "nobody opens a journal again whose writer says that it cannot go on"]
 async fn a_balancer_suspended_in_the_middle_of_a_transaction_goes_on_when_it_wakes_up() -> Outcome {
     let mut scene = Scene::set_on(layout(Layout::default())?, "suspended", &ROWS).await?;
     scene.grow("moved", 0, COPY / 2, 20e3).await?;

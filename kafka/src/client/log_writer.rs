@@ -14,9 +14,9 @@ use crate::ids::TopicName;
 
 /// The one writer of a [`KafkaCompactedLog`](super::KafkaCompactedLog).
 ///
-/// After [`LogError::Unavailable`] it can be used on: the next append first ends what the failed one left. Only where
-/// Kafka said something after which a producer may not go on (a withdrawn permission, a broken promise of its own) does
-/// every later append fail too, saying that the log must be opened again.
+/// After [`LogError::Unavailable`] it can be used on: the next append first ends what the failed one left. Where Kafka said
+/// something after which a producer may not go on (it ended the transaction after `transaction.timeout.ms`, a withdrawn
+/// permission) this and every later append fail with [`LogError::Closed`].
 ///
 /// Kafka forgets a transactional id that has not been used for `transactional.id.expiration.ms` (seven days). Its writer
 /// then cannot be told from a fenced one, and is told that it is fenced; opening the log again helps.
@@ -53,7 +53,14 @@ impl LogWriter for KafkaLogWriter {
             tracing::debug!(topic = %self.topic, error = %abort_error, "the transaction could not be aborted");
         }
         self.fenced = matches!(error, LogError::Fenced);
-        Err(error)
+        Err(match (error, producer.state()) {
+            (
+                LogError::Unavailable(cause),
+                TransactionState::Ready | TransactionState::Open | TransactionState::CommitUnknown,
+            ) => LogError::Unavailable(cause),
+            (LogError::Unavailable(cause), _) => LogError::Closed(cause),
+            (error, _) => error,
+        })
     }
 }
 
