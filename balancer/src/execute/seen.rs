@@ -273,6 +273,11 @@ impl SeenRate {
         self.dynamic.is_some() || self.inherited.is_some()
     }
 
+    /// The value set for this very broker, in bytes per second.
+    pub fn bytes_per_second(&self) -> Option<u64> {
+        self.dynamic.as_deref()?.parse().ok()
+    }
+
     fn new(entries: &[ConfigEntry], direction: Direction) -> Self {
         let Some(entry) = entry(entries, direction.rate()) else {
             return Self::default();

@@ -142,7 +142,7 @@ impl Search<'_> {
 
     fn stray_rates(&self) -> BTreeMap<(BrokerId, Direction), u64> {
         let marked = self.seen.rates.iter().filter_map(|(at, rate)| {
-            let rate: u64 = rate.dynamic.as_deref()?.parse().ok()?;
+            let rate = rate.bytes_per_second()?;
             is_marked(rate).then_some((*at, rate))
         });
         marked
@@ -175,11 +175,7 @@ impl Search<'_> {
         let (partition, broker) = parse(element)?;
         let of = TopicPartition::new(topic.clone(), partition);
         let rate = self.seen.rates.get(&(broker, direction))?;
-        let is_marked = rate
-            .dynamic
-            .as_deref()
-            .and_then(|rate| rate.parse().ok())
-            .is_some_and(is_marked);
+        let is_marked = rate.bytes_per_second().is_some_and(is_marked);
         if self.seen.reassignments.contains_key(&of) {
             return (is_marked && has_lost).then_some(true);
         }

@@ -275,7 +275,7 @@ fn rate_step(
             if !wanted || (ours.before.is_some() && others()) {
                 return Some(rate.put_back(ours));
             }
-            let current: f64 = seen.dynamic.as_deref()?.parse().ok()?;
+            let current = seen.bytes_per_second()? as f64;
             let target = rate.target() as f64;
             let off = (target - current).abs() > HYSTERESIS * current;
             off.then(|| rate.set(Some(ours)))
@@ -392,8 +392,10 @@ impl Rate<'_> {
 /// Whether a rate is one that a balancer has set: one that the journal names, or that bears the mark, which a request that
 /// was long on its way has too.
 fn is_ours(ours: &BrokerThrottle, seen: &SeenRate) -> bool {
-    let rate = seen.dynamic.as_deref().and_then(|rate| rate.parse().ok());
-    seen.dynamic != ours.before && rate.is_some_and(|rate| is_marked(rate) || ours.written.contains(&rate))
+    seen.dynamic != ours.before
+        && seen
+            .bytes_per_second()
+            .is_some_and(|rate| is_marked(rate) || ours.written.contains(&rate))
 }
 
 fn used_by_others(broker: BrokerId, direction: Direction, situation: &Situation<'_>) -> bool {

@@ -46,8 +46,8 @@ pub(super) fn of_purpose(
     let opens = limits.windows.next_opening(now)?;
     let matter = match purpose {
         Purpose::Drain(leaving) if !leaving.iter().any(|broker| hosts(model, *broker)) => return None,
-        Purpose::Drain(leaving) => format!("emptying brokers {}", super::balancer::list(leaving)),
-        Purpose::Fill(new) => format!("filling brokers {}", super::balancer::list(new)),
+        Purpose::Drain(leaving) => format!("emptying brokers {}", super::show::broker_list(leaving)),
+        Purpose::Fill(new) => format!("filling brokers {}", super::show::broker_list(new)),
         Purpose::Cool => "copying partitions off hot brokers".to_owned(),
         Purpose::Rebalance => "copying for a better balance".to_owned(),
     };

@@ -400,6 +400,15 @@ fn purpose_name(purpose: &Purpose) -> String {
     }
 }
 
+/// Brokers' ids, as a sentence names them.
+pub(super) fn broker_list(brokers: &[kafka::BrokerId]) -> String {
+    brokers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// The mode as people write it.
 pub(super) fn mode_name(mode: Mode) -> &'static str {
     match mode {
