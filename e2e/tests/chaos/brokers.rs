@@ -34,14 +34,13 @@ async fn a_copy_is_finished_when_its_target_or_its_source_dies_and_comes_back() 
         scene.stack.take();
     }
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "target, and source, of a copy killed and restarted".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 2,
-        outcomes: [("done".to_owned(), 2)].into(),
-        leftovers: 0,
-        recovery_seconds_max: longest,
-    })?;
+    matrix::record_end(
+        &scene,
+        "target, and source, of a copy killed and restarted",
+        2,
+        [("done".to_owned(), 2)].into(),
+        longest,
+    )?;
     scene.end().await
 }
 
@@ -78,13 +77,12 @@ async fn a_copy_to_a_broker_that_stays_away_is_given_up_by_name_and_its_throttle
     let partition = scene.partition("moved", 0).await?;
     assert_eq!(e2e::scene::numbers(&partition.replicas), [0, 1, 2]);
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "target of a copy killed, and away for longer than the grace".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
+    matrix::record_end(
+        &scene,
+        "target of a copy killed, and away for longer than the grace",
+        1,
         outcomes,
-        leftovers: 0,
         recovery_seconds_max,
-    })?;
+    )?;
     scene.end().await
 }

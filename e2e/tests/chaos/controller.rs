@@ -86,14 +86,13 @@ async fn kill_the_controller(base: Layout, name: &'static str, points: &[(Kind, 
         scene.stack.take();
     }
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "controller killed at a change and restarted".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: points.len(),
-        outcomes: all,
-        leftovers: 0,
-        recovery_seconds_max: longest,
-    })?;
+    matrix::record_end(
+        &scene,
+        "controller killed at a change and restarted",
+        points.len(),
+        all,
+        longest,
+    )?;
     scene.end().await
 }
 

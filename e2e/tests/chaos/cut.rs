@@ -62,14 +62,13 @@ async fn a_balancer_cut_off_does_nothing_more_and_goes_on_when_the_network_is_ba
     assert!(took <= SOON, "{took:?}");
     assert!(outcomes.keys().eq(["done"]), "{outcomes:?}");
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "network between balancer and brokers cut and restored".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
+    matrix::record_end(
+        &scene,
+        "network between balancer and brokers cut and restored",
+        1,
         outcomes,
-        leftovers: 0,
-        recovery_seconds_max: took.as_secs_f64(),
-    })?;
+        took.as_secs_f64(),
+    )?;
     scene.end().await
 }
 

@@ -42,14 +42,7 @@ async fn a_copy_that_would_fill_a_disk_is_taken_back_by_name_and_another_is_made
     assert!(outcomes.keys().eq(["disk_full", "done"]), "{outcomes:?}");
     assert_eq!(numbers(&scene.partition("moved", 0).await?.replicas), [0, 1, 2]);
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "disk nearly full in mid-copy".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
-        outcomes,
-        leftovers: 0,
-        recovery_seconds_max: took,
-    })?;
+    matrix::record_end(&scene, "disk nearly full in mid-copy", 1, outcomes, took)?;
 
     // The same without a reserve: the disk becomes full, and Kafka ends the broker.
     sampler.excuse();
@@ -86,14 +79,13 @@ async fn a_copy_that_would_fill_a_disk_is_taken_back_by_name_and_another_is_made
     scene.kafka.start_again(3).await?;
     let back = Instant::now();
     let outcomes = over(&scene, plan).await?;
-    matrix::record(matrix::Row {
-        fault: "disk full in mid-copy, which ends the broker; enlarged and restarted".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
+    matrix::record_end(
+        &scene,
+        "disk full in mid-copy, which ends the broker; enlarged and restarted",
+        1,
         outcomes,
-        leftovers: 0,
-        recovery_seconds_max: back.elapsed().as_secs_f64(),
-    })?;
+        back.elapsed().as_secs_f64(),
+    )?;
     scene.end_with_the_cluster().await.map(drop)
 }
 

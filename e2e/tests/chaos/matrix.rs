@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use e2e::Layout;
-use e2e::scene::Outcome;
+use e2e::scene::{Outcome, Scene};
 use serde::{Deserialize, Serialize};
 
 /// What came of one kind of fault.
@@ -34,6 +34,24 @@ pub(crate) fn version(layout: &Layout) -> String {
 /// Says something to whoever watches the test.
 pub(crate) fn say(line: &str) -> Outcome {
     Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
+/// Puts in what came of a fault in a scene of which nothing is left.
+pub(crate) fn record_end(
+    scene: &Scene,
+    fault: &str,
+    points: usize,
+    outcomes: BTreeMap<String, usize>,
+    recovery_seconds_max: f64,
+) -> Outcome {
+    record(Row {
+        fault: fault.to_owned(),
+        kafka: version(scene.kafka.layout()),
+        points,
+        outcomes,
+        leftovers: 0,
+        recovery_seconds_max,
+    })
 }
 
 /// Puts a row into the matrix, in the place of the one that an earlier run put there.

@@ -46,14 +46,13 @@ async fn a_balancer_halted_in_mid_copy_spoils_nothing_when_it_wakes_up_after_ano
     scene.ticks(5).await?;
     assert!(scene.is_clean().await?);
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "balancer halted in mid-copy, and awake after another has finished".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
+    matrix::record_end(
+        &scene,
+        "balancer halted in mid-copy, and awake after another has finished",
+        1,
         outcomes,
-        leftovers: 0,
-        recovery_seconds_max: took,
-    })?;
+        took,
+    )?;
     drop(first);
     scene.end().await
 }
@@ -104,14 +103,13 @@ async fn a_throttle_that_was_on_its_way_when_its_balancer_was_halted_is_swept_by
         .until("the late throttle is swept", async |scene| scene.is_clean().await)
         .await?;
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "throttle on its way while another balancer takes over and finishes".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
+    matrix::record_end(
+        &scene,
+        "throttle on its way while another balancer takes over and finishes",
+        1,
         outcomes,
-        leftovers: 0,
-        recovery_seconds_max: late.elapsed().as_secs_f64(),
-    })?;
+        late.elapsed().as_secs_f64(),
+    )?;
     drop(first);
     scene.end().await
 }
@@ -140,14 +138,13 @@ async fn a_balancer_suspended_in_the_middle_of_a_transaction_goes_on_when_it_wak
     // Kafka has aborted the transaction, and nobody else has taken over.
     let outcomes = over(&scene, plan).await?;
     assert!(outcomes.keys().eq(["done"]), "{outcomes:?}");
-    matrix::record(matrix::Row {
-        fault: "balancer suspended in a transaction for longer than Kafka waits".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 1,
+    matrix::record_end(
+        &scene,
+        "balancer suspended in a transaction for longer than Kafka waits",
+        1,
         outcomes,
-        leftovers: 0,
-        recovery_seconds_max: awake.elapsed().as_secs_f64(),
-    })?;
+        awake.elapsed().as_secs_f64(),
+    )?;
     scene.end().await
 }
 

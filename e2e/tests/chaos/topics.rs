@@ -68,13 +68,12 @@ async fn topics_deleted_and_made_again_in_mid_copy_end_their_moves_by_name_and_t
         deleted?;
     }
     all_in_sync(&sampler);
-    matrix::record(matrix::Row {
-        fault: "topic deleted, and topic deleted and made again, in mid-copy".to_owned(),
-        kafka: matrix::version(scene.kafka.layout()),
-        points: 2,
+    matrix::record_end(
+        &scene,
+        "topic deleted, and topic deleted and made again, in mid-copy",
+        2,
         outcomes,
-        leftovers: 0,
         recovery_seconds_max,
-    })?;
+    )?;
     scene.end().await
 }
