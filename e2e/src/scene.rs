@@ -280,6 +280,7 @@ impl Scene {
     }
 
     async fn close(mut self) -> Outcome<(LocalKafka, Slot, WitnessReport)> {
+        self.halt().await?;
         drop(self.stack.take());
         let accounts = self
             .load
@@ -291,8 +292,7 @@ impl Scene {
         assert!(report.is_clean() && report.foreign == 0, "{report:?}");
         assert!(report.acknowledged > 0, "nothing was written");
         // Nobody who would take anything away is left; but brokers hear of the last changes one after the other.
-        self.until("nothing is left behind", async |scene| scene.is_clean().await)
-            .await?;
+        self.until_clean().await?;
         let journal: TopicName = journal_of(self.name).parse()?;
         let known: Vec<TopicName> = self
             .cluster

@@ -174,6 +174,24 @@ impl Scene {
         .await
     }
 
+    /// Waits until nothing is being reassigned and nothing has been set that was not there before.
+    ///
+    /// # Errors
+    ///
+    /// It does not come true: what is left.
+    pub async fn until_clean(&self) -> Outcome {
+        self.until("nothing is left behind", async |scene| {
+            let copying = scene.cluster.reassignments().await?;
+            let now = scene.configs().await?;
+            if copying.is_empty() && now == scene.before {
+                return Ok(true);
+            }
+            let before = &scene.before;
+            Err(format!("{copying:?} is being copied; configured {now:?}, before {before:?}").into())
+        })
+        .await
+    }
+
     /// Whether nothing is being reassigned and nothing has been set that was not there before.
     ///
     /// # Errors

@@ -161,6 +161,20 @@ impl Scene {
         Ok(state.phase == Phase::Watching && !self.history().await?.is_empty())
     }
 
+    /// Lets the balancer bring to an end what it may have begun since the test looked last, and begin nothing more. One
+    /// that has been ended, or that another one has fenced, has nothing to say.
+    pub(super) async fn halt(&self) -> Outcome {
+        match self.state().await {
+            Ok(state) if state.phase != Phase::Fenced => {}
+            _ => return Ok(()),
+        }
+        self.cli(&["stop"])?;
+        self.until("what was begun is over", async |scene| {
+            Ok(scene.state().await?.phase == Phase::Watching)
+        })
+        .await
+    }
+
     pub(super) async fn account(&self) -> String {
         let Ok(balancer) = self.balancer() else {
             return String::new();

@@ -39,9 +39,7 @@ async fn a_balancer_halted_in_mid_copy_spoils_nothing_when_it_wakes_up_after_ano
     first.balancer.process.go_on()?;
     let awake = Instant::now();
     until_fenced(&scene, &first.balancer).await?;
-    scene
-        .until("nothing is left behind", async |scene| scene.is_clean().await)
-        .await?;
+    scene.until_clean().await?;
     let took = awake.elapsed().as_secs_f64();
     scene.ticks(5).await?;
     assert!(scene.is_clean().await?);
