@@ -36,8 +36,11 @@ pub struct BrokerConfig {
     /// Time from one sample to the next, 1 s to 5 m.
     #[serde(serialize_with = "write_duration")]
     pub interval: Duration,
-    /// How it reaches the cluster.
-    pub kafka: ConnectionSettings,
+    /// How it reaches the cluster; not needed where logs are read through Jolokia.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<ConnectionSettings>,
+    /// How it reads the broker's logs.
+    pub logs: LogSource,
     /// The broker's Jolokia agent; without one there are no exact totals, and no CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jolokia: Option<JolokiaConfig>,
@@ -67,6 +70,19 @@ pub struct OffsetsConfig {
     pub export_partitions: bool,
     /// What `/metrics` says.
     pub metrics: MetricsConfig,
+}
+
+/// How a broker's logs are read: sizes, offsets, who leads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSource {
+    /// Over the Kafka protocol; through Jolokia while that fails or where `kafka` is not given.
+    #[default]
+    Automatic,
+    /// Over the Kafka protocol only.
+    Protocol,
+    /// Through Jolokia only, which costs the broker four times as much.
+    Jolokia,
 }
 
 /// How a Jolokia agent is reached.
@@ -163,7 +179,8 @@ impl BrokerConfig {
             broker,
             listen: default_listen(),
             interval: DEFAULT_INTERVAL,
-            kafka,
+            kafka: Some(kafka),
+            logs: LogSource::Automatic,
             jolokia: None,
             consumption: None,
             metrics: MetricsConfig::default(),
@@ -219,8 +236,24 @@ impl Section for BrokerConfig {
         let broker = fields.required("broker");
         let listen = fields.or("listen", default_listen());
         let interval = fields.within("interval", DEFAULT_INTERVAL, MIN_INTERVAL..=MAX_INTERVAL);
-        let kafka = fields.section("kafka");
-        let jolokia = fields.optional_section("jolokia");
+        let kafka: Option<Option<ConnectionSettings>> = fields.optional_section("kafka");
+        let logs = fields.or("logs", LogSource::Automatic);
+        let jolokia: Option<Option<JolokiaConfig>> = fields.optional_section("jolokia");
+        if let (Some(kafka), Some(logs), Some(jolokia)) = (&kafka, logs, &jolokia) {
+            let (has_kafka, has_jolokia) = (kafka.is_some(), jolokia.is_some());
+            match logs {
+                LogSource::Jolokia if !has_jolokia => {
+                    fields.problem("jolokia", "is missing, and `logs` says that they are read through it");
+                }
+                LogSource::Protocol if !has_kafka => {
+                    fields.problem("kafka", "is missing, and `logs` says that they are read over its protocol");
+                }
+                LogSource::Automatic if !has_kafka && !has_jolokia => {
+                    fields.problem("kafka", "is missing; without it `jolokia` is needed");
+                }
+                _ => {}
+            }
+        }
         let consumption = fields.optional_section("consumption");
         let metrics = fields.section("metrics");
         Some(Self {
@@ -228,6 +261,7 @@ impl Section for BrokerConfig {
             listen: listen?,
             interval: interval?,
             kafka: kafka?,
+            logs: logs?,
             jolokia: jolokia?,
             consumption: consumption?,
             metrics: metrics?,
@@ -310,6 +344,17 @@ impl Setting for Granularity {
             Some("topic") => Ok(Self::Topic),
             Some("partition") => Ok(Self::Partition),
             _ => Err(format!("{value} is neither topic nor partition")),
+        }
+    }
+}
+
+impl Setting for LogSource {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some("automatic") => Ok(Self::Automatic),
+            Some("protocol") => Ok(Self::Protocol),
+            Some("jolokia") => Ok(Self::Jolokia),
+            _ => Err(format!("{value} is none of automatic, protocol and jolokia")),
         }
     }
 }

@@ -79,7 +79,7 @@ async fn run_broker(run: &Run) -> Result<(), Ended> {
     let (listen, stop) = (config.listen, CancellationToken::new());
     // The sidecar only talks to its own broker and its own cluster; a proxy of the environment is not for it.
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let cluster = KafkaCluster::new(config.kafka.clone());
+    let cluster = config.kafka.clone().map(KafkaCluster::new);
     let listener = bind(listen).await?;
     let (view, sampling) = broker::start(config, cluster, http, stop.clone());
     serve(listener, view, sampling, stop).await

@@ -29,7 +29,8 @@ fn logs(second: u64) -> Option<Taken<LogReading>> {
             }),
             replicas: 1,
             in_sync: 1,
-            preferred: true,
+            against_minimum: None,
+        preferred: Some(true),
         }),
         in_sync: true,
     };

@@ -33,7 +33,8 @@ fn a_report_of_4000_replicas_is_at_most_100_kb_compressed() {
             span: None,
             replicas: 3,
             in_sync: 3,
-            preferred: true,
+            against_minimum: None,
+        preferred: Some(true),
         };
         let leads = number % 3 == 0;
         let replica = Replica {

@@ -34,7 +34,8 @@ fn leader(start: i64, end: i64, size: u64) -> Replica {
             span,
             replicas: 1,
             in_sync: 1,
-            preferred: true,
+            against_minimum: None,
+        preferred: Some(true),
         }),
         in_sync: true,
     }
@@ -311,7 +312,8 @@ prop_compose! {
         in_sync in any::<bool>(),
     ) -> Replica {
         let span = told.then_some(Span { start, end: start + length });
-        let led = leads.then_some(Led { span, replicas: 3, in_sync: 3, preferred: true });
+        let led = leads.then_some(Led { span, replicas: 3, in_sync: 3, against_minimum: None,
+        preferred: Some(true) });
         Replica { topic_id: [id; 16], size, led, in_sync }
     }
 }

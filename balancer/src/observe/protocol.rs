@@ -10,7 +10,8 @@ use kafka::{BrokerId, Cluster};
 use sidecar::clock::Clock;
 use sidecar::derivation::{Derivation, Sample, Taken};
 use sidecar::load::{self, Heading};
-use sidecar::logs::{Layout, LogReading, LogsError};
+use sidecar::logs::LogReading;
+use sidecar::logs::protocol::{Layout, LogsError};
 use sidecar::report::{LoadReport, Source, SourceState};
 
 /// Brokers that are asked at the same time.

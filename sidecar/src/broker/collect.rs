@@ -1,25 +1,26 @@
 //! Asking the sources, all of them at the same moment.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka::{BrokerId, Cluster, TopicPartition};
+use kafka::{Cluster, TopicPartition};
+use futures::future::OptionFuture;
 use reqwest::Client;
 use tokio::time::timeout;
-use tracing::debug;
 
+use super::log_choice::Choice;
+use super::protocol::Protocol;
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, JolokiaConfig};
+use crate::config::{BrokerConfig, JolokiaConfig, LogSource};
 use crate::consumption::Consumption;
 use crate::consumption_client::ConsumptionClient;
-use crate::derivation::Taken;
+use crate::derivation::{Sample, Taken};
 use crate::health::Failure;
 use crate::jmx::{self, DETAIL_EVERY, JmxReading};
 use crate::jolokia::{Credentials, Jolokia};
-use crate::logs::{self, Layout, LogReading, LogsError};
+use crate::logs::{LogReading, mbeans};
 use crate::report::Source;
 
 /// How asking one source went.
@@ -29,62 +30,80 @@ pub(super) struct Outcome<T> {
     pub(super) duration: Duration,
 }
 
-/// What one round of asking brought; none for sources that are not configured.
+/// What one round of asking brought; none for sources that were not asked.
 #[derive(Debug)]
 pub(super) struct Collected {
-    pub(super) jmx: Option<Outcome<Taken<JmxReading>>>,
     pub(super) with_detail: bool,
-    pub(super) logs: Outcome<Taken<LogReading>>,
+    pub(super) protocol: Option<Outcome<Taken<LogReading>>>,
+    pub(super) jolokia: Option<Outcome<Mbeans>>,
     pub(super) consumed: Option<Outcome<BTreeMap<TopicPartition, Consumption>>>,
+}
+
+/// What the agent told.
+#[derive(Debug)]
+pub(super) struct Mbeans {
+    pub(super) jmx: Taken<JmxReading>,
+    /// The logs, where they were asked for.
+    logs: Option<Taken<LogReading>>,
 }
 
 impl Collected {
     /// How each source did.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (Source, Option<&Failure>, Duration)> {
-        fn outcome<T>(source: Source, outcome: &Outcome<T>) -> (Source, Option<&Failure>, Duration) {
-            (source, outcome.result.as_ref().err(), outcome.duration)
+        fn outcome<T>(source: Source, asked: Option<&Outcome<T>>) -> Option<(Source, Option<&Failure>, Duration)> {
+            let asked = asked?;
+            Some((source, asked.result.as_ref().err(), asked.duration))
         }
-        let jmx = self.jmx.as_ref().map(|jmx| outcome(Source::Jolokia, jmx));
-        let consumed = self
-            .consumed
-            .as_ref()
-            .map(|consumed| outcome(Source::Consumption, consumed));
-        [Some(outcome(Source::Protocol, &self.logs)), jmx, consumed]
-            .into_iter()
-            .flatten()
+        let outcomes = [
+            outcome(Source::Protocol, self.protocol.as_ref()),
+            outcome(Source::Jolokia, self.jolokia.as_ref()),
+            outcome(Source::Consumption, self.consumed.as_ref()),
+        ];
+        outcomes.into_iter().flatten()
+    }
+
+    /// What can be derived from.
+    pub(super) fn into_sample(self) -> Sample {
+        fn told<T>(asked: Option<Outcome<T>>) -> Option<T> {
+            asked?.result.ok()
+        }
+        let (jmx, from_mbeans) = told(self.jolokia).map(|told| (told.jmx, told.logs)).unzip();
+        Sample {
+            jmx,
+            logs: told(self.protocol).or(from_mbeans.flatten()),
+            consumed: told(self.consumed),
+        }
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Collector<C> {
-    broker: BrokerId,
     clock: Clock,
-    cluster: C,
+    /// How long the others wait for the protocol to tell who leads what.
     head_start: Duration,
-    limit: Duration,
+    protocol: Option<Protocol<C>>,
     jolokia: Option<Jolokia>,
     consumption: Option<ConsumptionClient>,
+    /// Which source logs are read from, where both may be.
+    choice: Option<Choice>,
     rounds: u64,
-    followers_serve: bool,
 }
 
 impl<C: Cluster> Collector<C> {
-    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: C, http: Client) -> Self {
-        let jolokia = config
-            .jolokia
-            .as_ref()
-            .map(|jolokia| client(jolokia, http.clone()));
+    /// Logs are read over the protocol if there is a `cluster`, as `config.logs` says.
+    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: Option<C>, http: Client) -> Self {
+        let jolokia = config.jolokia.as_ref();
         let consumption = config.consumption.as_ref();
+        let protocol = cluster.filter(|_| config.logs != LogSource::Jolokia);
+        let may_choose = config.logs == LogSource::Automatic && protocol.is_some() && jolokia.is_some();
         Self {
-            broker: config.broker,
             clock,
-            cluster,
             head_start: config.interval / 2,
-            limit: config.kafka.request_timeout,
-            jolokia,
+            protocol: protocol.map(|cluster| Protocol::new(config, clock, cluster)),
+            jolokia: jolokia.map(|jolokia| client(jolokia, http.clone())),
             consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
+            choice: may_choose.then(Choice::default),
             rounds: 0,
-            followers_serve: false,
         }
     }
 
@@ -93,73 +112,70 @@ impl<C: Cluster> Collector<C> {
         let with_detail = self.rounds.is_multiple_of(DETAIL_EVERY);
         self.rounds += 1;
         let collected = self.ask(with_detail).await;
-        if with_detail && collected.logs.result.is_ok() {
-            self.ask_whether_followers_serve().await;
+        let answer = collected.protocol.as_ref().map(|asked| asked.result.as_ref());
+        if let Some(choice) = &mut self.choice {
+            choice.note(answer.map(|answer| answer.is_ok()));
+        }
+        if let (Some(protocol), Some(Ok(logs)), true) = (&mut self.protocol, answer, with_detail) {
+            protocol.learn(&logs.reading).await;
         }
         collected
     }
 
     async fn ask(&self, with_detail: bool) -> Collected {
+        let from_mbeans = match self.choice {
+            Some(choice) => choice.asks_mbeans(),
+            None => self.protocol.is_none(),
+        };
+        let asks_protocol = self.choice.is_none_or(Choice::asks_protocol);
+        let protocol = self.protocol.as_ref().filter(|_| asks_protocol);
         // Who leads what comes first, so that counters, sizes and offsets can be read at the same moment: what is
         // written between one and the other is an error of the rates. A cluster that takes long, as when connecting
         // anew, is waited for on, but no longer by the others.
         let began = self.clock.now();
-        let mut layout = pin!(self.in_time(Layout::ask(&self.cluster, self.broker)));
+        let mut layout = pin!(OptionFuture::from(protocol.map(|protocol| protocol.layout(from_mbeans))));
         let in_time = timeout(self.head_start, &mut layout).await.ok();
-        let logs = async {
+        let over_protocol = async {
             let asked = self.clock.now() - began;
-            match in_time {
-                Some(layout) => self.logs(layout, asked).await,
-                None => self.logs(layout.await, asked).await,
-            }
+            let layout = match in_time {
+                Some(layout) => layout,
+                None => layout.await,
+            };
+            let reading = protocol.zip(layout).map(|(protocol, layout)| protocol.read(from_mbeans, layout, asked));
+            OptionFuture::from(reading).await
         };
-        let (logs, jmx, consumed) = tokio::join!(logs, self.jmx(with_detail), self.consumed());
+        let (protocol, jolokia, consumed) =
+            tokio::join!(over_protocol, self.mbeans(with_detail, from_mbeans), self.consumed());
         Collected {
-            jmx,
             with_detail,
-            logs,
+            protocol,
+            jolokia,
             consumed,
         }
     }
 
-    async fn logs(&self, layout: Result<Layout, LogsError>, asked: Duration) -> Outcome<Taken<LogReading>> {
-        let began = self.clock.now();
-        let result = match layout {
-            Ok(layout) => self.in_time(layout.read(&self.cluster)).await,
-            Err(error) => Err(error),
-        };
-        let result = result.map(|mut reading| {
-            reading.followers_serve = self.followers_serve;
-            self.taken(began, reading)
-        });
-        Outcome {
-            result: result.map_err(|error| Failure::new(error.kind(), &error)),
-            duration: asked + (self.clock.now() - began),
-        }
-    }
-
-    /// Learns what changes only with the broker's configuration. Who may not describe it is not told, and assumes Kafka's
-    /// default, that they do not.
-    async fn ask_whether_followers_serve(&mut self) {
-        match self
-            .in_time(logs::followers_serve(&self.cluster, self.broker))
-            .await
-        {
-            Ok(serve) => self.followers_serve = serve,
-            Err(error) => debug!(%error, "the broker's replica selector is not known"),
-        }
-    }
-
-    async fn jmx(&self, with_detail: bool) -> Option<Outcome<Taken<JmxReading>>> {
+    async fn mbeans(&self, with_detail: bool, with_logs: bool) -> Option<Outcome<Mbeans>> {
         let jolokia = self.jolokia.as_ref()?;
         let began = self.clock.now();
-        let result = match jolokia.read(&jmx::reads(with_detail)).await {
-            Ok(answers) => match JmxReading::new(answers) {
-                Ok(reading) => Ok(self.taken(began, reading)),
-                Err(error) => Err(Failure::new("no_broker", &error)),
-            },
-            Err(error) => Err(Failure::new(error.kind(), &error)),
+        let mut reads = jmx::reads(with_detail);
+        let of_jmx = reads.len();
+        if with_logs {
+            reads.extend(mbeans::READS);
+        }
+        let told = |mut answers: Vec<_>| {
+            let of_logs = answers.split_off(of_jmx);
+            let jmx = JmxReading::new(answers).map_err(|error| Failure::new("no_broker", &error))?;
+            let logs = with_logs.then(|| mbeans::reading(of_logs)).transpose();
+            let logs = logs.map_err(|error| Failure::new("refused", &error))?;
+            Ok(Mbeans {
+                jmx: taken(began, self.clock, jmx),
+                logs: logs.map(|logs| taken(began, self.clock, logs)),
+            })
         };
+        let answers = jolokia.read(&reads).await;
+        let result = answers
+            .map_err(|error| Failure::new(error.kind(), &error))
+            .and_then(told);
         Some(Outcome {
             result,
             duration: self.clock.now() - began,
@@ -175,18 +191,13 @@ impl<C: Cluster> Collector<C> {
             duration: self.clock.now() - began,
         })
     }
+}
 
-    async fn in_time<T>(&self, asking: impl Future<Output = Result<T, LogsError>>) -> Result<T, LogsError> {
-        timeout(self.limit, asking)
-            .await
-            .unwrap_or(Err(LogsError::TimedOut(self.broker)))
-    }
-
-    fn taken<T>(&self, began: Duration, reading: T) -> Taken<T> {
-        Taken {
-            at: (began + self.clock.now()) / 2,
-            reading: Arc::new(reading),
-        }
+/// A reading that has just ended.
+pub(super) fn taken<T>(began: Duration, clock: Clock, reading: T) -> Taken<T> {
+    Taken {
+        at: (began + clock.now()) / 2,
+        reading: Arc::new(reading),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `kafka-sidecar broker`: samples one broker and serves what was derived.
 
 mod collect;
+mod log_choice;
+mod protocol;
 mod view;
 
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
-use crate::derivation::{Derivation, Sample, Taken};
+use crate::derivation::{Derivation, Taken};
 use crate::exposition::Families;
 use crate::health::Health;
 use crate::load::{self, Heading};
@@ -22,10 +24,10 @@ use collect::{Collected, Collector};
 pub use view::BrokerView;
 use view::{Load, Snapshot};
 
-/// Starts sampling. The view shows what is known at any moment; sampling ends with `stop`.
+/// Starts sampling. Without a `cluster` everything is read through Jolokia. The view shows what is known at any moment; sampling ends with `stop`.
 pub fn start<C: Cluster>(
     config: BrokerConfig,
-    cluster: C,
+    cluster: Option<C>,
     http: Client,
     stop: CancellationToken,
 ) -> (Arc<BrokerView>, JoinHandle<()>) {
@@ -75,13 +77,10 @@ impl<C: Cluster> Sampler<C> {
             self.health.note(source, failure, duration, now_ms);
         }
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
-        let sample = Sample {
-            jmx: collected.jmx.and_then(|jmx| jmx.result.ok()),
-            logs: collected.logs.result.ok(),
-            consumed: collected.consumed.and_then(|consumed| consumed.result.ok()),
-        };
+        let has_detail = collected.with_detail;
+        let sample = collected.into_sample();
         if let Some(jmx) = &sample.jmx {
-            snapshot.families = Some(self.with_detail(jmx.at, &jmx.reading.families, collected.with_detail));
+            snapshot.families = Some(self.with_detail(jmx.at, &jmx.reading.families, has_detail));
         }
         if let Some(logs) = &sample.logs {
             snapshot.logs = Some(logs.clone());

@@ -169,7 +169,7 @@ fn write_partition_counts(text: &mut Text, logs: &LogReading, takes: impl Fn(&st
 /// Writes what the broker knows of the partitions that it leads; what it follows its leaders export.
 fn write_logs(text: &mut Text, logs: &LogReading, takes: impl Fn(&str) -> bool) {
     type Value = fn(&Replica, &Led) -> Option<f64>;
-    let families: [(&str, &str, Value); 10] = [
+    let families: [(&str, &str, Value); 12] = [
         (
             "kafka_log_log_size",
             "Size of the leader's log in bytes.",
@@ -209,7 +209,17 @@ fn write_logs(text: &mut Text, logs: &LogReading, takes: impl Fn(&str) -> bool) 
         (
             "kafka_topic_partition_leader_is_preferred",
             "1 where the preferred replica leads.",
-            |_, led| Some(led.preferred.into()),
+            |_, led| led.preferred.map(f64::from),
+        ),
+        (
+            "kafka_cluster_partition_underminisr",
+            "1 where fewer replicas are in sync than min.insync.replicas.",
+            |_, led| Some(f64::from(led.against_minimum?.is_lt())),
+        ),
+        (
+            "kafka_cluster_partition_atminisr",
+            "1 where just as many replicas are in sync as min.insync.replicas.",
+            |_, led| Some(f64::from(led.against_minimum?.is_eq())),
         ),
         ("kafka_cluster_partition_replicascount", "Replicas.", |_, led| {
             Some(led.replicas.into())

@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::config::OffsetsConfig;
 use crate::consumption::Offsets;
 use crate::health::Failure;
-use crate::logs::{Span, cluster_error_kind};
+use crate::logs::Span;
+use crate::logs::protocol::cluster_error_kind;
 use crate::selection::Selection;
 
 /// How many partitions one request for offsets names: an answer stays well below a megabyte.

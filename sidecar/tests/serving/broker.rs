@@ -13,11 +13,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 fn config() -> BrokerConfig {
-    let kafka = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
-    let mut config = BrokerConfig::new(stub::broker(), kafka);
-    config.interval = Duration::from_millis(100);
-    config.kafka.request_timeout = Duration::from_secs(1);
-    config
+    let mut kafka = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
+    kafka.request_timeout = Duration::from_secs(1);
+    BrokerConfig {
+        interval: Duration::from_millis(100),
+        ..BrokerConfig::new(stub::broker(), kafka)
+    }
 }
 
 async fn start(config: BrokerConfig, cluster: &Stub) -> Sidecar {
@@ -25,7 +26,7 @@ async fn start(config: BrokerConfig, cluster: &Stub) -> Sidecar {
         CancellationToken::new(),
         Client::builder().no_proxy().build().unwrap(),
     );
-    let (view, _) = broker::start(config, cluster.clone(), http, stop.clone());
+    let (view, _) = broker::start(config, Some(cluster.clone()), http, stop.clone());
     serve(view, stop).await
 }
 
