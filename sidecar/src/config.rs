@@ -243,10 +243,16 @@ impl Section for BrokerConfig {
             let (has_kafka, has_jolokia) = (kafka.is_some(), jolokia.is_some());
             match logs {
                 LogSource::Jolokia if !has_jolokia => {
-                    fields.problem("jolokia", "is missing, and `logs` says that they are read through it");
+                    fields.problem(
+                        "jolokia",
+                        "is missing, and `logs` says that they are read through it",
+                    );
                 }
                 LogSource::Protocol if !has_kafka => {
-                    fields.problem("kafka", "is missing, and `logs` says that they are read over its protocol");
+                    fields.problem(
+                        "kafka",
+                        "is missing, and `logs` says that they are read over its protocol",
+                    );
                 }
                 LogSource::Automatic if !has_kafka && !has_jolokia => {
                     fields.problem("kafka", "is missing; without it `jolokia` is needed");

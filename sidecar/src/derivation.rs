@@ -9,7 +9,7 @@ use kafka::TopicPartition;
 use crate::consumption::Consumption;
 use crate::jmx::JmxReading;
 use crate::logs::LogReading;
-use crate::rates::{self, Evidence, PartitionRates};
+use crate::rates::{self, Evidence, PartitionRates, Rates};
 use crate::report::BrokerTotals;
 use crate::totals::{broker_totals, topic_traffic};
 use crate::window::Window;
@@ -55,7 +55,7 @@ pub struct Derived {
     /// The broker's own figures.
     pub totals: BrokerTotals,
     /// The rates of the partitions that it leads.
-    pub rates: PartitionRates,
+    pub rates: Rates,
     /// The logs that the rates are of.
     pub logs: Arc<LogReading>,
 }
@@ -67,7 +67,7 @@ pub struct Derivation {
     samples: u64,
     jmx: Option<Numbered<JmxReading>>,
     logs: Option<Numbered<LogReading>>,
-    rates: PartitionRates,
+    rates: Rates,
 }
 
 /// A reading and the sample that it is of.
@@ -85,7 +85,7 @@ impl Derivation {
             samples: 0,
             jmx: None,
             logs: None,
-            rates: PartitionRates::new(),
+            rates: Rates::default(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Derivation {
             Derived {
                 window: logs_window.elapsed,
                 totals: BrokerTotals {
-                    consumers_behind: consumed.map(|consumed| consumers_behind(consumed, &rates)),
+                    consumers_behind: consumed.map(|consumed| consumers_behind(consumed, &rates.partitions)),
                     ..jmx_window.map(broker_totals).unwrap_or_default()
                 },
                 rates,
@@ -167,7 +167,7 @@ impl Derivation {
 fn consumers_behind(consumed: &BTreeMap<TopicPartition, Consumption>, rates: &PartitionRates) -> f64 {
     let behind = rates.iter().filter_map(|(partition, rate)| {
         let records = consumed.get(partition)?.records_behind;
-        Some(records * rate.record_size?)
+        Some(records * rate.record_size?.bytes())
     });
     behind.sum()
 }

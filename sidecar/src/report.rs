@@ -19,11 +19,12 @@ pub const MAX_REPLICAS: usize = 200_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// Nothing is known but the topic's total, which was divided evenly over its leaders on the broker.
+    /// A guess: nothing is known but the topic's total on the broker, which was divided evenly, or by weights that do not
+    /// account for it.
     Even,
-    /// The topic's exact total, divided by weights that were measured for each partition.
+    /// The topic's exact total, divided by weights that were measured for each partition and account for it within 10 %.
     Weighted,
-    /// Measured for this very partition.
+    /// Measured for this very partition; within 1 %.
     Exact,
 }
 

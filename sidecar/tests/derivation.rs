@@ -30,7 +30,7 @@ fn logs(second: u64) -> Option<Taken<LogReading>> {
             replicas: 1,
             in_sync: 1,
             against_minimum: None,
-        preferred: Some(true),
+            preferred: Some(true),
         }),
         in_sync: true,
     };
@@ -76,6 +76,7 @@ fn sample(jmx: Option<Taken<JmxReading>>, logs: Option<Taken<LogReading>>) -> Sa
 fn bytes_in(derived: Option<Derived>) -> Vec<(f64, Confidence)> {
     let rates = derived.unwrap().rates;
     rates
+        .partitions
         .values()
         .map(|rate| (rate.bytes_in, rate.bytes_in_confidence))
         .collect()

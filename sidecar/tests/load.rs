@@ -34,7 +34,7 @@ fn a_report_of_4000_replicas_is_at_most_100_kb_compressed() {
             replicas: 3,
             in_sync: 3,
             against_minimum: None,
-        preferred: Some(true),
+            preferred: Some(true),
         };
         let leads = number % 3 == 0;
         let replica = Replica {

@@ -10,7 +10,7 @@ use kafka::{TopicName, TopicPartition};
 use proptest::prelude::*;
 use sidecar::consumption::Consumption;
 use sidecar::logs::{Led, LogReading, Replica, Span};
-use sidecar::rates::{Evidence, PartitionRate, PartitionRates, derive};
+use sidecar::rates::{Evidence, PartitionRate, PartitionRates, Rates, RecordSize, derive};
 use sidecar::report::Confidence::{self, Even, Exact, Weighted};
 use sidecar::totals::TopicTraffic;
 use sidecar::window::Window;
@@ -35,7 +35,7 @@ fn leader(start: i64, end: i64, size: u64) -> Replica {
             replicas: 1,
             in_sync: 1,
             against_minimum: None,
-        preferred: Some(true),
+            preferred: Some(true),
         }),
         in_sync: true,
     }
@@ -67,7 +67,7 @@ struct Given {
     bytes_out: f64,
     consumed: Option<BTreeMap<TopicPartition, Consumption>>,
     same_window: bool,
-    last: PartitionRates,
+    last: Rates,
 }
 
 /// So many records per second, with none left.
@@ -86,7 +86,7 @@ fn given(before: Vec<Option<Replica>>, after: Vec<Option<Replica>>) -> Given {
         bytes_out: 0.0,
         consumed: None,
         same_window: true,
-        last: PartitionRates::new(),
+        last: Rates::default(),
     }
 }
 
@@ -116,7 +116,7 @@ impl Given {
             consumed: self.consumed.as_ref(),
             last: &self.last,
         });
-        rates.into_values().collect()
+        rates.partitions.into_values().collect()
     }
 
     fn bytes_in(&self) -> Vec<(f64, Confidence)> {
@@ -176,7 +176,7 @@ fn compaction_that_shrinks_a_log_does_not_hide_what_was_written() {
     let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
     let after = vec![Some(leader(0, 1100, 60_000)), Some(leader(0, 1100, 110_000))];
     let mut given = given(before, after).traffic(2000.0, 0.0);
-    given.last = usual_sizes(&[100.0, 100.0]);
+    given.last = usual_sizes(&[100.0, 100.0]).into();
     assert_eq!(given.bytes_in(), [(1000.0, Weighted), (1000.0, Weighted)]);
 }
 
@@ -222,7 +222,7 @@ fn a_follower_in_sync_that_became_leader_shows_what_it_copied_but_no_more_than_w
     let plenty = given(before.clone(), after.clone()).traffic(9000.0, 0.0);
     assert_eq!(plenty.bytes_in(), [(1000.0, Weighted), (3000.0, Weighted)]);
     let scarce = given(before, after).traffic(2000.0, 0.0);
-    assert_eq!(scarce.bytes_in(), [(500.0, Weighted), (1500.0, Weighted)]);
+    assert_eq!(scarce.bytes_in(), [(500.0, Even), (1500.0, Even)]);
 }
 
 #[test]
@@ -276,6 +276,49 @@ fn bytes_out_follow_what_groups_consumed_and_not_what_was_written() {
 }
 
 #[test]
+fn bytes_out_that_groups_do_not_account_for_are_a_guess() {
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
+    let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 2000, 200_000))];
+    let mut given = given(before, after).traffic(20_000.0, 80_000.0);
+    given.consumed = Some(BTreeMap::from([
+        (partition(0), taking(100.0)),
+        (partition(1), taking(300.0)),
+    ]));
+    assert_eq!(given.bytes_out(), [(20_000.0, Even), (60_000.0, Even)]);
+}
+
+#[test]
+fn a_log_that_was_cleaned_while_it_was_written_to_counts_by_its_records() {
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
+    let after = vec![Some(leader(0, 1900, 120_000)), Some(leader(0, 1100, 110_000))];
+    let mut given = given(before, after).traffic(10_000.0, 0.0);
+    given.last = usual_sizes(&[100.0, 100.0]).into();
+    assert_eq!(given.bytes_in(), [(9000.0, Weighted), (1000.0, Weighted)]);
+    assert_eq!(
+        given.rates()[0].record_size,
+        Some(RecordSize::Learnt(100.0)),
+        "nothing false was learnt"
+    );
+}
+
+#[test]
+fn weights_that_nothing_confirms_are_a_guess() {
+    // Brokers compress anew, one of the partitions better than the other.
+    let before = vec![Some(leader(0, 0, 0)), Some(leader(0, 0, 0))];
+    let after = vec![Some(leader(0, 100, 10_000)), Some(leader(0, 100, 1_000))];
+    let given = given(before, after).traffic(2_000.0, 0.0);
+    assert!(given.bytes_in().iter().all(|(_, confidence)| *confidence == Even));
+}
+
+#[test]
+fn a_compacted_log_alone_does_not_tell_what_was_written() {
+    let before = vec![Some(leader(0, 100, 10_000))];
+    let mut given = given(before, vec![Some(leader(0, 200, 20_000))]);
+    given.after.rewritten.insert(topic());
+    assert_eq!(given.bytes_in(), [(1000.0, Even)]);
+}
+
+#[test]
 fn where_followers_serve_consumers_the_broker_that_follows_too_is_not_sure_of_its_bytes_out() {
     let before = vec![Some(leader(0, 100, 10_000)), Some(follower(true, 10_000))];
     let after = vec![Some(leader(0, 200, 20_000)), Some(follower(true, 10_000))];
@@ -292,7 +335,7 @@ fn usual_sizes(sizes: &[f64]) -> PartitionRates {
         bytes_out: 0.0,
         bytes_out_confidence: Weighted,
         records_in: 0.0,
-        record_size: Some(size),
+        record_size: Some(RecordSize::Learnt(size)),
     };
     sizes
         .iter()

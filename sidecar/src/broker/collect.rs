@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka::{Cluster, TopicPartition};
 use futures::future::OptionFuture;
+use kafka::{Cluster, TopicPartition};
 use reqwest::Client;
 use tokio::time::timeout;
 
@@ -50,7 +50,10 @@ pub(super) struct Mbeans {
 impl Collected {
     /// How each source did.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (Source, Option<&Failure>, Duration)> {
-        fn outcome<T>(source: Source, asked: Option<&Outcome<T>>) -> Option<(Source, Option<&Failure>, Duration)> {
+        fn outcome<T>(
+            source: Source,
+            asked: Option<&Outcome<T>>,
+        ) -> Option<(Source, Option<&Failure>, Duration)> {
             let asked = asked?;
             Some((source, asked.result.as_ref().err(), asked.duration))
         }
@@ -133,7 +136,9 @@ impl<C: Cluster> Collector<C> {
         // written between one and the other is an error of the rates. A cluster that takes long, as when connecting
         // anew, is waited for on, but no longer by the others.
         let began = self.clock.now();
-        let mut layout = pin!(OptionFuture::from(protocol.map(|protocol| protocol.layout(from_mbeans))));
+        let mut layout = pin!(OptionFuture::from(
+            protocol.map(|protocol| protocol.layout(from_mbeans))
+        ));
         let in_time = timeout(self.head_start, &mut layout).await.ok();
         let over_protocol = async {
             let asked = self.clock.now() - began;
@@ -141,11 +146,16 @@ impl<C: Cluster> Collector<C> {
                 Some(layout) => layout,
                 None => layout.await,
             };
-            let reading = protocol.zip(layout).map(|(protocol, layout)| protocol.read(from_mbeans, layout, asked));
+            let reading = protocol
+                .zip(layout)
+                .map(|(protocol, layout)| protocol.read(from_mbeans, layout, asked));
             OptionFuture::from(reading).await
         };
-        let (protocol, jolokia, consumed) =
-            tokio::join!(over_protocol, self.mbeans(with_detail, from_mbeans), self.consumed());
+        let (protocol, jolokia, consumed) = tokio::join!(
+            over_protocol,
+            self.mbeans(with_detail, from_mbeans),
+            self.consumed()
+        );
         Collected {
             with_detail,
             protocol,

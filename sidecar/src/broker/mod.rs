@@ -96,8 +96,8 @@ impl<C: Cluster> Sampler<C> {
             snapshot.load = Some(Taken {
                 at: self.clock.now(),
                 reading: Arc::new(Load {
-                    report: Arc::new(load::report(heading, &derived.logs, &derived.rates)),
-                    rates: derived.rates,
+                    report: Arc::new(load::report(heading, &derived.logs, &derived.rates.partitions)),
+                    rates: derived.rates.partitions,
                 }),
             });
         }

@@ -14,7 +14,7 @@ use crate::config::BrokerConfig;
 use crate::derivation::Taken;
 use crate::health::Failure;
 use crate::logs::LogReading;
-use crate::logs::protocol::{Layout, LogsError, followers_serve, min_in_sync};
+use crate::logs::protocol::{Layout, LogsError, TopicConfig, followers_serve, topic_configs};
 
 #[derive(Debug)]
 pub(super) struct Protocol<C> {
@@ -27,13 +27,12 @@ pub(super) struct Protocol<C> {
     brief_limit: Duration,
     /// What is learnt of configurations, since it seldom changes.
     followers_serve: bool,
-    min_in_sync: BTreeMap<TopicName, u32>,
+    topics: BTreeMap<TopicName, TopicConfig>,
     learnt: u64,
 }
 
 /// How often new topics are learnt about to once that all are learnt about anew.
 const ALL_EVERY: u64 = 10;
-
 
 impl<C: Cluster> Protocol<C> {
     pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: C) -> Self {
@@ -45,14 +44,15 @@ impl<C: Cluster> Protocol<C> {
             brief_limit: config.interval / 2,
             limit: limit.unwrap_or(config.interval),
             followers_serve: false,
-            min_in_sync: BTreeMap::new(),
+            topics: BTreeMap::new(),
             learnt: 0,
         }
     }
 
     /// Asks who leads what. `is_brief` says that there is something better to do than to wait.
     pub(super) async fn layout(&self, is_brief: bool) -> Result<Layout, LogsError> {
-        self.in_time(is_brief, Layout::ask(&self.cluster, self.broker)).await
+        self.in_time(is_brief, Layout::ask(&self.cluster, self.broker))
+            .await
     }
 
     /// Reads the logs. `asked` is how long it took to learn the layout.
@@ -68,8 +68,7 @@ impl<C: Cluster> Protocol<C> {
             Err(error) => Err(error),
         };
         let result = result.map(|mut reading| {
-            reading.followers_serve = self.followers_serve;
-            self.compare(&mut reading);
+            self.complete(&mut reading);
             taken(began, self.clock, reading)
         });
         Outcome {
@@ -78,32 +77,42 @@ impl<C: Cluster> Protocol<C> {
         }
     }
 
-    fn compare(&self, reading: &mut LogReading) {
+    /// Adds what was learnt of configurations.
+    fn complete(&self, reading: &mut LogReading) {
+        reading.followers_serve = self.followers_serve;
+        let rewritten = self.topics.iter().filter(|(_, config)| config.is_rewritten);
+        reading.rewritten = rewritten.map(|(topic, _)| topic.clone()).collect();
         for (partition, replica) in &mut reading.replicas {
-            if let (Some(led), Some(minimum)) = (&mut replica.led, self.min_in_sync.get(&partition.topic)) {
-                led.against_minimum = Some(led.in_sync.cmp(minimum));
+            let minimum = || self.topics.get(&partition.topic)?.min_in_sync;
+            if let Some(led) = &mut replica.led {
+                led.against_minimum = minimum().map(|minimum| led.in_sync.cmp(&minimum));
             }
         }
     }
 
     /// Learns what changes only with configurations. Who may not describe the broker's is not told, and assumes Kafka's
-    /// default, that followers do not serve; who may not describe topics' does not say which partitions are at their minimum.
+    /// default, that followers do not serve; who may not describe topics' does not say which partitions are at their minimum, and takes logs for what was written.
     pub(super) async fn learn(&mut self, reading: &LogReading) {
         let asking = followers_serve(&self.cluster, self.broker);
         match self.in_time(false, asking).await {
             Ok(serve) => self.followers_serve = serve,
             Err(error) => debug!(%error, "the broker's replica selector is not known"),
         }
-        let led = reading.replicas.iter().filter(|(_, replica)| replica.led.is_some());
+        let led = reading
+            .replicas
+            .iter()
+            .filter(|(_, replica)| replica.led.is_some());
         let led: BTreeSet<&TopicName> = led.map(|(partition, _)| &partition.topic).collect();
-        self.min_in_sync.retain(|topic, _| led.contains(topic));
+        self.topics.retain(|topic, _| led.contains(topic));
         let all = self.learnt.is_multiple_of(ALL_EVERY);
         self.learnt += 1;
-        let unknown = led.into_iter().filter(|topic| all || !self.min_in_sync.contains_key(*topic));
+        let unknown = led
+            .into_iter()
+            .filter(|topic| all || !self.topics.contains_key(*topic));
         let unknown: Vec<TopicName> = unknown.cloned().collect();
-        match self.in_time(false, min_in_sync(&self.cluster, &unknown)).await {
-            Ok(found) => self.min_in_sync.extend(found),
-            Err(error) => debug!(%error, "the topics' min.insync.replicas are not known"),
+        match self.in_time(false, topic_configs(&self.cluster, &unknown)).await {
+            Ok(found) => self.topics.extend(found),
+            Err(error) => debug!(%error, "the topics' configurations are not known"),
         }
     }
 

@@ -7,7 +7,7 @@ pub mod mbeans;
 pub mod protocol;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kafka::{TopicName, TopicPartition};
 
@@ -27,6 +27,9 @@ pub struct LogReading {
     pub partition_counts: BTreeMap<TopicName, u32>,
     /// Whether consumers may fetch from followers (KIP-392), which then count bytes out for partitions they do not lead.
     pub followers_serve: bool,
+    /// The topics whose logs are known to hold something else than was written to them: compacted ones, and those that
+    /// brokers compress anew.
+    pub rewritten: BTreeSet<TopicName>,
 }
 
 /// One replica on the broker.
@@ -66,4 +69,3 @@ pub struct Span {
     /// The one after the last.
     pub end: i64,
 }
-

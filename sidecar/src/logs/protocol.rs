@@ -1,6 +1,6 @@
 //! What the Kafka protocol tells of a broker's logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka::cluster::{ClusterDescription, ConfigResource, LogDir, OffsetSpec, Partition};
@@ -14,6 +14,8 @@ use crate::report::Volume;
 const REPLICA_SELECTOR: &str = "replica.selector.class";
 
 const MIN_IN_SYNC: &str = "min.insync.replicas";
+const CLEANUP: &str = "cleanup.policy";
+const COMPRESSION: &str = "compression.type";
 
 /// How many topics' configurations one request asks for.
 const TOPICS_AT_ONCE: usize = 1_000;
@@ -191,6 +193,7 @@ impl Layout {
             replicas,
             partition_counts: self.partition_counts(),
             followers_serve: false,
+            rewritten: BTreeSet::new(),
         }
     }
 
@@ -237,25 +240,43 @@ pub async fn followers_serve<C: Cluster>(cluster: &C, broker: BrokerId) -> Resul
     Ok(selector.is_some_and(|entry| entry.value.is_some_and(|class| !class.is_empty())))
 }
 
-/// The topics' `min.insync.replicas`; those that could not be told are left out.
+/// What of a topic's configuration bears on what its logs show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// `min.insync.replicas`.
+    pub min_in_sync: Option<u32>,
+    /// Whether its logs hold something else than was written to them: compacted, or compressed anew by brokers.
+    pub is_rewritten: bool,
+}
+
+/// The topics' configurations; of those that could not be had nothing.
 ///
 /// # Errors
 ///
 /// The cluster did not answer.
-pub async fn min_in_sync<C: Cluster>(
+pub async fn topic_configs<C: Cluster>(
     cluster: &C,
     topics: &[TopicName],
-) -> Result<BTreeMap<TopicName, u32>, LogsError> {
+) -> Result<BTreeMap<TopicName, TopicConfig>, LogsError> {
     let mut found = BTreeMap::new();
     for chunk in topics.chunks(TOPICS_AT_ONCE) {
         let resources: Vec<ConfigResource> = chunk.iter().cloned().map(ConfigResource::Topic).collect();
-        for (resource, entries) in cluster.configs(&resources, &[MIN_IN_SYNC]).await? {
+        let keys = [MIN_IN_SYNC, CLEANUP, COMPRESSION];
+        for (resource, entries) in cluster.configs(&resources, &keys).await? {
             let (ConfigResource::Topic(topic), Ok(entries)) = (resource, entries) else {
                 continue;
             };
-            let entry = entries.into_iter().find(|entry| entry.name == MIN_IN_SYNC);
-            let minimum = entry.and_then(|entry| entry.value?.parse().ok());
-            found.extend(minimum.map(|minimum| (topic, minimum)));
+            let value = |name| {
+                let entry = entries.iter().find(|entry| entry.name == name);
+                entry.and_then(|entry| entry.value.as_deref())
+            };
+            let is_compacted = value(CLEANUP).is_some_and(|policy| policy.contains("compact"));
+            let is_compressed = value(COMPRESSION).is_some_and(|kind| kind != "producer");
+            let config = TopicConfig {
+                min_in_sync: value(MIN_IN_SYNC).and_then(|minimum| minimum.parse().ok()),
+                is_rewritten: is_compacted || is_compressed,
+            };
+            found.insert(topic, config);
         }
     }
     Ok(found)

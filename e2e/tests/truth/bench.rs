@@ -1,0 +1,149 @@
+//! A cluster with a sidecar to each broker, and windows between whose ends nothing is written or read.
+//!
+//! All sidecars sample at multiples of the interval by the clock. What is done in the middle of a window is in that
+//! window as a whole, so that no error of time blurs the comparison with what clients counted.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use e2e::scene::Outcome;
+use e2e::stack::{self, Service};
+use e2e::{Layout, LocalKafka};
+use kafka::client::KafkaCluster;
+use load::{Connection, Placement, TopicSettings, create_topics};
+use sidecar::report::{Confidence, LoadReport};
+use tokio::time::{Instant, sleep};
+
+/// Time between samples. Whatever is done within a window has to be done in two thirds of it.
+pub const INTERVAL: Duration = Duration::from_secs(3);
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A partition by its topic's name and its number.
+pub type Name = (String, i32);
+
+/// Bytes or records by partition.
+pub type Counted = BTreeMap<Name, u64>;
+
+pub struct Bench {
+    pub kafka: LocalKafka,
+    pub cluster: KafkaCluster,
+    pub sidecars: BTreeMap<i32, Service>,
+    pub offsets: Service,
+}
+
+/// What the sidecar of a partition's leader says of it, in bytes or records of one window.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    pub broker: i32,
+    pub bytes_in: f64,
+    pub bytes_in_confidence: Confidence,
+    pub bytes_out: f64,
+    pub bytes_out_confidence: Confidence,
+    pub records_in: f64,
+    pub size: u64,
+}
+
+/// Figures of one window by partition.
+pub type Figures = BTreeMap<Name, Figure>;
+
+impl Bench {
+    pub async fn start(layout: Layout) -> Outcome<Self> {
+        let kafka = LocalKafka::start(layout).await?;
+        let cluster = KafkaCluster::new(stack::connection(&kafka)?);
+        let offsets = Service::offsets(&kafka, INTERVAL)?;
+        let mut sidecars = BTreeMap::new();
+        for broker in kafka.ids() {
+            let sidecar = Service::sidecar(&kafka, broker, INTERVAL, Some(&offsets.url))?;
+            sidecars.insert(broker, sidecar);
+        }
+        let mut bench = Self {
+            kafka,
+            cluster,
+            sidecars,
+            offsets,
+        };
+        for service in bench.sidecars.values_mut().chain([&mut bench.offsets]) {
+            service.ready().await?;
+        }
+        Ok(bench)
+    }
+
+    /// Makes a topic whose partitions have these replicas, the first of each leading.
+    pub async fn topic(&self, name: &str, replicas: &[&[i32]], config: &[(&str, &str)]) -> Outcome {
+        let topic = TopicSettings {
+            name: name.to_owned(),
+            partitions: u32::try_from(replicas.len())?,
+        };
+        let placement = Placement::Replicas(replicas.iter().map(|list| list.to_vec()).collect());
+        let connection = Connection::to(self.kafka.bootstrap());
+        Ok(create_topics(&connection, &[topic], &placement, config).await?)
+    }
+
+    /// Does something in the middle of a window, and answers with what came of it and what the sidecars say of that
+    /// window.
+    pub async fn window<T>(&self, act: impl AsyncFnOnce() -> Outcome<T>) -> Outcome<(T, Figures)> {
+        let interval = u64::try_from(INTERVAL.as_millis())?;
+        let opens = (now_ms()? / interval + 1) * interval;
+        let begin = opens + interval / 6;
+        sleep(Duration::from_millis(begin - now_ms()?)).await;
+        let done = act().await?;
+        let closes = opens + interval;
+        let late = (now_ms()? + interval / 12).saturating_sub(closes);
+        if late > 0 {
+            return Err(format!("what was to be within a window took {late} ms too long").into());
+        }
+        let mut figures = Figures::new();
+        for (broker, sidecar) in &self.sidecars {
+            let report = report_of(sidecar, closes..closes + interval).await?;
+            figures.extend(figures_of(*broker, &report));
+        }
+        Ok((done, figures))
+    }
+}
+
+async fn report_of(sidecar: &Service, sampled: std::ops::Range<u64>) -> Outcome<LoadReport> {
+    let deadline = Instant::now() + WITHIN;
+    loop {
+        let report: Result<LoadReport, _> = sidecar.get("/v1/load").await;
+        match report {
+            Ok(report) if sampled.contains(&report.sampled_at_ms) => return Ok(report),
+            Ok(report) if report.sampled_at_ms >= sampled.end => {
+                return Err(format!(
+                    "the report of the window was missed; this is of {}",
+                    report.sampled_at_ms
+                )
+                .into());
+            }
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            _ => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+fn figures_of(broker: i32, report: &LoadReport) -> Figures {
+    let seconds = f64::from(report.window_ms) / 1e3;
+    let rows = &report.replicas;
+    let led = (0..rows.topic.len()).filter(|row| rows.leads[*row] == 1);
+    let figure = |row: usize| {
+        let topic = report.topics[rows.topic[row] as usize].to_string();
+        let figure = Figure {
+            broker,
+            bytes_in: rows.bytes_in[row] as f64 * seconds,
+            bytes_in_confidence: rows.bytes_in_confidence[row].0,
+            bytes_out: rows.bytes_out[row] as f64 * seconds,
+            bytes_out_confidence: rows.bytes_out_confidence[row].0,
+            records_in: rows.records_in[row] as f64 * seconds,
+            size: rows.size[row],
+        };
+        ((topic, rows.partition[row].get()), figure)
+    };
+    led.map(figure).collect()
+}
+
+fn now_ms() -> Outcome<u64> {
+    Ok(SystemTime::now()
+        .duration_since(UNIX_EPOCH)?
+        .as_millis()
+        .try_into()?)
+}

@@ -1,0 +1,6 @@
+//! How true the sidecar's figures are, against what clients counted on the wire.
+
+mod bench;
+mod verdict;
+mod wire;
+mod writing;

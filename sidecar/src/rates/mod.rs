@@ -1,0 +1,199 @@
+//! Per-partition rates, which Kafka does not have: derived from what it has.
+//!
+//! Kafka counts bytes by topic and broker, exactly. Its logs tell by how much each partition grew. So the bytes that
+//! a partition's log grew by, or its new records at its usual bytes per record where segments were deleted or cleaned in
+//! between, are weights; the weights of a topic's leaders on the broker are scaled to the topic's exact count. For
+//! consumers the weights are the records by which groups advanced. Where weights do not add up to what was counted, they
+//! are no measurement, and the figures say so.
+
+mod growth;
+mod leaders;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka::{TopicName, TopicPartition};
+
+use crate::consumption::Consumption;
+use crate::logs::LogReading;
+use crate::report::Confidence;
+use crate::totals::TopicTraffic;
+use crate::window::Window;
+use growth::Growth;
+use leaders::Leaders;
+
+/// How much of what was explained before is still counted: groups commit in lumps.
+const REMEMBERED: f64 = 0.7;
+
+/// What a partition carries, as its leader knows it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartitionRate {
+    /// Bytes per second from producers.
+    pub bytes_in: f64,
+    /// How sure that is.
+    pub bytes_in_confidence: Confidence,
+    /// Bytes per second to consumers.
+    pub bytes_out: f64,
+    /// How sure that is.
+    pub bytes_out_confidence: Confidence,
+    /// Records per second from producers.
+    pub records_in: f64,
+    /// The usual size of a record, batch overhead and compression included; none while unknown.
+    pub record_size: Option<RecordSize>,
+}
+
+/// Bytes per record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RecordSize {
+    /// Of records that were seen to be written.
+    Learnt(f64),
+    /// Of all that the log holds, over all offsets that it spans; too little for a compacted log, whose offsets have gaps.
+    Assumed(f64),
+}
+
+impl RecordSize {
+    /// The bytes.
+    pub fn bytes(self) -> f64 {
+        let (Self::Learnt(bytes) | Self::Assumed(bytes)) = self;
+        bytes
+    }
+
+    fn is_learnt(self) -> bool {
+        matches!(self, Self::Learnt(_))
+    }
+}
+
+/// The rates of the partitions that a broker leads.
+pub type PartitionRates = BTreeMap<TopicPartition, PartitionRate>;
+
+/// What was derived, and what the next derivation needs of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rates {
+    /// The rates of the partitions that the broker leads.
+    pub partitions: PartitionRates,
+    explained: BTreeMap<TopicName, Explained>,
+}
+
+impl From<PartitionRates> for Rates {
+    fn from(partitions: PartitionRates) -> Self {
+        Self {
+            partitions,
+            explained: BTreeMap::new(),
+        }
+    }
+}
+
+/// How much of what consumers took of a topic their groups account for, lately.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Explained {
+    explained: f64,
+    counted: f64,
+}
+
+/// What rates are derived from.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The logs before and after.
+    pub logs: Window<'a, LogReading>,
+    /// Each topic's exact traffic, where it is known.
+    pub traffic: Option<&'a BTreeMap<TopicName, TopicTraffic>>,
+    /// Whether `traffic` is of the same window as `logs`; what is not cannot be exact.
+    pub same_window: bool,
+    /// Records per second that consumers take of each partition, where it is known.
+    pub consumed: Option<&'a BTreeMap<TopicPartition, Consumption>>,
+    /// The rates derived last, for what was learnt with them.
+    pub last: &'a Rates,
+}
+
+/// Derives the rate of each partition that the broker leads at the window's end.
+pub fn derive(evidence: Evidence<'_>) -> Rates {
+    let departed = departed(evidence.logs);
+    let followed = followed(evidence.logs.after);
+    let mut rates = Rates::default();
+    let led: Vec<(&TopicPartition, Growth)> = evidence
+        .logs
+        .after
+        .replicas
+        .iter()
+        .filter(|(_, replica)| replica.led.is_some())
+        .map(|(partition, replica)| (partition, Growth::of(evidence, partition, replica)))
+        .collect();
+    for of_topic in led.chunk_by(|(a, _), (b, _)| a.topic == b.topic) {
+        let topic = &of_topic[0].0.topic;
+        let leaders = Leaders {
+            growths: of_topic.iter().map(|(_, growth)| *growth).collect(),
+            departed: departed.get(topic).copied().unwrap_or(0),
+            same_window: evidence.same_window,
+            others_count: followed.contains(topic),
+            rewritten: evidence.logs.after.rewritten.contains(topic),
+        };
+        let partitions: Vec<&TopicPartition> = of_topic.iter().map(|(partition, _)| *partition).collect();
+        derive_topic(evidence, topic, &partitions, leaders, &mut rates);
+    }
+    rates
+}
+
+fn derive_topic(
+    evidence: Evidence<'_>,
+    topic: &TopicName,
+    partitions: &[&TopicPartition],
+    mut leaders: Leaders,
+    rates: &mut Rates,
+) {
+    // A topic without counters has carried nothing since the broker began to host it.
+    let traffic = evidence
+        .traffic
+        .map(|traffic| traffic.get(topic).copied().unwrap_or_default());
+    let bytes_in = leaders.bytes_in(traffic.map(|traffic| traffic.bytes_in));
+    let records_out =
+        |partition: &TopicPartition| Some(evidence.consumed?.get(partition)?.records_per_second);
+    let growths = leaders.growths.iter().zip(partitions);
+    let consumed: Vec<f64> = growths
+        .map(|(growth, partition)| growth.consumed(records_out(partition).unwrap_or(0.0)))
+        .collect();
+    let mut explained = evidence.last.explained.get(topic).copied().unwrap_or_default();
+    if let Some(traffic) = traffic {
+        explained.explained = REMEMBERED * explained.explained + consumed.iter().sum::<f64>();
+        explained.counted = REMEMBERED * explained.counted + traffic.bytes_out;
+        if explained.counted > 0.0 {
+            rates.explained.insert(topic.clone(), explained);
+        }
+    }
+    let bytes_out = leaders.bytes_out(
+        traffic.map(|traffic| traffic.bytes_out),
+        &consumed,
+        explained,
+        &bytes_in,
+    );
+    let figures = leaders.growths.iter().zip(bytes_in).zip(bytes_out);
+    for (partition, ((growth, bytes_in), bytes_out)) in partitions.iter().zip(figures) {
+        let rate = PartitionRate {
+            bytes_in: bytes_in.rate,
+            bytes_in_confidence: bytes_in.confidence,
+            bytes_out: bytes_out.rate,
+            bytes_out_confidence: bytes_out.confidence,
+            records_in: growth.records,
+            record_size: growth.record_size,
+        };
+        rates.partitions.insert((*partition).clone(), rate);
+    }
+}
+
+/// The topics of which consumers may read partitions that the broker only follows.
+fn followed(logs: &LogReading) -> BTreeSet<&TopicName> {
+    let replicas = logs.replicas.iter().filter(|_| logs.followers_serve);
+    let followed = replicas.filter(|(_, replica)| replica.led.is_none());
+    followed.map(|(partition, _)| &partition.topic).collect()
+}
+
+/// How many partitions of each topic the broker led at first and does not lead any more.
+fn departed<'a>(window: Window<'a, LogReading>) -> BTreeMap<&'a TopicName, usize> {
+    let mut departed = BTreeMap::new();
+    for (partition, before) in &window.before.replicas {
+        let after = window.after.replicas.get(partition);
+        let still = after.is_some_and(|after| after.led.is_some() && after.topic_id == before.topic_id);
+        if before.led.is_some() && !still {
+            *departed.entry(&partition.topic).or_default() += 1;
+        }
+    }
+    departed
+}
