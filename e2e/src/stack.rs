@@ -95,6 +95,21 @@ impl Service {
         interval: Duration,
         offsets_url: Option<&str>,
     ) -> Result<Self, StackError> {
+        Self::sidecar_with(kafka, broker, interval, offsets_url, |_| {})
+    }
+
+    /// The same with a configuration that `adjust` has changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::sidecar`].
+    pub fn sidecar_with(
+        kafka: &LocalKafka,
+        broker: i32,
+        interval: Duration,
+        offsets_url: Option<&str>,
+        adjust: impl FnOnce(&mut BrokerConfig),
+    ) -> Result<Self, StackError> {
         let mut config = BrokerConfig::new(broker.try_into()?, connection(kafka)?);
         let listen = free_address()?;
         config.listen = listen;
@@ -107,6 +122,7 @@ impl Service {
                 timeout: ConsumptionConfig::DEFAULT_TIMEOUT,
             });
         }
+        adjust(&mut config);
         Self::start(Program::Sidecar, &["broker"], listen, &config)
     }
 

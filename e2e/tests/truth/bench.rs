@@ -15,40 +15,39 @@ use sidecar::report::{Confidence, LoadReport};
 use tokio::time::{Instant, sleep};
 
 /// Time between samples. Whatever is done within a window has to be done in two thirds of it.
-pub const INTERVAL: Duration = Duration::from_secs(3);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(3);
 
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A partition by its topic's name and its number.
-pub type Name = (String, i32);
+pub(crate) type Name = (String, i32);
 
 /// Bytes or records by partition.
-pub type Counted = BTreeMap<Name, u64>;
+pub(crate) type Counted = BTreeMap<Name, u64>;
 
-pub struct Bench {
-    pub kafka: LocalKafka,
-    pub cluster: KafkaCluster,
-    pub sidecars: BTreeMap<i32, Service>,
-    pub offsets: Service,
+pub(crate) struct Bench {
+    pub(crate) kafka: LocalKafka,
+    pub(crate) cluster: KafkaCluster,
+    pub(crate) sidecars: BTreeMap<i32, Service>,
+    pub(crate) offsets: Service,
 }
 
 /// What the sidecar of a partition's leader says of it, in bytes or records of one window.
 #[derive(Debug, Clone, Copy)]
-pub struct Figure {
-    pub broker: i32,
-    pub bytes_in: f64,
-    pub bytes_in_confidence: Confidence,
-    pub bytes_out: f64,
-    pub bytes_out_confidence: Confidence,
-    pub records_in: f64,
-    pub size: u64,
+pub(crate) struct Figure {
+    pub(crate) broker: i32,
+    pub(crate) bytes_in: f64,
+    pub(crate) bytes_in_confidence: Confidence,
+    pub(crate) bytes_out: f64,
+    pub(crate) bytes_out_confidence: Confidence,
+    pub(crate) records_in: f64,
 }
 
 /// Figures of one window by partition.
-pub type Figures = BTreeMap<Name, Figure>;
+pub(crate) type Figures = BTreeMap<Name, Figure>;
 
 impl Bench {
-    pub async fn start(layout: Layout) -> Outcome<Self> {
+    pub(crate) async fn start(layout: Layout) -> Outcome<Self> {
         let kafka = LocalKafka::start(layout).await?;
         let cluster = KafkaCluster::new(stack::connection(&kafka)?);
         let offsets = Service::offsets(&kafka, INTERVAL)?;
@@ -70,7 +69,7 @@ impl Bench {
     }
 
     /// Makes a topic whose partitions have these replicas, the first of each leading.
-    pub async fn topic(&self, name: &str, replicas: &[&[i32]], config: &[(&str, &str)]) -> Outcome {
+    pub(crate) async fn topic(&self, name: &str, replicas: &[&[i32]], config: &[(&str, &str)]) -> Outcome {
         let topic = TopicSettings {
             name: name.to_owned(),
             partitions: u32::try_from(replicas.len())?,
@@ -82,11 +81,12 @@ impl Bench {
 
     /// Does something in the middle of a window, and answers with what came of it and what the sidecars say of that
     /// window.
-    pub async fn window<T>(&self, act: impl AsyncFnOnce() -> Outcome<T>) -> Outcome<(T, Figures)> {
+    pub(crate) async fn window<T>(&self, act: impl AsyncFnOnce() -> Outcome<T>) -> Outcome<(T, Figures)> {
         let interval = u64::try_from(INTERVAL.as_millis())?;
-        let opens = (now_ms()? / interval + 1) * interval;
+        // The present window is as good as the next one while it is young.
+        let opens = (now_ms()? + interval * 5 / 6) / interval * interval;
         let begin = opens + interval / 6;
-        sleep(Duration::from_millis(begin - now_ms()?)).await;
+        sleep(Duration::from_millis(begin.saturating_sub(now_ms()?))).await;
         let done = act().await?;
         let closes = opens + interval;
         let late = (now_ms()? + interval / 12).saturating_sub(closes);
@@ -134,7 +134,6 @@ fn figures_of(broker: i32, report: &LoadReport) -> Figures {
             bytes_out: rows.bytes_out[row] as f64 * seconds,
             bytes_out_confidence: rows.bytes_out_confidence[row].0,
             records_in: rows.records_in[row] as f64 * seconds,
-            size: rows.size[row],
         };
         ((topic, rows.partition[row].get()), figure)
     };

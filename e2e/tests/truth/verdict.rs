@@ -8,35 +8,37 @@ use super::bench::{Counted, Figure, Figures};
 use e2e::scene::Outcome;
 
 /// How far a figure that is called exact may be from the truth, and one that is called weighted.
-const EXACT: f64 = 0.01;
-const WEIGHTED: f64 = 0.10;
+pub(crate) const EXACT: f64 = 0.01;
+pub(crate) const WEIGHTED: f64 = 0.10;
 
 /// What a window of the sidecar cannot tell from nothing, in bytes: what surrounds records on the wire.
 const NOTHING: f64 = 2_000.0;
 
 /// Which direction is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     In,
     Out,
 }
 
 /// The errors of what was judged so far, by what it was about and how sure the sidecar was.
 #[derive(Debug, Default)]
-pub struct Verdict(BTreeMap<(String, Confidence), Vec<f64>>);
+pub(crate) struct Verdict(BTreeMap<(String, Confidence), Vec<f64>>);
 
 impl Verdict {
-    /// Compares one window with what clients counted, by partition.
+    /// Compares one window with what clients counted, by partition. Sums over a topic's partitions on a broker may be off by
+    /// `sums`.
     ///
     /// # Errors
     ///
     /// A figure is not as true as it says.
-    pub fn judge(
+    pub(crate) fn judge(
         &mut self,
         about: &str,
         direction: Direction,
         counted: &Counted,
         figures: &Figures,
+        sums: f64,
     ) -> Outcome {
         let mut by_broker: BTreeMap<(&str, i32), (f64, f64)> = BTreeMap::new();
         for (name, bytes) in counted {
@@ -45,9 +47,9 @@ impl Verdict {
                 .ok_or_else(|| format!("nobody tells of {name:?}"))?;
             let (said, confidence) = said(*figure, direction);
             let truth = *bytes as f64;
-            let sums = by_broker.entry((&name.0, figure.broker)).or_default();
-            sums.0 += said;
-            sums.1 += truth;
+            let sum = by_broker.entry((&name.0, figure.broker)).or_default();
+            sum.0 += said;
+            sum.1 += truth;
             let off = error(said, truth);
             self.0
                 .entry((about.to_owned(), confidence))
@@ -65,7 +67,7 @@ impl Verdict {
             }
         }
         for ((topic, broker), (said, truth)) in by_broker {
-            if error(said, truth) > EXACT {
+            if error(said, truth) > sums {
                 return Err(
                     format!("{about}: {topic} has {truth} on broker {broker}, and it says {said}").into(),
                 );
@@ -75,7 +77,7 @@ impl Verdict {
     }
 
     /// How often the sidecar was how sure about this.
-    pub fn times(&self, about: &str, confidence: Confidence) -> usize {
+    pub(crate) fn times(&self, about: &str, confidence: Confidence) -> usize {
         self.0.get(&(about.to_owned(), confidence)).map_or(0, Vec::len)
     }
 }

@@ -55,7 +55,7 @@ impl ProducerContext for Counting {
 impl ConsumerContext for Counting {}
 
 /// A producer of one partition.
-pub struct Writer {
+pub(crate) struct Writer {
     producer: BaseProducer<Counting>,
     counts: Arc<Counts>,
     topic: String,
@@ -66,14 +66,14 @@ pub struct Writer {
 
 /// Records and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Amount {
-    pub records: u64,
-    pub bytes: u64,
+pub(crate) struct Amount {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
 }
 
 /// What values look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Values {
+pub(crate) enum Values {
     /// Bytes that no compression makes smaller.
     Random,
     /// Text that compression makes a fraction of.
@@ -83,7 +83,12 @@ pub enum Values {
 }
 
 impl Writer {
-    pub fn new(bootstrap: &str, topic: &str, partition: i32, options: &[(&str, &str)]) -> Outcome<Self> {
+    pub(crate) fn new(
+        bootstrap: &str,
+        topic: &str,
+        partition: i32,
+        options: &[(&str, &str)],
+    ) -> Outcome<Self> {
         let context = Counting::default();
         let counts = Arc::clone(&context.0);
         let mut config = ClientConfig::new();
@@ -113,7 +118,7 @@ impl Writer {
     }
 
     /// Writes so many records of 1,000 bytes with keys out of a hundred, and returns when all are acknowledged.
-    pub fn burst(&mut self, records: u64, values: Values) -> Outcome<Amount> {
+    pub(crate) fn burst(&mut self, records: u64, values: Values) -> Outcome<Amount> {
         let before = self.sent();
         if self.is_transactional {
             self.producer.begin_transaction()?;
@@ -175,19 +180,19 @@ fn random(number: u64) -> Vec<u8> {
 
 /// How a reader behaves.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The group to which it commits; none commits nothing.
-    pub group: Option<String>,
+    pub(crate) group: Option<String>,
     /// Where it begins; none at the end.
-    pub from: Option<i64>,
+    pub(crate) from: Option<i64>,
     /// How many records a second it reads at most; none as many as there are.
-    pub at_most: Option<u64>,
+    pub(crate) at_most: Option<u64>,
     /// `client.rack`.
-    pub rack: Option<String>,
+    pub(crate) rack: Option<String>,
 }
 
 /// A consumer of one partition on a thread of its own.
-pub struct Reader {
+pub(crate) struct Reader {
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
     /// An offset to go to; below 0 none.
@@ -198,7 +203,7 @@ pub struct Reader {
 const NO_SEEK: u64 = u64::MAX;
 
 impl Reader {
-    pub fn start(bootstrap: &str, topic: &str, partition: i32, reading: &Reading) -> Outcome<Self> {
+    pub(crate) fn start(bootstrap: &str, topic: &str, partition: i32, reading: &Reading) -> Outcome<Self> {
         let context = Counting::default();
         let counts = Arc::clone(&context.0);
         let mut config = ClientConfig::new();
@@ -211,6 +216,7 @@ impl Reader {
             .set("queued.min.messages", "1")
             .set("fetch.message.max.bytes", "50000")
             .set("fetch.max.bytes", "50000")
+            .set("message.max.bytes", "50000")
             .set("receive.message.max.bytes", "10000000")
             .set("statistics.interval.ms", "100");
         if let Some(rack) = &reading.rack {
@@ -241,12 +247,12 @@ impl Reader {
     }
 
     /// Goes to another offset.
-    pub fn seek(&self, offset: u64) {
+    pub(crate) fn seek(&self, offset: u64) {
         self.seek.store(offset, Ordering::SeqCst);
     }
 
     /// Bytes that it has received so far.
-    pub fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.counts.received.load(Ordering::SeqCst)
     }
 }

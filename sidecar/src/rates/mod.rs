@@ -21,8 +21,9 @@ use crate::window::Window;
 use growth::Growth;
 use leaders::Leaders;
 
-/// How much of what was explained before is still counted: groups commit in lumps.
-const REMEMBERED: f64 = 0.7;
+/// Seconds after which what was explained counts for a third: groups commit in lumps, and their progress is smoothed over
+/// about as long.
+const REMEMBERED_SECONDS: f64 = 20.0;
 
 /// What a partition carries, as its leader knows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,7 +83,7 @@ impl From<PartitionRates> for Rates {
     }
 }
 
-/// How much of what consumers took of a topic their groups account for, lately.
+/// How many of the bytes that consumers took of a topic their groups account for, lately.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Explained {
     explained: f64,
@@ -152,8 +153,10 @@ fn derive_topic(
         .collect();
     let mut explained = evidence.last.explained.get(topic).copied().unwrap_or_default();
     if let Some(traffic) = traffic {
-        explained.explained = REMEMBERED * explained.explained + consumed.iter().sum::<f64>();
-        explained.counted = REMEMBERED * explained.counted + traffic.bytes_out;
+        let seconds = evidence.logs.elapsed.as_secs_f64();
+        let remembered = (-seconds / REMEMBERED_SECONDS).exp();
+        explained.explained = remembered * explained.explained + seconds * consumed.iter().sum::<f64>();
+        explained.counted = remembered * explained.counted + seconds * traffic.bytes_out;
         if explained.counted > 0.0 {
             rates.explained.insert(topic.clone(), explained);
         }

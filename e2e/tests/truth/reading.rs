@@ -1,0 +1,194 @@
+//! What consumers read.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use e2e::Layout;
+use e2e::scene::Outcome;
+use sidecar::report::Confidence;
+use tokio::time::sleep;
+
+use super::bench::{Bench, Counted, Name};
+use super::verdict::{Direction, EXACT, Verdict, WEIGHTED};
+use super::wire::{Reader, Reading, Values, Writer};
+
+/// Windows until groups' progress, which is smoothed, accounts for what is counted.
+const WARM: usize = 20;
+const WINDOWS: usize = 3;
+
+/// What a reader at rest receives in a moment, in bytes: answers without records.
+const AT_REST: u64 = 1_000;
+
+/// How a topic of two partitions with the same leader is read.
+struct Case {
+    name: &'static str,
+    /// The groups that read it, each at most so many records a second; none reads without committing.
+    groups: &'static [(Option<&'static str>, Option<u64>)],
+    /// Records that are there before anybody reads, and what is written to each partition within a window.
+    backlog: u64,
+    records: [u64; 2],
+    certain: Confidence,
+}
+
+static CASES: [Case; 6] = [
+    Case {
+        name: "a group",
+        groups: &[(Some("one"), None)],
+        backlog: 0,
+        records: [300, 60],
+        certain: Confidence::Weighted,
+    },
+    Case {
+        name: "several groups",
+        groups: &[
+            (Some("first"), None),
+            (Some("second"), None),
+            (Some("third"), None),
+        ],
+        backlog: 0,
+        records: [150, 40],
+        certain: Confidence::Weighted,
+    },
+    Case {
+        name: "a group far behind",
+        groups: &[(Some("late"), Some(50))],
+        backlog: 4_000,
+        records: [100, 20],
+        certain: Confidence::Weighted,
+    },
+    Case {
+        name: "no commits",
+        groups: &[(None, None)],
+        backlog: 0,
+        records: [300, 60],
+        certain: Confidence::Even,
+    },
+    Case {
+        name: "a group, and one without commits",
+        groups: &[(Some("known"), None), (None, None)],
+        backlog: 0,
+        records: [200, 50],
+        certain: Confidence::Even,
+    },
+    Case {
+        name: "one partition is written to",
+        groups: &[(Some("only"), None)],
+        backlog: 0,
+        records: [300, 0],
+        certain: Confidence::Weighted,
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
+    let bench = Bench::start(Layout::default()).await?;
+    let bootstrap = bench.kafka.bootstrap();
+    let mut writers = Vec::new();
+    for (index, case) in CASES.iter().enumerate() {
+        let leader = i32::try_from(index % 3)?;
+        let replicas = [leader, (leader + 1) % 3];
+        bench.topic(&topic_of(case), &[&replicas, &replicas], &[]).await?;
+        for (partition, records) in (0..).zip(case.records) {
+            // A batch is fetched as a whole; a reader that is slow would fetch once in several windows.
+            let batches: &[_] = if case.backlog > 0 {
+                &[("batch.size", "10000")]
+            } else {
+                &[]
+            };
+            let mut writer = Writer::new(&bootstrap, &topic_of(case), partition, batches)?;
+            if case.backlog > 0 {
+                writer.burst(case.backlog, Values::Random)?;
+            }
+            writers.push((writer, records));
+        }
+    }
+    let mut readers: BTreeMap<Name, Vec<Reader>> = BTreeMap::new();
+    for case in &CASES {
+        for partition in 0..2 {
+            let name = (topic_of(case), partition);
+            for (group, at_most) in case.groups {
+                let reading = Reading {
+                    group: group.map(str::to_owned),
+                    from: Some(0),
+                    at_most: *at_most,
+                    rack: None,
+                };
+                let reader = Reader::start(&bootstrap, &name.0, partition, &reading)?;
+                readers.entry(name.clone()).or_default().push(reader);
+            }
+        }
+    }
+    let mut verdict = Verdict::default();
+    let mut last = received(&readers);
+    for window in 0..WARM + WINDOWS {
+        let (now, figures) = bench
+            .window(async || write_and_read(&mut writers, &readers).await)
+            .await?;
+        let counted: Counted = now
+            .iter()
+            .map(|(name, bytes)| (name.clone(), bytes - last[name]))
+            .collect();
+        last = now;
+        for case in CASES.iter().filter(|_| window >= WARM) {
+            let topic = topic_of(case);
+            let of_case = counted.iter().filter(|((name, _), _)| *name == topic);
+            let of_case: Counted = of_case.map(|(name, bytes)| (name.clone(), *bytes)).collect();
+            // One that is behind reads all the time, also between the end of the window and that of the burst.
+            let sums = if case.backlog == 0 { EXACT } else { WEIGHTED };
+            verdict.judge(case.name, Direction::Out, &of_case, &figures, sums)?;
+        }
+    }
+    for case in &CASES {
+        let times = verdict.times(case.name, case.certain);
+        assert_eq!(times, 2 * WINDOWS, "{} is not {:?}", case.name, case.certain);
+    }
+    Ok(())
+}
+
+fn topic_of(case: &Case) -> String {
+    case.name.replace([' ', ','], "-")
+}
+
+fn received(readers: &BTreeMap<Name, Vec<Reader>>) -> Counted {
+    let sum = |readers: &Vec<Reader>| readers.iter().map(Reader::received).sum();
+    readers
+        .iter()
+        .map(|(name, readers)| (name.clone(), sum(readers)))
+        .collect()
+}
+
+/// Writes a burst to each partition, gives readers time for it, and answers with what they have received so far.
+async fn write_and_read(
+    writers: &mut [(Writer, u64)],
+    readers: &BTreeMap<Name, Vec<Reader>>,
+) -> Outcome<Counted> {
+    std::thread::scope(|scope| {
+        let write = |writer: &mut Writer, records| {
+            writer
+                .burst(records, Values::Random)
+                .map_err(|error| error.to_string())
+        };
+        let writing: Vec<_> = writers
+            .iter_mut()
+            .map(|(writer, records)| scope.spawn(move || write(writer, *records)))
+            .collect();
+        let panicked = |_| "a writer panicked".to_owned();
+        writing
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(panicked)?.map(drop))
+    })?;
+    let mut now = received(readers);
+    for _ in 0..3 {
+        sleep(Duration::from_millis(350)).await;
+        let before = std::mem::replace(&mut now, received(readers));
+        let rest = now
+            .iter()
+            .filter(|(name, bytes)| **bytes > before[*name] + AT_REST)
+            .count();
+        // Those that are behind never come to rest.
+        if rest <= 2 {
+            break;
+        }
+    }
+    Ok(now)
+}
