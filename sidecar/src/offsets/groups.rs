@@ -332,12 +332,24 @@ impl<'a> Seen<'a> {
         lag(self.row.offset, self.told, self.tracked)
     }
 
+    /// Where the oldest record is that is not committed. A share group takes records from anywhere after its start offset,
+    /// which its coordinator moves with the next acknowledgement only: of so many records the oldest is taken to be where
+    /// they would begin if all were last.
+    fn oldest(&self, lag: u64) -> i64 {
+        let told = self.told.is_some_and(|lag| lag >= 0);
+        let last = self.tracked.end.filter(|_| told).map(|end| {
+            let lag = i64::try_from(lag).unwrap_or(i64::MAX);
+            end.saturating_sub(lag)
+        });
+        last.map_or(self.row.offset, |last| last.max(self.row.offset))
+    }
+
     /// All that is known.
     pub(super) fn standing(&self, now: Duration, rules: &Rules) -> Standing {
         let (offset, lag, timeline) = (self.row.offset, self.lag(), &self.tracked.timeline);
         let lag_seconds = lag.and_then(|lag| match lag {
             0 => Some(0.0),
-            _ => timeline.seconds_since(offset, now),
+            lag => timeline.seconds_since(self.oldest(lag), now),
         });
         let was_at_end = || timeline.was_at(offset, now, rules.window_time());
         let status = |lag| self.row.commits.status(now, offset, lag, rules, was_at_end);

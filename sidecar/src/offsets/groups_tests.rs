@@ -183,6 +183,11 @@ fn a_lag_that_the_coordinator_tells_is_believed() {
     cluster.judge(0, &[(0, 100), (1, 100)]);
     let standings = cluster.standings(0, "share");
     assert_eq!((standings[0].1.lag, standings[1].1.lag), (Some(7), Some(50)));
+    cluster.judge(10, &[(0, 107), (1, 150)]);
+    // Of partition 0 all records up to 100 are taken, although it says to begin with 50.
+    let standings = cluster.standings(10, "share");
+    assert_eq!(standings[0].1.lag_seconds, Some(10.0));
+    assert_eq!(standings[1].1.lag_seconds, Some(20.0));
 }
 
 #[test]
