@@ -424,5 +424,18 @@ metrics: {granularity: replica, topics: {allow: orders}}
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
         }
+        let text = "
+kafka: {bootstrap: ['localhost:9092']}
+max_group_partitions: 10
+status: {window: 11, allowed_lag: -1}
+";
+        let message = parse::<OffsetsConfig>(text, "x").unwrap_err().to_string();
+        for part in [
+            "max_group_partitions: 10 is not between 1000 and 100000000",
+            "status.window: 11 is not between 3 and 10",
+            "status.allowed_lag: `-1` is no whole number",
+        ] {
+            assert!(message.contains(part), "{part:?} is not in:\n{message}");
+        }
     }
 }

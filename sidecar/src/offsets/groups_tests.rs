@@ -1,6 +1,7 @@
 use kafka::TopicName;
 use kafka::cluster::{Partition, Topic};
 use kafka::groups::Position;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -281,4 +282,28 @@ fn a_topic_that_was_made_again_takes_nothing_of_the_old_one_along() {
 #[test]
 fn a_row_takes_72_bytes() {
     assert_eq!(size_of::<Row>(), 72);
+}
+
+proptest! {
+    #[test]
+    fn rows_are_counted_and_never_more_than_there_is_room_for(
+        reads in prop::collection::vec((0u8..8, 0i32..5, any::<bool>()), 0..100),
+        max_rows in 0usize..12,
+    ) {
+        let mut cluster = Cluster::new(max_rows);
+        for (at, (group, partitions, forgotten)) in (0..).zip(reads) {
+            let name = format!("group-{group}");
+            let offsets: Vec<_> = (0..partitions).map(|number| (number, 7)).collect();
+            cluster.read(at, &name, &offsets);
+            if forgotten {
+                cluster.groups.forget(|group| group.as_str() == name);
+            }
+            let counted: usize = cluster.groups.followed.values().map(Group::len).sum();
+            prop_assert_eq!(cluster.groups.rows, counted);
+            prop_assert!(counted <= max_rows);
+            for left_out in cluster.groups.left_out.keys() {
+                prop_assert!(!cluster.groups.followed.contains_key(left_out));
+            }
+        }
+    }
 }
