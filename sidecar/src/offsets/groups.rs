@@ -38,6 +38,10 @@ pub(super) struct Group {
     /// Of share groups whose coordinator tells it, the lag in each row, or -1.
     told_lags: Vec<i64>,
     read: Option<Duration>,
+    /// Whether it has been read since it was last judged.
+    is_new: bool,
+    /// When it was last judged by what had just been read.
+    judged: Duration,
     advanced: Option<Duration>,
 }
 
@@ -214,6 +218,8 @@ impl Group {
             rows: Vec::new(),
             told_lags: Vec::new(),
             read: None,
+            is_new: false,
+            judged: Duration::ZERO,
             advanced: None,
         }
     }
@@ -245,10 +251,11 @@ impl Group {
             self.told_lags.extend(positions.iter().map(|(.., lag)| *lag));
         }
         self.read = Some(at);
+        self.is_new = true;
     }
 
     /// Judges it by the ends that are known at `now`, and adds to partitions how far behind it is if it has got on within
-    /// `window`.
+    /// `window`. That a group could not be read says nothing of its commits: it keeps the statuses that it had.
     pub(super) fn judge(
         &mut self,
         now: Duration,
@@ -259,6 +266,11 @@ impl Group {
         let attended = self.state.has_members() || self.members.is_some_and(|members| members > 0);
         let recently = |at: Duration| now.saturating_sub(at) < window;
         let gets_on = self.advanced.is_some_and(recently);
+        let is_new = std::mem::take(&mut self.is_new);
+        if is_new {
+            self.judged = now;
+        }
+        let judged = self.judged;
         let (mut worst, mut longest) = (Status::Ok, None::<f64>);
         let mut told_lags = self.told_lags.iter().copied();
         for row in &mut self.rows {
@@ -277,11 +289,19 @@ impl Group {
                 attended,
             };
             row.before = row.offset;
-            row.commits.note(&found, rules);
+            if is_new {
+                row.commits.note(&found, rules);
+            }
             if gets_on {
                 tracked.behind += lag as f64;
             }
-            let standing = Seen { row, told, tracked }.standing(now, rules);
+            let seen = Seen {
+                row,
+                told,
+                tracked,
+                judged,
+            };
+            let standing = seen.standing(now, rules);
             worst = worst.max(standing.status);
             // What is not known is less than anything that is.
             longest = match (longest, standing.lag_seconds) {
@@ -303,7 +323,12 @@ impl Group {
         self.rows.iter().filter_map(move |row| {
             let told = told_lags.next();
             let tracked = partitions.get(row.slot)?;
-            Some(Seen { row, told, tracked })
+            Some(Seen {
+                row,
+                told,
+                tracked,
+                judged: self.judged,
+            })
         })
     }
 }
@@ -314,6 +339,7 @@ pub(super) struct Seen<'a> {
     row: &'a Row,
     told: Option<i64>,
     tracked: &'a Tracked,
+    judged: Duration,
 }
 
 impl<'a> Seen<'a> {
@@ -351,8 +377,9 @@ impl<'a> Seen<'a> {
             0 => Some(0.0),
             lag => timeline.seconds_since(self.oldest(lag), now),
         });
-        let was_at_end = || timeline.was_at(offset, now, rules.window_time());
-        let status = |lag| self.row.commits.status(now, offset, lag, rules, was_at_end);
+        let (commits, judged) = (&self.row.commits, self.judged);
+        let was_at_end = || timeline.was_at(offset, judged, rules.window_time());
+        let status = |lag| commits.status(judged, offset, lag, rules, was_at_end);
         Standing {
             offset,
             lag,

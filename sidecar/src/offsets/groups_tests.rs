@@ -211,6 +211,27 @@ fn a_group_is_as_late_and_as_bad_as_in_its_worst_partition() {
 }
 
 #[test]
+fn a_group_that_cannot_be_read_keeps_its_status_and_becomes_later_all_the_same() {
+    let mut cluster = Cluster::new(100);
+    for step in 0..12 {
+        let end = 100 + 10 * i64::try_from(step).unwrap();
+        cluster.begin();
+        cluster.read(5 * step, "a", &[(0, end - 5)]);
+        cluster.judge(5 * step, &[(0, end)]);
+    }
+    let before = cluster.groups.followed[&id("a")].status;
+    for step in 12..40 {
+        cluster.begin();
+        cluster.judge(5 * step, &[(0, 1_000)]);
+    }
+    let group = &cluster.groups.followed[&id("a")];
+    assert_eq!((before, group.status), (Status::Warn, Status::Warn));
+    let standing = cluster.standings(195, "a")[0].1;
+    assert_eq!((standing.status, standing.lag), (Status::Warn, Some(795)));
+    assert!(group.max_lag_seconds.unwrap() > 130.0);
+}
+
+#[test]
 fn positions_may_come_and_go_and_the_others_keep_what_is_known_of_them() {
     let mut cluster = Cluster::new(100);
     for (at, offsets) in [
