@@ -47,6 +47,7 @@ soak: build ## An hour (SOAK_MINUTES) of shifting load on six brokers, with bala
 	SOAK=1 $(CARGO) test --locked -p e2e --release --test soak -- --nocapture
 
 .PHONY: bench
-bench: ## Planner on generated clusters of up to a million replicas: time, memory, balance, bytes; then its inner steps
+bench: ## Planner on generated clusters of up to a million replicas: time, memory, balance, bytes; its inner steps; 5,000 groups
 	$(CARGO) bench --locked -p balancer --bench planner
 	$(CARGO) bench --locked -p balancer --bench steps
+	$(CARGO) bench --locked -p sidecar --bench offsets

@@ -6,6 +6,7 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClusterError;
+use crate::groups::{GroupDescription, GroupKind, GroupListing, TopicPositions};
 use crate::ids::{BrokerId, GroupId, PartitionId, TopicName, TopicPartition};
 
 /// A result per thing asked for: one bad partition does not spoil the others' answers.
@@ -89,13 +90,25 @@ pub trait Cluster: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Each<TopicName, ()>, ClusterError>> + Send;
 
     /// The groups that each broker coordinates; a broker that does not answer is named with its error.
-    fn groups(&self) -> impl Future<Output = Result<Each<BrokerId, Vec<GroupId>>, ClusterError>> + Send;
+    fn groups(&self) -> impl Future<Output = Result<Each<BrokerId, Vec<GroupListing>>, ClusterError>> + Send;
 
-    /// The committed offsets of a group, asked at its coordinator; partitions without a commit are left out.
-    fn committed_offsets(
+    /// The state and the number of members of groups of one kind, asked at their coordinator as `groups` told it.
+    /// A group that has moved since answers `NOT_COORDINATOR`. One request: callers divide what is too much for it.
+    fn describe_groups(
         &self,
-        group: &GroupId,
-    ) -> impl Future<Output = Result<BTreeMap<TopicPartition, i64>, ClusterError>> + Send;
+        coordinator: BrokerId,
+        kind: GroupKind,
+        groups: &[GroupId],
+    ) -> impl Future<Output = Result<Each<GroupId, GroupDescription>, ClusterError>> + Send;
+
+    /// How far groups of one kind are, asked at their coordinator as `groups` told it; partitions that a group has no
+    /// position in are left out. One request, as `describe_groups`.
+    fn positions(
+        &self,
+        coordinator: BrokerId,
+        kind: GroupKind,
+        groups: &[GroupId],
+    ) -> impl Future<Output = Result<Each<GroupId, Vec<TopicPositions>>, ClusterError>> + Send;
 }
 
 /// Brokers and topics of a cluster at one moment.

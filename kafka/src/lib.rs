@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod compacted_log;
 pub mod connection;
 pub mod error;
+pub mod groups;
 pub mod ids;
 pub mod settings;
 pub mod simulated;

@@ -41,6 +41,9 @@ And once per cluster (`offsets --config`):
   listen: 127.0.0.1:9404           # /metrics, /v1/consumption, /livez, /readyz
   kafka: {bootstrap: [127.0.0.1:9092]}
   groups: {deny: ['console-consumer-*']}
+  concurrency: 16                  # requests about groups at a time
+  max_group_partitions: 2000000    # 72 bytes each; groups that do not fit are left out
+  status: {window: 10, allowed_lag: 0}  # commits and records by which groups are judged
   export_partitions: false         # true where brokers have no sidecar
 
 Try it: kafka-sidecar check-config --config FILE && kafka-sidecar broker --config FILE

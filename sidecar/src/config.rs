@@ -61,10 +61,15 @@ pub struct OffsetsConfig {
     pub interval: Duration,
     /// How it reaches the cluster.
     pub kafka: ConnectionSettings,
-    /// How many groups are asked about at the same time.
+    /// How many requests about groups are under way at the same time.
     pub concurrency: u32,
     /// Which groups are read.
     pub groups: Selection,
+    /// The most pairs of a group and a partition that are followed; groups that do not fit are left out, the last ones by
+    /// name. A pair takes 72 bytes.
+    pub max_group_partitions: u32,
+    /// How it is decided how groups do.
+    pub status: StatusConfig,
     /// Whether it exports partitions' offsets too: for clusters whose brokers have no sidecar. Where they have, sums
     /// over both would count twice.
     pub export_partitions: bool,
@@ -83,6 +88,15 @@ pub enum LogSource {
     Protocol,
     /// Through Jolokia only, which costs the broker four times as much.
     Jolokia,
+}
+
+/// How it is decided how groups do, by Burrow's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StatusConfig {
+    /// How many of the last commits are looked at, 3 to 10.
+    pub window: u32,
+    /// A lag of up to so many records is always fine.
+    pub allowed_lag: u64,
 }
 
 /// How a Jolokia agent is reached.
@@ -162,6 +176,15 @@ impl Serialize for HttpUrl {
     }
 }
 
+impl Default for StatusConfig {
+    fn default() -> Self {
+        Self {
+            window: 10,
+            allowed_lag: 0,
+        }
+    }
+}
+
 impl Default for MetricsConfig {
     fn default() -> Self {
         Self {
@@ -189,8 +212,11 @@ impl BrokerConfig {
 }
 
 impl OffsetsConfig {
-    /// How many groups are asked about at the same time unless said otherwise.
+    /// How many requests about groups are under way unless said otherwise.
     pub const DEFAULT_CONCURRENCY: u32 = 16;
+
+    /// How many pairs of a group and a partition are followed unless said otherwise: 144 MB.
+    pub const DEFAULT_MAX_GROUP_PARTITIONS: u32 = 2_000_000;
 
     /// The defaults of everything but the cluster.
     pub fn new(kafka: ConnectionSettings) -> Self {
@@ -200,6 +226,8 @@ impl OffsetsConfig {
             kafka,
             concurrency: Self::DEFAULT_CONCURRENCY,
             groups: Selection::default(),
+            max_group_partitions: Self::DEFAULT_MAX_GROUP_PARTITIONS,
+            status: StatusConfig::default(),
             export_partitions: false,
             metrics: MetricsConfig::default(),
         }
@@ -282,6 +310,9 @@ impl Section for OffsetsConfig {
         let kafka = fields.section("kafka");
         let concurrency = fields.within("concurrency", Self::DEFAULT_CONCURRENCY, 1..=256);
         let groups = fields.section("groups");
+        let pairs = Self::DEFAULT_MAX_GROUP_PARTITIONS;
+        let max_group_partitions = fields.within("max_group_partitions", pairs, 1_000..=100_000_000);
+        let status = fields.section("status");
         let export_partitions = fields.or("export_partitions", false);
         let metrics = fields.section("metrics");
         Some(Self {
@@ -290,8 +321,22 @@ impl Section for OffsetsConfig {
             kafka: kafka?,
             concurrency: concurrency?,
             groups: groups?,
+            max_group_partitions: max_group_partitions?,
+            status: status?,
             export_partitions: export_partitions?,
             metrics: metrics?,
+        })
+    }
+}
+
+impl Section for StatusConfig {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let default = Self::default();
+        let window = fields.within("window", default.window, 3..=10);
+        let allowed_lag = fields.or("allowed_lag", default.allowed_lag);
+        Some(Self {
+            window: window?,
+            allowed_lag: allowed_lag?,
         })
     }
 }
@@ -427,6 +472,19 @@ metrics: {granularity: replica, topics: {allow: orders}}
             "jolokia.user: `user` and `password_file` belong together",
             "metrics.granularity: \"replica\" is neither topic nor partition",
             "metrics.topics.allow: `orders` is no list",
+        ] {
+            assert!(message.contains(part), "{part:?} is not in:\n{message}");
+        }
+        let text = "
+kafka: {bootstrap: ['localhost:9092']}
+max_group_partitions: 10
+status: {window: 11, allowed_lag: -1}
+";
+        let message = parse::<OffsetsConfig>(text, "x").unwrap_err().to_string();
+        for part in [
+            "max_group_partitions: 10 is not between 1000 and 100000000",
+            "status.window: 11 is not between 3 and 10",
+            "status.allowed_lag: `-1` is no whole number",
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
         }

@@ -1,4 +1,4 @@
-//! How fast groups consume each partition: differences of committed offsets.
+//! How fast groups consume each partition, all of them together: differences of committed offsets.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -6,9 +6,6 @@ use std::time::Duration;
 use kafka::{GroupId, TopicName, TopicPartition};
 
 use crate::report::{ConsumptionColumns, ConsumptionReport, VERSION};
-
-/// Committed offsets by partition.
-pub type Offsets = BTreeMap<TopicPartition, i64>;
 
 /// How groups consume one partition, all of them together.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -31,9 +28,6 @@ const MIN_WINDOW: Duration = Duration::from_secs(15);
 pub struct Progress {
     window: Duration,
     began: Option<Duration>,
-    last: BTreeMap<GroupId, Offsets>,
-    /// When each group advanced last.
-    advanced_at: BTreeMap<GroupId, Duration>,
     steps: VecDeque<Step>,
 }
 
@@ -50,51 +44,23 @@ impl Progress {
         Self {
             window: MIN_WINDOW.max(interval * SMOOTHED_INTERVALS),
             began: None,
-            last: BTreeMap::new(),
-            advanced_at: BTreeMap::new(),
             steps: VecDeque::new(),
         }
     }
 
-    /// Takes the committed offsets of all groups that could be read, at `now` by a clock that never goes back.
-    ///
-    /// A group in `unread` keeps its offsets, so that its progress counts when it is read again; any other that is
-    /// missing is gone. An offset that went back (a rewind) counts as no progress.
-    pub fn take(
-        &mut self,
-        now: Duration,
-        groups: BTreeMap<GroupId, Offsets>,
-        unread: impl Fn(&GroupId) -> bool,
-    ) {
-        let mut advanced = BTreeMap::new();
-        for (group, offsets) in &groups {
-            let Some(last) = self.last.get(group) else {
-                continue;
-            };
-            for (partition, offset) in offsets {
-                let Some(before) = last.get(partition) else {
-                    continue;
-                };
-                if let Some(records) = offset
-                    .checked_sub(*before)
-                    .and_then(|records| u64::try_from(records).ok())
-                    && records > 0
-                {
-                    *advanced.entry(partition.clone()).or_insert(0) += records;
-                    self.advanced_at.insert(group.clone(), now);
-                }
-            }
-        }
+    /// The time that rates are smoothed over.
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// Takes in by how many records all groups together have advanced in each partition since the sample before, at `now`
+    /// by a clock that never goes back. The first sample only begins the window.
+    pub fn take(&mut self, now: Duration, advanced: BTreeMap<TopicPartition, u64>) {
         if self.began.is_some() {
             self.steps.push_back(Step { end: now, advanced });
         } else {
             self.began = Some(now);
         }
-        self.last.retain(|group, _| unread(group));
-        self.last.extend(groups);
-        let (last, window) = (&self.last, self.window);
-        self.advanced_at
-            .retain(|group, at| last.contains_key(group) && now.saturating_sub(*at) < window);
         while let Some(oldest) = self.steps.front()
             && now.saturating_sub(oldest.end) >= self.window
         {
@@ -103,23 +69,17 @@ impl Progress {
         }
     }
 
-    /// The consumption of each partition that some group advances in or is behind in, where `ends` are the partitions' end
-    /// offsets; none until there are two samples.
+    /// The consumption of each partition that some group advances in or is `behind` in; none until there are two samples.
     pub fn consumption(
         &self,
-        ends: impl Fn(&TopicPartition) -> Option<i64>,
+        behind: impl IntoIterator<Item = (TopicPartition, f64)>,
     ) -> Option<BTreeMap<TopicPartition, Consumption>> {
         let mut all: BTreeMap<TopicPartition, Consumption> = BTreeMap::new();
         for (partition, rate) in self.rates()? {
             all.entry(partition).or_default().records_per_second = rate;
         }
-        for offsets in self.advanced_at.keys().filter_map(|group| self.last.get(group)) {
-            for (partition, offset) in offsets {
-                let behind = ends(partition).map_or(0, |end| end.saturating_sub(*offset).max(0));
-                if behind > 0 {
-                    all.entry(partition.clone()).or_default().records_behind += behind as f64;
-                }
-            }
+        for (partition, behind) in behind.into_iter().filter(|(_, behind)| *behind > 0.0) {
+            all.entry(partition).or_default().records_behind = behind;
         }
         Some(all)
     }
@@ -135,11 +95,6 @@ impl Progress {
             *rates.entry(partition.clone()).or_default() += *records as f64 / elapsed;
         }
         Some(rates)
-    }
-
-    /// The groups' offsets as they were last read.
-    pub fn committed(&self) -> &BTreeMap<GroupId, Offsets> {
-        &self.last
     }
 }
 
@@ -191,65 +146,40 @@ mod tests {
     use super::*;
 
     fn partition(number: i32) -> TopicPartition {
-        TopicPartition::new("orders".parse().unwrap(), number.try_into().unwrap())
-    }
-
-    fn groups(offsets: &[(&str, i32, i64)]) -> BTreeMap<GroupId, Offsets> {
-        let mut groups: BTreeMap<GroupId, Offsets> = BTreeMap::new();
-        for (group, number, offset) in offsets {
-            groups
-                .entry(group.parse().unwrap())
-                .or_default()
-                .insert(partition(*number), *offset);
-        }
-        groups
+        TopicPartition::new("t".parse().unwrap(), number.try_into().unwrap())
     }
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
-    fn none(_: &GroupId) -> bool {
-        false
+    #[test]
+    fn rates_are_what_was_advanced_in_the_window_by_its_time() {
+        let mut progress = Progress::new(seconds(5));
+        progress.take(seconds(0), BTreeMap::new());
+        assert_eq!(progress.consumption([]), None);
+        progress.take(seconds(5), BTreeMap::from([(partition(0), 100)]));
+        progress.take(
+            seconds(10),
+            BTreeMap::from([(partition(0), 50), (partition(1), 10)]),
+        );
+        let consumption = progress
+            .consumption([(partition(2), 7.0), (partition(3), 0.0)])
+            .unwrap();
+        let rate = |number| consumption[&partition(number)].records_per_second;
+        assert_eq!((rate(0), rate(1), rate(2)), (15.0, 1.0, 0.0));
+        assert_eq!(consumption[&partition(2)].records_behind, 7.0);
+        assert!(!consumption.contains_key(&partition(3)));
     }
 
     #[test]
-    fn groups_that_read_the_same_partition_add_up() {
+    fn what_is_older_than_the_window_is_forgotten() {
         let mut progress = Progress::new(seconds(5));
-        progress.take(seconds(0), groups(&[("a", 0, 100), ("b", 0, 0)]), none);
-        assert_eq!(progress.rates(), None);
-        progress.take(seconds(5), groups(&[("a", 0, 150), ("b", 0, 25)]), none);
-        assert_eq!(progress.rates().unwrap()[&partition(0)], 15.0);
-    }
-
-    #[test]
-    fn a_lump_of_a_commit_is_spread_over_the_window_and_leaves_it_again() {
-        let mut progress = Progress::new(seconds(5));
-        for (second, offset) in [(0, 0), (5, 0), (10, 300), (15, 300)] {
-            progress.take(seconds(second), groups(&[("a", 0, offset)]), none);
+        progress.take(seconds(0), BTreeMap::new());
+        progress.take(seconds(5), BTreeMap::from([(partition(0), 1_000)]));
+        for second in [10, 15, 20] {
+            progress.take(seconds(second), BTreeMap::from([(partition(0), 50)]));
         }
-        assert_eq!(progress.rates().unwrap()[&partition(0)], 20.0);
-        for second in [20, 25] {
-            progress.take(seconds(second), groups(&[("a", 0, 300)]), none);
-        }
-        assert!(progress.rates().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_rewind_is_no_progress_and_what_is_read_again_counts() {
-        let mut progress = Progress::new(seconds(5));
-        for (second, offset) in [(0, 1000), (5, 0), (10, 100)] {
-            progress.take(seconds(second), groups(&[("a", 0, offset)]), none);
-        }
-        assert_eq!(progress.rates().unwrap()[&partition(0)], 10.0);
-    }
-
-    #[test]
-    fn a_group_that_could_not_be_read_once_loses_no_progress() {
-        let mut progress = Progress::new(seconds(5));
-        progress.take(seconds(0), groups(&[("a", 0, 0)]), none);
-        progress.take(seconds(5), groups(&[]), |_| true);
-        progress.take(seconds(10), groups(&[("a", 0, 100)]), none);
         assert_eq!(progress.rates().unwrap()[&partition(0)], 10.0);
     }
 
@@ -266,21 +196,5 @@ mod tests {
         let report = report(&written, 1, BTreeMap::new());
         assert_eq!(report.check(), Ok(()));
         assert_eq!(read(&report), written);
-    }
-
-    #[test]
-    fn groups_that_are_behind_count_only_while_they_take_records() {
-        let mut progress = Progress::new(seconds(5));
-        let behind = |progress: &Progress| {
-            let all = progress.consumption(|_| Some(1_000)).unwrap();
-            all.get(&partition(0)).map_or(0.0, |of| of.records_behind)
-        };
-        progress.take(seconds(0), groups(&[("a", 0, 0), ("stopped", 0, 0)]), none);
-        progress.take(seconds(5), groups(&[("a", 0, 400), ("stopped", 0, 0)]), none);
-        assert_eq!(behind(&progress), 600.0);
-        for second in [10, 15, 20] {
-            progress.take(seconds(second), groups(&[("a", 0, 400), ("stopped", 0, 0)]), none);
-        }
-        assert_eq!(behind(&progress), 0.0);
     }
 }

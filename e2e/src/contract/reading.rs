@@ -2,6 +2,7 @@
 
 use kafka::Cluster;
 use kafka::cluster::{OffsetSpec, Placement};
+use kafka::groups::{GroupKind, GroupListing, GroupState};
 
 use super::{
     Proof, all, create, delete, described_with_leaders, first_partition, four_brokers, only, unknown_broker,
@@ -63,7 +64,24 @@ pub async fn an_absent_group_has_committed_nothing<C: Cluster>(cluster: &C) -> P
         listed.iter().map(|(broker, _)| *broker).collect::<Vec<_>>(),
         brokers
     );
-    assert!(listed.iter().all(|(_, groups)| !groups.contains(&group)));
-    assert!(cluster.committed_offsets(&group).await?.is_empty());
+    let lists_it = |groups: &[GroupListing]| groups.iter().any(|listing| listing.id == group);
+    assert!(listed.iter().all(|(_, groups)| !lists_it(groups)));
+    let mut coordinators = 0;
+    for broker in brokers {
+        let asked = [group.clone()];
+        let positions = cluster.positions(broker, GroupKind::Classic, &asked).await?;
+        let described = cluster
+            .describe_groups(broker, GroupKind::Classic, &asked)
+            .await?;
+        // Only its coordinator knows that there is no such group; before the first group there is none at all.
+        if let Some(Ok(positions)) = positions.get(&group) {
+            coordinators += 1;
+            assert!(positions.is_empty());
+            if let Some(Ok(described)) = described.get(&group) {
+                assert_eq!((described.state, described.members), (GroupState::Dead, 0));
+            }
+        }
+    }
+    assert!(coordinators <= 1);
     Ok(())
 }

@@ -9,7 +9,8 @@ use crate::cluster::{
     Topic,
 };
 use crate::error::ClusterError;
-use crate::ids::{BrokerId, GroupId, InvalidId, PartitionId, TopicPartition};
+use crate::groups::{GroupKind, GroupListing, GroupState};
+use crate::ids::{BrokerId, InvalidId, PartitionId, TopicPartition};
 
 fn nonsense(error: InvalidId) -> ClusterError {
     ClusterError::Nonsense(error.to_string())
@@ -167,11 +168,20 @@ pub(super) fn config_entry(
     }
 }
 
-pub(super) fn groups(listed: Vec<admin::ConsumerGroupListing>) -> Result<Vec<GroupId>, ClusterError> {
+pub(super) fn groups(listed: Vec<admin::ConsumerGroupListing>) -> Result<Vec<GroupListing>, ClusterError> {
     let mut groups = listed
         .into_iter()
-        .map(|group| group.group_id.parse().map_err(nonsense))
-        .collect::<Result<Vec<GroupId>, _>>()?;
-    groups.sort_unstable();
+        .map(|group| {
+            let kind = group.group_type.map(|kind| GroupKind::named(&kind.to_string()));
+            Ok(GroupListing {
+                id: group.group_id.parse().map_err(nonsense)?,
+                kind: kind.unwrap_or(GroupKind::Classic),
+                state: group
+                    .state
+                    .map_or(GroupState::Unknown, |state| GroupState::named(&state)),
+            })
+        })
+        .collect::<Result<Vec<_>, ClusterError>>()?;
+    groups.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     Ok(groups)
 }

@@ -19,6 +19,7 @@ mod compacted_log;
 mod convert;
 mod credentials;
 mod errors;
+mod groups;
 mod log_reader;
 mod log_writer;
 mod requests;
@@ -35,6 +36,7 @@ use crate::cluster::{
 };
 use crate::connection::ConnectionSettings;
 use crate::error::ClusterError;
+use crate::groups::{GroupDescription, GroupKind, GroupListing, TopicPositions};
 use crate::ids::{BrokerId, GroupId, TopicName, TopicPartition};
 use session::Sessions;
 
@@ -225,7 +227,7 @@ impl Cluster for KafkaCluster {
         session.each("CreatePartitions", asked, answers, |_, done| Ok(done))
     }
 
-    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupId>>, ClusterError> {
+    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupListing>>, ClusterError> {
         let session = self.sessions.current().await?;
         let learned = session.learn_brokers().await;
         session.outcome("DescribeCluster", learned)?;
@@ -240,25 +242,25 @@ impl Cluster for KafkaCluster {
         })
     }
 
-    async fn committed_offsets(
+    async fn describe_groups(
         &self,
-        group: &GroupId,
-    ) -> Result<BTreeMap<TopicPartition, i64>, ClusterError> {
+        coordinator: BrokerId,
+        kind: GroupKind,
+        groups: &[GroupId],
+    ) -> Result<Each<GroupId, GroupDescription>, ClusterError> {
         let session = self.sessions.current().await?;
-        let answer = session
-            .admin
-            .list_consumer_group_offsets(group.as_str(), Default::default())
-            .await;
-        let offsets = session.outcome_for("OffsetFetch", group, answer)?;
-        let mut committed = BTreeMap::new();
-        for (partition, offset) in offsets {
-            let partition = convert::partition(&partition)?;
-            let offset = session.outcome_for("OffsetFetch", &partition, offset)?;
-            if let Some(offset) = offset.offset {
-                committed.insert(partition, offset);
-            }
-        }
-        Ok(committed)
+        groups::describe(&session, coordinator, kind, groups).await
+    }
+
+    /// Committed offsets are those that an open transaction can still change, too, as Kafka's own tools show them.
+    async fn positions(
+        &self,
+        coordinator: BrokerId,
+        kind: GroupKind,
+        groups: &[GroupId],
+    ) -> Result<Each<GroupId, Vec<TopicPositions>>, ClusterError> {
+        let session = self.sessions.current().await?;
+        groups::positions(&session, coordinator, kind, groups).await
     }
 }
 

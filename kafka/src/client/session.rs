@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use krafka::__private::network::BrokerConnection;
+use krafka::__private::{kafka_metadata, kafka_pool};
 use krafka::admin::{self, AdminClient};
-use krafka::error::KrafkaError;
+use krafka::error::{ErrorCode, KrafkaError};
 use krafka::{Kafka, TopicInfo};
 
 use super::credentials::{self, PasswordError};
@@ -182,6 +184,28 @@ impl Session {
         Ok(())
     }
 
+    /// The connection to a broker, which is known since `learn_brokers`.
+    pub(super) async fn connection_to(&self, broker: BrokerId) -> krafka::Result<Arc<BrokerConnection>> {
+        let known = kafka_metadata(&self.kafka).broker(broker.get());
+        let known = known.ok_or_else(|| {
+            KrafkaError::broker(
+                ErrorCode::BrokerNotAvailable,
+                format!("broker {broker} is not known"),
+            )
+        })?;
+        let pool = kafka_pool(&self.kafka);
+        pool.get_connection_by_id(broker.get(), known.address()).await
+    }
+
+    /// The outcome of `asking`, or that it took longer than a call may.
+    pub(super) async fn in_time<T>(
+        &self,
+        asking: impl Future<Output = krafka::Result<T>>,
+    ) -> krafka::Result<T> {
+        let answer = tokio::time::timeout(self.timeout, asking).await;
+        answer.unwrap_or_else(|_| Err(KrafkaError::timeout("no answer")))
+    }
+
     async fn kept_metadata(&self) -> krafka::Result<krafka::consumer::FetchMetadataResult> {
         let consumer = self
             .kafka
@@ -219,6 +243,20 @@ impl Session {
             }
             error
         })
+    }
+
+    /// Why a call of one broker failed. One that cannot be reached alone is no reason to leave the others.
+    pub(super) fn failed_at_one_broker(
+        &self,
+        operation: &str,
+        subject: &dyn Display,
+        error: KrafkaError,
+    ) -> ClusterError {
+        let error = errors::of_call(operation, subject, error);
+        if let ClusterError::Authentication { .. } = error {
+            self.retire();
+        }
+        error
     }
 
     /// The answer for each thing that was asked for: what it is here, and what it was called in the request.

@@ -11,6 +11,7 @@ use crate::cluster::{
     LogDirReplica, NewTopic, OffsetSpec, Partition, Reassignment, Topic,
 };
 use crate::error::ClusterError;
+use crate::groups::{GroupDescription, GroupKind, GroupListing, TopicPositions};
 use crate::ids::{BrokerId, GroupId, TopicName, TopicPartition};
 
 impl Cluster for SimulatedCluster {
@@ -137,7 +138,7 @@ impl Cluster for SimulatedCluster {
         .await
     }
 
-    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupId>>, ClusterError> {
+    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupListing>>, ClusterError> {
         self.request(Operation::Groups, |world, refusal| {
             let brokers: Vec<BrokerId> = world.unfenced().into_iter().collect();
             Ok(each(&brokers, refusal, |broker| match world.runs(*broker) {
@@ -148,12 +149,32 @@ impl Cluster for SimulatedCluster {
         .await
     }
 
-    async fn committed_offsets(
+    async fn describe_groups(
         &self,
-        group: &GroupId,
-    ) -> Result<BTreeMap<TopicPartition, i64>, ClusterError> {
-        self.request(Operation::Groups, |world, _| Ok(world.committed(group)))
-            .await
+        coordinator: BrokerId,
+        _: GroupKind,
+        groups: &[GroupId],
+    ) -> Result<Each<GroupId, GroupDescription>, ClusterError> {
+        self.request(Operation::Groups, |world, refusal| {
+            world.coordinates(coordinator)?;
+            Ok(each(groups, refusal, |group| {
+                world.describe_group(coordinator, group)
+            }))
+        })
+        .await
+    }
+
+    async fn positions(
+        &self,
+        coordinator: BrokerId,
+        _: GroupKind,
+        groups: &[GroupId],
+    ) -> Result<Each<GroupId, Vec<TopicPositions>>, ClusterError> {
+        self.request(Operation::Groups, |world, refusal| {
+            world.coordinates(coordinator)?;
+            Ok(each(groups, refusal, |group| world.positions(coordinator, group)))
+        })
+        .await
     }
 }
 

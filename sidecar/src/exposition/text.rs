@@ -120,6 +120,13 @@ impl FamilyWriter<'_> {
         let _ = writeln!(out, " {value}");
     }
 
+    /// Counts series that do not fit and that the caller therefore did not even make.
+    pub fn left_out(&mut self, count: u64) {
+        if count > 0 {
+            *self.text.dropped.entry(self.name.to_owned()).or_default() += count;
+        }
+    }
+
     fn header(&mut self) {
         let (name, kind) = (self.name, self.kind.word());
         let _ = writeln!(self.text.out, "# HELP {name} {}\n# TYPE {name} {kind}", self.help);
@@ -160,13 +167,14 @@ mod tests {
         for value in ["1", "2", "3", "4"] {
             family.series(&[("x", value)], 1.0);
         }
+        family.left_out(3);
         let text = text.finish();
         assert!(
             text.contains("a{x=\"2\"} 1\n") && !text.contains("a{x=\"3\"}"),
             "{text}"
         );
         assert!(
-            text.contains("kafka_sidecar_series_dropped{family=\"a\"} 2\n"),
+            text.contains("kafka_sidecar_series_dropped{family=\"a\"} 5\n"),
             "{text}"
         );
     }

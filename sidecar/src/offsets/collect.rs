@@ -1,20 +1,20 @@
-//! Asking for all groups' offsets.
+//! Asking for groups, where they are, and where partitions end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream;
-use kafka::cluster::{ClusterDescription, OffsetSpec};
-use kafka::{Cluster, ClusterError, GroupId, TopicPartition};
+use futures::stream::{self, Stream};
+use kafka::cluster::{ClusterDescription, Each, OffsetSpec};
+use kafka::groups::{GroupDescription, GroupListing, TopicPositions};
+use kafka::{BrokerId, Cluster, ClusterError, GroupId, TopicPartition};
 use tokio::time::timeout;
 
+use super::requests::Request;
 use crate::clock::Clock;
 use crate::config::OffsetsConfig;
-use crate::consumption::Offsets;
 use crate::health::Failure;
-use crate::logs::Span;
 use crate::logs::protocol::cluster_error_kind;
 use crate::selection::Selection;
 
@@ -24,21 +24,23 @@ const CHUNK: usize = 5_000;
 /// How many requests for offsets are under way at the same time.
 const CHUNKS_AT_ONCE: usize = 4;
 
-/// The offsets of groups and partitions at one moment.
+/// What there is in the cluster.
 #[derive(Debug)]
-pub(super) struct Groups {
-    /// The middle of the reading.
-    pub(super) at: Duration,
-    /// How many brokers are alive.
-    pub(super) brokers: usize,
-    /// Committed offsets of the groups that could be read.
-    pub(super) committed: BTreeMap<GroupId, Offsets>,
-    /// Groups that could not be read.
-    pub(super) failed: BTreeMap<GroupId, Failure>,
+pub(super) struct Listed {
+    pub(super) cluster: ClusterDescription,
+    /// The groups to follow, each with its coordinator.
+    pub(super) groups: BTreeMap<GroupId, (BrokerId, GroupListing)>,
     /// Whether some broker did not list its groups, so that a group that is missing may exist all the same.
     pub(super) unlisted: bool,
-    /// First and last offsets of the partitions asked for.
-    pub(super) spans: BTreeMap<TopicPartition, Span>,
+}
+
+/// The answer to a request about groups.
+#[derive(Debug)]
+pub(super) struct Answer<V> {
+    pub(super) request: Request,
+    /// The middle of the time that it took.
+    pub(super) at: Duration,
+    pub(super) groups: Result<Each<GroupId, V>, Failure>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,6 @@ pub(super) struct Collector<C> {
     request_timeout: Duration,
     concurrency: usize,
     groups: Selection,
-    all_partitions: Option<Selection>,
 }
 
 impl<C: Cluster> Collector<C> {
@@ -59,104 +60,90 @@ impl<C: Cluster> Collector<C> {
             request_timeout: config.kafka.request_timeout,
             concurrency: config.concurrency as usize,
             groups: config.groups.clone(),
-            all_partitions: config.export_partitions.then(|| config.metrics.topics.clone()),
         }
     }
 
-    /// Asks for everything.
-    pub(super) async fn collect(&self) -> Result<Groups, Failure> {
-        let (listed, description) = tokio::join!(
+    /// Asks what there is.
+    pub(super) async fn list(&self) -> Result<Listed, Failure> {
+        let (listed, cluster) = tokio::join!(
             self.in_time("ListGroups", self.cluster.groups()),
             self.in_time("Metadata", self.cluster.describe())
         );
-        let (listed, description) = (listed?, description?);
+        let (listed, cluster) = (listed?, cluster?);
         let unlisted = listed.values().any(Result::is_err);
-        let groups: BTreeSet<GroupId> = listed.into_values().filter_map(Result::ok).flatten().collect();
-        let wanted = groups
-            .into_iter()
-            .filter(|group| self.groups.takes(group.as_str()));
-        let began = self.clock.now();
-        let answers = stream::iter(wanted)
-            .map(|group| async {
-                let offsets = self
-                    .in_time("OffsetFetch", self.cluster.committed_offsets(&group))
-                    .await;
-                (group, offsets)
-            })
-            .buffer_unordered(self.concurrency)
-            .collect::<Vec<_>>();
-        let answers = answers.await;
-        let at = (began + self.clock.now()) / 2;
-        let (mut committed, mut failed) = (BTreeMap::new(), BTreeMap::new());
-        for (group, answer) in answers {
-            match answer {
-                Ok(offsets) => drop(committed.insert(group, offsets)),
-                Err(failure) => drop(failed.insert(group, failure)),
-            }
-        }
-        let spans = self.spans(&committed, &description).await;
-        Ok(Groups {
-            at,
-            brokers: description.brokers.len(),
-            committed,
-            failed,
+        let groups = listed.into_iter().flat_map(|(coordinator, listed)| {
+            let listed = listed.unwrap_or_default().into_iter();
+            listed.map(move |group| (group.id.clone(), (coordinator, group)))
+        });
+        Ok(Listed {
+            cluster,
+            groups: groups
+                .filter(|(group, _)| self.groups.takes(group.as_str()))
+                .collect(),
             unlisted,
-            spans,
         })
     }
 
-    /// The offsets of all partitions that some group has a commit for, or of all there are. Partitions without a
-    /// leader are left out, since nobody could answer for them.
-    async fn spans(
+    /// Asks where groups are. Answers come as they are ready, and no more than so many are held at the same time as requests
+    /// may be under way.
+    pub(super) fn positions(
         &self,
-        committed: &BTreeMap<GroupId, Offsets>,
-        description: &ClusterDescription,
-    ) -> BTreeMap<TopicPartition, Span> {
-        let consumed: BTreeSet<&TopicPartition> = committed.values().flat_map(BTreeMap::keys).collect();
-        let all = description.topics.iter().flat_map(|topic| {
-            let led = topic
-                .partitions
-                .iter()
-                .filter(|partition| partition.leader.is_some());
-            led.map(|partition| TopicPartition::new(topic.name.clone(), partition.id))
-        });
-        let exported = |partition: &TopicPartition| {
-            self.all_partitions
-                .as_ref()
-                .is_some_and(|topics| topics.takes(partition.topic.as_str()))
+        requests: Vec<Request>,
+    ) -> impl Stream<Item = Answer<Vec<TopicPositions>>> + '_ {
+        let ask = move |request: Request| async move {
+            let ids = request.ids();
+            let asking = self.cluster.positions(request.coordinator, request.kind, &ids);
+            let (at, groups) = self.timed("OffsetFetch", asking).await;
+            Answer { request, at, groups }
         };
-        let wanted: Vec<TopicPartition> = all
-            .filter(|partition| consumed.contains(partition) || exported(partition))
-            .collect();
-        // Owned chunks, since streams cannot hold futures that borrow from what they stream.
-        let chunks: Vec<Vec<TopicPartition>> = wanted.chunks(CHUNK).map(<[_]>::to_vec).collect();
-        let spans = stream::iter(chunks)
-            .map(|chunk| self.spans_of(chunk))
-            .buffer_unordered(CHUNKS_AT_ONCE)
-            .collect::<Vec<_>>();
-        spans.await.into_iter().flatten().collect()
+        stream::iter(requests).map(ask).buffer_unordered(self.concurrency)
     }
 
-    /// The offsets of some partitions; those that could not be had are left out.
-    async fn spans_of(&self, partitions: Vec<TopicPartition>) -> Vec<(TopicPartition, Span)> {
-        let (starts, ends) = tokio::join!(
-            self.in_time(
-                "ListOffsets",
-                self.cluster.offsets(&partitions, OffsetSpec::Earliest)
-            ),
-            self.in_time(
-                "ListOffsets",
-                self.cluster.offsets(&partitions, OffsetSpec::Latest)
-            ),
-        );
-        let (Ok(starts), Ok(ends)) = (starts, ends) else {
-            return Vec::new();
+    /// Asks for groups' states and members, in the same way.
+    pub(super) fn descriptions(
+        &self,
+        requests: Vec<Request>,
+    ) -> impl Stream<Item = Answer<GroupDescription>> + '_ {
+        let ask = move |request: Request| async move {
+            let ids = request.ids();
+            let asking = self
+                .cluster
+                .describe_groups(request.coordinator, request.kind, &ids);
+            let (at, groups) = self.timed("DescribeGroups", asking).await;
+            Answer { request, at, groups }
         };
-        let span = |(partition, end): (TopicPartition, Result<i64, ClusterError>)| {
-            let (start, end) = (*starts.get(&partition)?.as_ref().ok()?, end.ok()?);
-            Some((partition, Span { start, end }))
+        stream::iter(requests).map(ask).buffer_unordered(self.concurrency)
+    }
+
+    /// One offset of each partition; those that could not be had are left out.
+    pub(super) async fn offsets(
+        &self,
+        partitions: &[TopicPartition],
+        which: OffsetSpec,
+    ) -> BTreeMap<TopicPartition, i64> {
+        // Owned chunks, since streams cannot hold futures that borrow from what they stream.
+        let chunks: Vec<Vec<TopicPartition>> = partitions.chunks(CHUNK).map(<[_]>::to_vec).collect();
+        let ask = |chunk: Vec<TopicPartition>| async move {
+            let asking = self.cluster.offsets(&chunk, which);
+            self.in_time("ListOffsets", asking).await.unwrap_or_default()
         };
-        ends.into_iter().filter_map(span).collect()
+        let answers = stream::iter(chunks).map(ask).buffer_unordered(CHUNKS_AT_ONCE);
+        let answers: Vec<_> = answers.collect().await;
+        let offsets = answers.into_iter().flatten();
+        offsets
+            .filter_map(|(partition, offset)| Some((partition, offset.ok()?)))
+            .collect()
+    }
+
+    /// An answer, and the middle of the time that it took.
+    async fn timed<T>(
+        &self,
+        operation: &str,
+        asking: impl Future<Output = Result<T, ClusterError>>,
+    ) -> (Duration, Result<T, Failure>) {
+        let began = self.clock.now();
+        let answer = self.in_time(operation, asking).await;
+        ((began + self.clock.now()) / 2, answer)
     }
 
     async fn in_time<T>(
@@ -169,6 +156,11 @@ impl<C: Cluster> Collector<C> {
                 operation: operation.to_owned(),
             })
         });
-        answer.map_err(|error| Failure::new(cluster_error_kind(&error), &error))
+        answer.map_err(|error| failure(&error))
     }
+}
+
+/// Why a request, or one group of it, failed.
+pub(super) fn failure(error: &ClusterError) -> Failure {
+    Failure::new(cluster_error_kind(error), error)
 }

@@ -1,16 +1,30 @@
-//! `kafka-sidecar offsets`: once per cluster, how far groups are and how fast they consume.
+//! `kafka-sidecar offsets`: once per cluster, how far groups are, how late, how fast, and whether they get on.
+//!
+//! Groups are read one request after another, each for many groups, and what is answered goes at once into rows of 72
+//! bytes (`groups`), by numbers instead of names (`partitions`). Then the ends of all consumed partitions are asked for,
+//! each group is judged (`commits`, `timeline`), and as much as may be shown is copied for readers (`exposure`, `view`).
 
 mod collect;
+mod commits;
+mod exposure;
+mod families;
+mod groups;
+mod partitions;
+mod requests;
+mod timeline;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::StreamExt;
+use kafka::cluster::{ClusterDescription, OffsetSpec};
 use kafka::{Cluster, GroupId, TopicPartition};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::config::OffsetsConfig;
@@ -18,9 +32,17 @@ use crate::consumption::{self, Progress};
 use crate::derivation::Taken;
 use crate::health::{Failure, Health};
 use crate::report::Source;
-use collect::{Collector, Groups};
+use collect::{Collector, Listed, failure};
+use commits::Rules;
+use exposure::{Exposure, Positions};
+use groups::Groups;
+use partitions::Partitions;
+use requests::{Asked, about_members, about_positions};
 pub use view::OffsetsView;
-use view::{Positions, Snapshot};
+use view::Snapshot;
+
+/// After how many rows others get their turn: a few milliseconds' work.
+const ROWS_AT_ONCE: usize = 50_000;
 
 /// Starts sampling. The view shows what is known at any moment; sampling ends with `stop`.
 pub fn start<C: Cluster>(
@@ -34,6 +56,13 @@ pub fn start<C: Cluster>(
     let sampler = Sampler {
         collector: Collector::new(&config, clock, cluster),
         clock,
+        rules: Rules {
+            window: u8::try_from(config.status.window).unwrap_or(u8::MAX),
+            allowed_lag: config.status.allowed_lag,
+            interval: config.interval,
+        },
+        partitions: Partitions::default(),
+        groups: Groups::new(config.max_group_partitions as usize),
         progress: Progress::new(config.interval),
         health: Health::default(),
         publish,
@@ -46,9 +75,20 @@ struct Sampler<C> {
     config: OffsetsConfig,
     collector: Collector<C>,
     clock: Clock,
+    rules: Rules,
+    partitions: Partitions,
+    groups: Groups,
     progress: Progress,
     health: Health,
     publish: watch::Sender<Arc<Snapshot>>,
+}
+
+/// Where partitions begin and end.
+#[derive(Debug, Default)]
+struct Offsets {
+    /// Only asked for where they are exported.
+    starts: BTreeMap<TopicPartition, i64>,
+    ends: BTreeMap<TopicPartition, i64>,
 }
 
 impl<C: Cluster> Sampler<C> {
@@ -60,52 +100,176 @@ impl<C: Cluster> Sampler<C> {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let began = self.clock.now();
-            let collected = tokio::select! {
+            tokio::select! {
                 () = stop.cancelled() => return,
-                collected = self.collector.collect() => collected,
-            };
-            let duration = self.clock.now() - began;
-            let failure = collected.as_ref().err();
-            self.health
-                .note(Source::Protocol, failure, duration, self.clock.unix_ms());
-            self.publish(collected);
+                () = self.sample() => {}
+            }
         }
     }
 
-    fn publish(&mut self, collected: Result<Groups, Failure>) {
+    async fn sample(&mut self) {
+        let began = self.clock.now();
+        let listed = self.collector.list().await;
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
-        snapshot.health = self.health.clone();
-        if let Ok(groups) = collected {
-            let Groups {
-                at,
-                brokers,
-                committed,
-                failed,
-                unlisted,
-                spans,
-            } = groups;
-            self.progress.take(at, committed, |group: &GroupId| {
-                unlisted || failed.contains_key(group)
-            });
-            let committed = self.progress.committed().clone();
-            let reading = Arc::new(Positions {
-                brokers,
-                committed,
-                spans,
-            });
-            let ends = |partition: &TopicPartition| Some(reading.spans.get(partition)?.end);
-            if let Some(consumption) = self.progress.consumption(ends) {
-                let failed: BTreeMap<GroupId, String> = failed
-                    .into_iter()
-                    .map(|(group, failure)| (group, failure.message))
-                    .collect();
-                let report = consumption::report(&consumption, self.clock.unix_ms(), failed);
-                let report = Arc::new(report);
-                snapshot.report = Some(Taken { at, reading: report });
+        let failure = match listed {
+            Ok(listed) => {
+                self.take(listed, &mut snapshot).await;
+                None
             }
-            snapshot.positions = Some(Taken { at, reading });
-        }
+            Err(failure) => Some(failure),
+        };
+        let (duration, now) = (self.clock.now() - began, self.clock.unix_ms());
+        self.health
+            .note(Source::Protocol, failure.as_ref(), duration, now);
+        snapshot.health = self.health.clone();
         self.publish.send_replace(Arc::new(snapshot));
+    }
+
+    /// Reads all groups that are listed, and judges them.
+    async fn take(&mut self, listed: Listed, snapshot: &mut Snapshot) {
+        self.forget(&listed);
+        self.partitions.begin_sample();
+        let began = self.clock.now();
+        let failed = self.read_groups(&listed).await;
+        let at = (began + self.clock.now()) / 2;
+        let advanced = self.partitions.iter().filter(|tracked| tracked.advanced > 0);
+        let advanced = advanced.map(|tracked| (tracked.partition.clone(), tracked.advanced));
+        self.progress.take(at, advanced.collect());
+        let offsets = self.read_offsets(&listed.cluster).await;
+        let reading = self.judge(&listed.cluster, &offsets, failed.len()).await;
+        let behind = self.partitions.iter();
+        let behind = behind.map(|tracked| (tracked.partition.clone(), tracked.behind));
+        if let Some(consumption) = self.progress.consumption(behind) {
+            let failed = failed
+                .into_iter()
+                .map(|(group, failure)| (group, failure.message));
+            let report = consumption::report(&consumption, self.clock.unix_ms(), failed.collect());
+            let reading = Arc::new(report);
+            snapshot.report = Some(Taken { at, reading });
+        }
+        let reading = Arc::new(reading);
+        snapshot.positions = Some(Taken { at, reading });
+    }
+
+    /// Forgets what is gone.
+    fn forget(&mut self, listed: &Listed) {
+        let gone = self.partitions.set_topics(&listed.cluster.topics);
+        self.groups.forget_slots(&gone);
+        if !listed.unlisted {
+            self.groups.forget(|group| !listed.groups.contains_key(group));
+        }
+    }
+
+    /// Asks each group's coordinator where it is and who its members are. Returns the groups that could not be read.
+    async fn read_groups(&mut self, listed: &Listed) -> BTreeMap<GroupId, Failure> {
+        let left_out = self.groups.left_out();
+        let fitting = self.groups.fitting(listed.groups.keys());
+        let asked: Vec<Asked<'_>> = fitting
+            .into_iter()
+            .filter_map(|(id, rows)| {
+                let (coordinator, listing) = listed.groups.get(id)?;
+                Some((*coordinator, listing, rows))
+            })
+            .collect();
+        let mut failed = BTreeMap::new();
+        let mut answers = std::pin::pin!(self.collector.positions(about_positions(&asked)));
+        while let Some(mut answer) = answers.next().await {
+            for listing in &answer.request.groups {
+                let read = match &mut answer.groups {
+                    Ok(groups) => groups
+                        .remove(&listing.id)
+                        .map(|read| read.map_err(|e| failure(&e))),
+                    Err(failure) => Some(Err(failure.clone())),
+                };
+                match read {
+                    Some(Ok(topics)) => {
+                        self.groups
+                            .read(answer.at, listing, &topics, &mut self.partitions);
+                    }
+                    Some(Err(failure)) => drop(failed.insert(listing.id.clone(), failure)),
+                    None => {}
+                }
+            }
+        }
+        let mut answers = std::pin::pin!(self.collector.descriptions(about_members(&asked)));
+        while let Some(answer) = answers.next().await {
+            for (id, description) in answer.groups.into_iter().flatten() {
+                if let Ok(description) = description {
+                    self.groups.describe(&id, description);
+                }
+            }
+        }
+        if left_out == 0 && self.groups.left_out() > 0 {
+            warn!(
+                groups = self.groups.left_out(),
+                max_group_partitions = self.config.max_group_partitions,
+                "not all groups fit; the last ones by name are left out"
+            );
+        }
+        failed
+    }
+
+    /// Asks for the ends of all partitions that some group is in, and for all offsets of those that are exported.
+    /// Partitions without a leader are left out, since nobody could answer for them.
+    async fn read_offsets(&mut self, cluster: &ClusterDescription) -> Offsets {
+        let consumed: BTreeSet<&TopicPartition> =
+            self.partitions.iter().map(|tracked| &tracked.partition).collect();
+        let topics = &self.config.metrics.topics;
+        let exports = |topic: &str| self.config.export_partitions && topics.takes(topic);
+        let (mut wanted, mut exported) = (Vec::new(), Vec::new());
+        for topic in &cluster.topics {
+            let exports = exports(topic.name.as_str());
+            for described in topic
+                .partitions
+                .iter()
+                .filter(|partition| partition.leader.is_some())
+            {
+                let partition = TopicPartition::new(topic.name.clone(), described.id);
+                if exports {
+                    exported.push(partition.clone());
+                }
+                if exports || consumed.contains(&partition) {
+                    wanted.push(partition);
+                }
+            }
+        }
+        let starts = self.collector.offsets(&exported, OffsetSpec::Earliest);
+        let began = self.clock.now();
+        let ends = self.collector.offsets(&wanted, OffsetSpec::Latest);
+        let (starts, ends) = tokio::join!(starts, ends);
+        let at = (began + self.clock.now()) / 2;
+        self.partitions.set_ends(at, &ends);
+        Offsets { starts, ends }
+    }
+
+    /// Judges each group by what is known now, and shows as much as may be shown.
+    async fn judge(&mut self, cluster: &ClusterDescription, offsets: &Offsets, unread: usize) -> Positions {
+        let now = self.clock.now();
+        let exposure = Exposure {
+            metrics: &self.config.metrics,
+            rules: &self.rules,
+            now,
+        };
+        let mut positions = Positions {
+            brokers: cluster.brokers.clone(),
+            left_out: self.groups.left_out(),
+            unread,
+            ..Positions::default()
+        };
+        let (window, partitions) = (self.progress.window(), &mut self.partitions);
+        let mut rows = 0;
+        for (id, group) in self.groups.iter_mut() {
+            group.judge(now, window, &self.rules, partitions);
+            exposure.add(&mut positions, id, group, partitions);
+            rows += group.len();
+            if rows > ROWS_AT_ONCE {
+                rows = 0;
+                yield_now().await;
+            }
+        }
+        if self.config.export_partitions {
+            exposure.add_partitions(&mut positions, cluster, &offsets.starts, &offsets.ends);
+        }
+        positions
     }
 }

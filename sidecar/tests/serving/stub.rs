@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kafka::cluster::*;
+use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
 use sidecar::server::{self, Served};
 use tokio_util::sync::CancellationToken;
@@ -134,25 +135,54 @@ impl Cluster for Stub {
         .await
     }
 
-    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupId>>, ClusterError> {
+    async fn groups(&self) -> Result<Each<BrokerId, Vec<GroupListing>>, ClusterError> {
         self.records.fetch_add(10, Ordering::SeqCst);
-        let groups = ["billing", "broken", "search"]
-            .map(|group| group.parse().unwrap())
-            .to_vec();
-        self.answer(BTreeMap::from([(broker(), Ok(groups))])).await
+        let groups = ["billing", "broken", "search"].map(|group| GroupListing {
+            id: group.parse().unwrap(),
+            kind: GroupKind::Consumer,
+            state: GroupState::Stable,
+        });
+        self.answer(BTreeMap::from([(broker(), Ok(groups.to_vec()))]))
+            .await
     }
 
-    async fn committed_offsets(
+    async fn describe_groups(
         &self,
-        group: &GroupId,
-    ) -> Result<BTreeMap<TopicPartition, i64>, ClusterError> {
-        if group.as_str() == "broken" {
-            return Err(ClusterError::Authorization {
+        coordinator: BrokerId,
+        _: GroupKind,
+        groups: &[GroupId],
+    ) -> Result<Each<GroupId, GroupDescription>, ClusterError> {
+        assert_eq!(coordinator, broker());
+        let description = GroupDescription {
+            state: GroupState::Stable,
+            members: 3,
+        };
+        let described = groups.iter().map(|group| (group.clone(), Ok(description)));
+        self.answer(described.collect()).await
+    }
+
+    async fn positions(
+        &self,
+        coordinator: BrokerId,
+        _: GroupKind,
+        groups: &[GroupId],
+    ) -> Result<Each<GroupId, Vec<TopicPositions>>, ClusterError> {
+        assert_eq!(coordinator, broker());
+        let positions = |group: &GroupId| match group.as_str() {
+            "broken" => Err(ClusterError::Authorization {
                 message: "describe on group broken".to_owned(),
-            });
-        }
-        let behind = i64::try_from(self.records()).unwrap() - 5;
-        self.answer(BTreeMap::from([(partition(), behind)])).await
+            }),
+            _ => Ok(vec![TopicPositions {
+                topic: partition().topic,
+                positions: vec![Position {
+                    partition: partition().partition,
+                    offset: i64::try_from(self.records()).unwrap() - 5,
+                    lag: None,
+                }],
+            }]),
+        };
+        let answers = groups.iter().map(|group| (group.clone(), positions(group)));
+        self.answer(answers.collect()).await
     }
 
     async fn configs(

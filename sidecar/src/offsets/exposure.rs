@@ -1,0 +1,187 @@
+//! What readers may see of a sample: as many rows as `/metrics` may have series, and sums over all of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka::cluster::{Broker, ClusterDescription};
+use kafka::groups::{GroupKind, GroupState};
+use kafka::{BrokerId, GroupId, TopicName, TopicPartition};
+
+use super::commits::{Rules, Status};
+use super::groups::{Group, Standing};
+use super::partitions::Partitions;
+use crate::config::{Granularity, MetricsConfig};
+use crate::logs::Span;
+
+/// Where groups and partitions are.
+#[derive(Debug, Default)]
+pub(super) struct Positions {
+    pub(super) brokers: Vec<Broker>,
+    pub(super) groups: Vec<GroupLine>,
+    pub(super) sums: Lines<SumLine>,
+    pub(super) rows: Lines<RowLine>,
+    /// Pairs of a group and a partition that are followed, shown or not.
+    pub(super) followed: usize,
+    /// Groups that are not followed for lack of room.
+    pub(super) left_out: usize,
+    /// Groups that could not be read.
+    pub(super) unread: usize,
+    /// Topics and partitions, where they are exported here.
+    pub(super) topics: Vec<(TopicName, usize)>,
+    pub(super) partitions: Vec<PartitionLine>,
+}
+
+/// A group.
+#[derive(Debug)]
+pub(super) struct GroupLine {
+    pub(super) id: GroupId,
+    pub(super) kind: GroupKind,
+    pub(super) state: GroupState,
+    pub(super) members: Option<u32>,
+    pub(super) status: Status,
+    pub(super) max_lag_seconds: Option<f64>,
+}
+
+/// A group in a topic.
+#[derive(Debug)]
+pub(super) struct SumLine {
+    pub(super) group: GroupId,
+    pub(super) topic: TopicName,
+    pub(super) offset: f64,
+    pub(super) lag: f64,
+}
+
+/// A group in a partition.
+#[derive(Debug)]
+pub(super) struct RowLine {
+    pub(super) group: GroupId,
+    pub(super) partition: TopicPartition,
+    pub(super) standing: Standing,
+}
+
+/// A partition.
+#[derive(Debug)]
+pub(super) struct PartitionLine {
+    pub(super) partition: TopicPartition,
+    pub(super) span: Option<Span>,
+    pub(super) leader: Option<BrokerId>,
+    pub(super) leader_is_preferred: bool,
+    pub(super) replicas: usize,
+    pub(super) in_sync: usize,
+}
+
+/// Lines up to a limit, and how many there are beyond it.
+#[derive(Debug)]
+pub(super) struct Lines<L> {
+    pub(super) shown: Vec<L>,
+    pub(super) left_out: u64,
+}
+
+impl<L> Default for Lines<L> {
+    fn default() -> Self {
+        Self {
+            shown: Vec::new(),
+            left_out: 0,
+        }
+    }
+}
+
+impl<L> Lines<L> {
+    fn push(&mut self, limit: usize, line: impl FnOnce() -> L) {
+        if self.shown.len() < limit {
+            self.shown.push(line());
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+/// By what is decided what is shown.
+#[derive(Debug)]
+pub(super) struct Exposure<'a> {
+    pub(super) metrics: &'a MetricsConfig,
+    pub(super) rules: &'a Rules,
+    pub(super) now: Duration,
+}
+
+impl Exposure<'_> {
+    fn limit(&self) -> usize {
+        self.metrics.series_per_family as usize
+    }
+
+    /// Adds a group that has been judged.
+    pub(super) fn add(&self, to: &mut Positions, id: &GroupId, group: &Group, partitions: &Partitions) {
+        to.groups.push(GroupLine {
+            id: id.clone(),
+            kind: group.kind,
+            state: group.state,
+            members: group.members,
+            status: group.status,
+            max_lag_seconds: group.max_lag_seconds,
+        });
+        to.followed += group.len();
+        let by_partition = self.metrics.granularity == Granularity::Partition;
+        let mut sums: BTreeMap<&TopicName, (f64, f64)> = BTreeMap::new();
+        let mut rows = group.seen(partitions).peekable();
+        // Rows of one topic mostly follow each other, so that few names are looked up.
+        while let Some(topic) = rows.peek().map(|seen| &seen.partition().topic) {
+            let taken = self.metrics.topics.takes(topic.as_str());
+            let (mut offsets, mut lags) = (0.0, 0.0);
+            while let Some(seen) = rows.next_if(|seen| seen.partition().topic == *topic) {
+                offsets += seen.offset() as f64;
+                lags += seen.lag().unwrap_or(0) as f64;
+                if taken && by_partition {
+                    to.rows.push(self.limit(), || RowLine {
+                        group: id.clone(),
+                        partition: seen.partition().clone(),
+                        standing: seen.standing(self.now, self.rules),
+                    });
+                }
+            }
+            if taken {
+                let sum = sums.entry(topic).or_default();
+                *sum = (sum.0 + offsets, sum.1 + lags);
+            }
+        }
+        for (topic, (offset, lag)) in sums {
+            to.sums.push(self.limit(), || SumLine {
+                group: id.clone(),
+                topic: topic.clone(),
+                offset,
+                lag,
+            });
+        }
+    }
+
+    /// Adds topics and partitions, with the offsets that could be had.
+    pub(super) fn add_partitions(
+        &self,
+        to: &mut Positions,
+        cluster: &ClusterDescription,
+        starts: &BTreeMap<TopicPartition, i64>,
+        ends: &BTreeMap<TopicPartition, i64>,
+    ) {
+        let topics = cluster.topics.iter();
+        for topic in topics.filter(|topic| self.metrics.topics.takes(topic.name.as_str())) {
+            to.topics.push((topic.name.clone(), topic.partitions.len()));
+            for described in &topic.partitions {
+                let partition = TopicPartition::new(topic.name.clone(), described.id);
+                let span = || {
+                    Some(Span {
+                        start: *starts.get(&partition)?,
+                        end: *ends.get(&partition)?,
+                    })
+                };
+                to.partitions.push(PartitionLine {
+                    span: span(),
+                    leader: described.leader,
+                    leader_is_preferred: described.leader.is_some()
+                        && described.leader == described.replicas.first().copied(),
+                    replicas: described.replicas.len(),
+                    in_sync: described.in_sync.len(),
+                    partition,
+                });
+            }
+        }
+    }
+}
