@@ -1,5 +1,8 @@
 //! How true the sidecar's figures are, against what clients counted on the wire.
 
+// What was measured is shown; so is what went wrong on a reader's thread.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod bench;
 mod changing;
 mod reading;
