@@ -24,6 +24,7 @@ A configuration beside broker 0 (`broker --config`), with all that is optional:
   kafka:
     bootstrap: [127.0.0.1:9092]
     security: {protocol: PLAINTEXT}
+  logs: automatic                  # or protocol; or jolokia, which needs no `kafka`
   jolokia:                         # without it no CPU and no exact totals
     url: http://127.0.0.1:8778/jolokia/
     user: sidecar
