@@ -168,7 +168,8 @@ impl Scene {
             Ok(state) if state.phase != Phase::Fenced => {}
             _ => return Ok(()),
         }
-        self.cli(&["stop"])?;
+        // As `stop` does it, which is an error when there is no plan.
+        self.cli(&["mode", "observe"])?;
         self.until("what was begun is over", async |scene| {
             Ok(scene.state().await?.phase == Phase::Watching)
         })
