@@ -181,13 +181,10 @@ impl Scene {
     /// It does not come true: what is left.
     pub async fn until_clean(&self) -> Outcome {
         self.until("nothing is left behind", async |scene| {
-            let copying = scene.cluster.reassignments().await?;
-            let now = scene.configs().await?;
-            if copying.is_empty() && now == scene.before {
-                return Ok(true);
+            match scene.left_behind().await? {
+                None => Ok(true),
+                Some(left) => Err(left.into()),
             }
-            let before = &scene.before;
-            Err(format!("{copying:?} is being copied; configured {now:?}, before {before:?}").into())
         })
         .await
     }
@@ -198,6 +195,13 @@ impl Scene {
     ///
     /// Kafka cannot be asked.
     pub async fn is_clean(&self) -> Outcome<bool> {
-        Ok(self.cluster.reassignments().await?.is_empty() && self.configs().await? == self.before)
+        Ok(self.left_behind().await?.is_none())
+    }
+
+    async fn left_behind(&self) -> Outcome<Option<String>> {
+        let copying = self.cluster.reassignments().await?;
+        let (now, before) = (self.configs().await?, &self.before);
+        let left = !copying.is_empty() || now != *before;
+        Ok(left.then(|| format!("{copying:?} is being copied; configured {now:?}, before {before:?}")))
     }
 }

@@ -140,6 +140,14 @@ fn figures_of(broker: i32, report: &LoadReport) -> Figures {
     led.map(figure).collect()
 }
 
+/// Of all partitions those of one topic.
+pub(crate) fn of_topic<V>(all: &BTreeMap<Name, V>, topic: &str, of: impl Fn(&V) -> u64) -> Counted {
+    let partitions = all.iter().filter(|((name, _), _)| name == topic);
+    partitions
+        .map(|(name, value)| (name.clone(), of(value)))
+        .collect()
+}
+
 fn now_ms() -> Outcome<u64> {
     Ok(SystemTime::now()
         .duration_since(UNIX_EPOCH)?

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bench::{Bench, Counted, Figures, INTERVAL};
 use super::verdict::{Direction, EXACT, Verdict};
-use super::wire::{Reader, Reading, Values, Writer};
+use super::wire::{Reader, Reading, Values, Writer, burst_all};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -78,12 +78,10 @@ fn connect(bench: &Bench, topic: &str) -> Outcome<Vec<Writer>> {
 }
 
 fn write(topic: &str, writers: &mut [Writer]) -> Outcome<Counted> {
-    let mut counted = Counted::new();
-    for (partition, (writer, records)) in writers.iter_mut().zip(RECORDS).enumerate() {
-        let amount = writer.burst(records, Values::Random)?;
-        counted.insert((topic.to_owned(), i32::try_from(partition)?), amount.bytes);
-    }
-    Ok(counted)
+    let work = writers.iter_mut().zip(RECORDS);
+    let amounts = burst_all(work.map(|(writer, records)| (writer, records, Values::Random)))?;
+    let names = (0..).map(|partition| (topic.to_owned(), partition));
+    Ok(names.zip(amounts.iter().map(|amount| amount.bytes)).collect())
 }
 
 /// No figure of any window may be far above what was written in all of it: counters that begin at 0 again and logs that

@@ -8,9 +8,9 @@ use e2e::scene::Outcome;
 use sidecar::report::Confidence;
 use tokio::time::{Instant, sleep};
 
-use super::bench::{Bench, Counted, INTERVAL, Name};
+use super::bench::{Bench, Counted, INTERVAL, Name, of_topic};
 use super::verdict::{Direction, EXACT, Verdict, WEIGHTED};
-use super::wire::{Reader, Reading, Values, Writer};
+use super::wire::{Reader, Reading, Values, Writer, burst_all};
 
 /// Windows until groups' progress, which is smoothed, accounts for what is counted.
 const WARM: usize = 20;
@@ -135,9 +135,7 @@ async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
         ended = Instant::now();
         let judged = CASES.iter().filter(|case| follows || case.backlog == 0);
         for case in judged.filter(|_| window >= WARM) {
-            let topic = topic_of(case);
-            let of_case = counted.iter().filter(|((name, _), _)| *name == topic);
-            let of_case: Counted = of_case.map(|(name, bytes)| (name.clone(), *bytes)).collect();
+            let of_case = of_topic(&counted, &topic_of(case), |bytes| *bytes);
             // One that is behind reads all the time, also between the end of the window and that of the burst.
             let sums = if case.backlog == 0 { EXACT } else { WEIGHTED };
             verdict.judge(case.name, Direction::Out, &of_case, &figures, sums)?;
@@ -168,21 +166,11 @@ async fn write_and_read(
     writers: &mut [(Writer, u64)],
     readers: &BTreeMap<Name, Vec<Reader>>,
 ) -> Outcome<Counted> {
-    std::thread::scope(|scope| {
-        let write = |writer: &mut Writer, records| {
-            writer
-                .burst(records, Values::Random)
-                .map_err(|error| error.to_string())
-        };
-        let writing: Vec<_> = writers
+    burst_all(
+        writers
             .iter_mut()
-            .map(|(writer, records)| scope.spawn(move || write(writer, *records)))
-            .collect();
-        let panicked = |_| "a writer panicked".to_owned();
-        writing
-            .into_iter()
-            .try_for_each(|thread| thread.join().map_err(panicked)?.map(drop))
-    })?;
+            .map(|(writer, records)| (writer, *records, Values::Random)),
+    )?;
     let mut now = received(readers);
     for _ in 0..3 {
         sleep(Duration::from_millis(350)).await;

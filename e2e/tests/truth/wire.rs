@@ -155,6 +155,22 @@ impl Writer {
     }
 }
 
+/// Lets everybody write so many records at the same time; what each wrote comes in their order.
+pub(crate) fn burst_all<'a>(
+    work: impl IntoIterator<Item = (&'a mut Writer, u64, Values)>,
+) -> Outcome<Vec<Amount>> {
+    let amounts = std::thread::scope(|scope| {
+        let write = |(writer, records, values): (&'a mut Writer, u64, Values)| {
+            scope.spawn(move || writer.burst(records, values).map_err(|error| error.to_string()))
+        };
+        let writing: Vec<_> = work.into_iter().map(write).collect();
+        let panicked = |_| "a writer panicked".to_owned();
+        let joined = writing.into_iter().map(|thread| thread.join().map_err(panicked)?);
+        joined.collect::<Result<_, String>>()
+    })?;
+    Ok(amounts)
+}
+
 fn value(values: Values, number: u64) -> Option<Vec<u8>> {
     match values {
         Values::Random => Some(random(number)),

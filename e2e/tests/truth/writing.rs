@@ -6,9 +6,9 @@ use e2e::Layout;
 use e2e::scene::Outcome;
 use sidecar::report::Confidence;
 
-use super::bench::{Bench, Counted, Figures, Name};
+use super::bench::{Bench, Figures, Name, of_topic};
 use super::verdict::{Direction, EXACT, Verdict};
-use super::wire::{Amount, Values, Writer};
+use super::wire::{Amount, Values, Writer, burst_all};
 
 /// What a topic of two partitions with the same leader is about, how it is written to, and with what.
 struct Case {
@@ -125,7 +125,7 @@ async fn bytes_in_are_as_true_as_they_say_whatever_producers_write() -> Outcome 
     for _ in 0..WINDOWS {
         let (counted, figures) = bench.window(async || write_all(&mut writers)).await?;
         for case in &CASES {
-            let bytes = of_topic(&counted, case, |amount| amount.bytes);
+            let bytes = of_topic(&counted, &topic_of(case), |amount| amount.bytes);
             verdict.judge(case.name, Direction::In, &bytes, &figures, EXACT)?;
             records_are_true(case, &counted, &figures)?;
         }
@@ -140,7 +140,7 @@ async fn bytes_in_are_as_true_as_they_say_whatever_producers_write() -> Outcome 
 /// Records are counted by offsets, of which the mark of each committed transaction takes one.
 fn records_are_true(case: &Case, counted: &Written, figures: &Figures) -> Outcome {
     let marks = u64::from(case.client.iter().any(|(name, _)| *name == "transactional.id"));
-    for (name, truth) in of_topic(counted, case, |amount| amount.records) {
+    for (name, truth) in of_topic(counted, &topic_of(case), |amount| amount.records) {
         let said = figures[&name].records_in;
         let truth = (truth + marks * u64::from(truth > 0)) as f64;
         if (said - truth).abs() > 2.0 + truth * 0.005 {
@@ -165,29 +165,11 @@ fn topic_of(case: &Case) -> String {
     case.name.replace(' ', "-")
 }
 
-fn of_topic(counted: &Written, case: &Case, of: impl Fn(&Amount) -> u64) -> Counted {
-    let topic = topic_of(case);
-    let partitions = counted.iter().filter(|((name, _), _)| *name == topic);
-    partitions
-        .map(|(name, amount)| (name.clone(), of(amount)))
-        .collect()
-}
-
 /// Everybody writes at the same time.
 fn write_all(writers: &mut [Work]) -> Outcome<Written> {
-    let written = std::thread::scope(|scope| {
-        let writing = writers.iter_mut().map(|work| {
-            scope.spawn(|| {
-                let amount = work.writer.burst(work.records, work.case.values);
-                amount
-                    .map(|amount| (work.name.clone(), amount))
-                    .map_err(|error| error.to_string())
-            })
-        });
-        let writing: Vec<_> = writing.collect();
-        let panicked = |_| "a writer panicked".to_owned();
-        let joined = writing.into_iter().map(|thread| thread.join().map_err(panicked)?);
-        joined.collect::<Result<Written, String>>()
-    })?;
-    Ok(written)
+    let names: Vec<Name> = writers.iter().map(|work| work.name.clone()).collect();
+    let work = writers
+        .iter_mut()
+        .map(|work| (&mut work.writer, work.records, work.case.values));
+    Ok(names.into_iter().zip(burst_all(work)?).collect())
 }

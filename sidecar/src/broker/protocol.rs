@@ -91,7 +91,8 @@ impl<C: Cluster> Protocol<C> {
     }
 
     /// Learns what changes only with configurations. Who may not describe the broker's is not told, and assumes Kafka's
-    /// default, that followers do not serve; who may not describe topics' does not say which partitions are at their minimum, and takes logs for what was written.
+    /// default, that followers do not serve; who may not describe topics' does not say which partitions are at their
+    /// minimum, and takes logs for what was written.
     pub(super) async fn learn(&mut self, reading: &LogReading) {
         let asking = followers_serve(&self.cluster, self.broker);
         match self.in_time(false, asking).await {

@@ -1,9 +1,10 @@
 use kafka::TopicName;
-use kafka::cluster::{Partition, Topic};
+use kafka::cluster::Topic;
 use kafka::groups::Position;
 use proptest::prelude::*;
 
 use super::*;
+use crate::offsets::partitions;
 
 const RULES: Rules = Rules {
     window: 10,
@@ -27,17 +28,7 @@ fn topic_name() -> TopicName {
 }
 
 fn topic(id: u8) -> Topic {
-    let partition = |number: i32| Partition {
-        id: number.try_into().unwrap(),
-        leader: None,
-        replicas: Vec::new(),
-        in_sync: Vec::new(),
-    };
-    Topic {
-        name: topic_name(),
-        id: [id; 16],
-        partitions: (0..3).map(partition).collect(),
-    }
+    partitions::tests::topic("orders", id, 3)
 }
 
 fn id(group: &str) -> GroupId {

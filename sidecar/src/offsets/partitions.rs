@@ -151,12 +151,13 @@ fn track(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use kafka::cluster::Partition;
 
     use super::*;
 
-    fn topic(name: &str, id: u8, partitions: i32) -> Topic {
+    /// A topic without leaders or replicas.
+    pub(in crate::offsets) fn topic(name: &str, id: u8, partitions: i32) -> Topic {
         let partition = |number: i32| Partition {
             id: number.try_into().unwrap(),
             leader: None,

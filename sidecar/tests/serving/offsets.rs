@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stub::{self, Mood, Stub, serve};
+use crate::stub::{self, Mood, Sidecar, Stub, serve};
 use kafka::connection::ConnectionSettings;
 use sidecar::config::OffsetsConfig;
 use sidecar::consumption::read;
@@ -10,14 +10,19 @@ use sidecar::offsets;
 use sidecar::report::ConsumptionReport;
 use tokio_util::sync::CancellationToken;
 
-#[tokio::test]
-async fn two_groups_progress_adds_up_and_a_third_that_cannot_be_read_is_named() {
+async fn start(export_partitions: bool) -> Sidecar {
     let kafka = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
     let mut config = OffsetsConfig::new(kafka);
     config.interval = Duration::from_millis(100);
+    config.export_partitions = export_partitions;
     let stop = CancellationToken::new();
     let (view, _) = offsets::start(config, Stub::new(Mood::Answering), stop.clone());
-    let sidecar = serve(view, stop).await;
+    serve(view, stop).await
+}
+
+#[tokio::test]
+async fn two_groups_progress_adds_up_and_a_third_that_cannot_be_read_is_named() {
+    let sidecar = start(false).await;
     let body = sidecar
         .get_until("/v1/consumption", |status, _| status == 200)
         .await;
@@ -70,13 +75,7 @@ fn families(metrics: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_names_types_and_labels_are_those_that_dashboards_know() {
-    let kafka = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
-    let mut config = OffsetsConfig::new(kafka);
-    config.interval = Duration::from_millis(100);
-    config.export_partitions = true;
-    let stop = CancellationToken::new();
-    let (view, _) = offsets::start(config, Stub::new(Mood::Answering), stop.clone());
-    let sidecar = serve(view, stop).await;
+    let sidecar = start(true).await;
     let metrics = sidecar
         .get_until("/metrics", |_, metrics| metrics.contains("lag_seconds{"))
         .await;
@@ -90,12 +89,7 @@ async fn the_names_types_and_labels_are_those_that_dashboards_know() {
 
 #[tokio::test]
 async fn topics_have_no_series_of_their_own_where_brokers_sidecars_export_them() {
-    let kafka = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
-    let mut config = OffsetsConfig::new(kafka);
-    config.interval = Duration::from_millis(100);
-    let stop = CancellationToken::new();
-    let (view, _) = offsets::start(config, Stub::new(Mood::Answering), stop.clone());
-    let sidecar = serve(view, stop).await;
+    let sidecar = start(false).await;
     let metrics = sidecar
         .get_until("/metrics", |_, metrics| {
             metrics.contains("kafka_consumergroup_lag{")
