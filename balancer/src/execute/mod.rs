@@ -177,15 +177,16 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.enter(id, head, phase, now).await
     }
 
-    /// Changes the mode. A plan that runs is stopped gently when nothing is to be changed any more.
+    /// Changes the mode. When nothing is to be changed any more, a plan that runs is stopped gently, and one that waits for
+    /// approval is over.
     ///
     /// # Errors
     ///
     /// Those of the journal.
     pub async fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Result<(), ExecuteError> {
         self.record(vec![Record::Mode(mode)]).await?;
-        let running = |plan: &ActivePlan| matches!(plan.phase(), Phase::Running | Phase::Paused);
-        if mode == Mode::Observe && self.journal.state().plans.values().any(running) {
+        let goes_on = |plan: &ActivePlan| !matches!(plan.phase(), Phase::Stopping(_));
+        if mode == Mode::Observe && self.journal.state().plans.values().any(goes_on) {
             self.stop(StopHow::Gently, now).await?;
         }
         Ok(())

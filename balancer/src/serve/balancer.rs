@@ -20,7 +20,7 @@ use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits, Pacer};
-use crate::journal::{JournalError, Mode, Phase, Timestamp};
+use crate::journal::{JournalError, Mode, Phase, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, Observer, ReportSource, Standing};
 use crate::occasion::{Away, due};
@@ -362,12 +362,12 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let made = made.filter(|plan| !plan.moves.is_empty());
         match (mode, made) {
             (Mode::Observe, made) => self.suggestion = made,
-            (Mode::Approve | Mode::Auto, None) => self.suggestion = None,
+            (Mode::Approve | Mode::Auto, None) => self.withdraw().await,
             (Mode::Approve | Mode::Auto, Some(made)) => self.start(made).await,
         }
     }
 
-    /// Whether a plan that waits for approval is still worth waiting for. One that is not is replaced.
+    /// Whether a plan waits for approval and is still worth waiting for. One that is not is replaced or withdrawn.
     fn proposal_stands(&self, model: &Model, settings: &PlanSettings) -> bool {
         let Hands::Open(executor) = &self.hands else {
             return false;
@@ -375,7 +375,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let Some(plan) = executor
             .status()
             .plan
-            .filter(|plan| plan.phase == Phase::Proposed)
+            .filter(|plan| plan.phase == Phase::Proposed && executor.mode() == Mode::Approve)
         else {
             return false;
         };
@@ -385,6 +385,21 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 .moves
                 .iter()
                 .any(|status| foresight.still_helps(&status.progress.change))
+    }
+
+    /// Nothing is to be done: what was proposed before is not waited for any longer.
+    async fn withdraw(&mut self) {
+        self.suggestion = None;
+        let now = self.timestamp();
+        let Hands::Open(executor) = &mut self.hands else {
+            return;
+        };
+        if executor.status().plan.is_some() {
+            let stopped = executor.stop(StopHow::Gently, now).await;
+            if let Err(error) = stopped {
+                self.note_failure(error);
+            }
+        }
     }
 
     async fn start(&mut self, made: Plan) {

@@ -17,9 +17,12 @@ use super::balancer::Balancer;
 use super::{Action, ActionError, Command};
 use crate::api::view::{Phase, PlanStanding, View};
 use crate::config::Config;
+use crate::journal::Mode;
 use crate::observe::Observer;
 
 const PARTITIONS: i32 = 24;
+/// What each partition takes while nothing is hot, in bytes per second.
+const CALM: f64 = 150e3;
 
 struct Stage {
     cluster: SimulatedCluster,
@@ -58,7 +61,7 @@ async fn cluster() -> SimulatedCluster {
         created.unwrap();
     }
     for number in 0..PARTITIONS {
-        cluster.produce_at(&orders(number), 150e3).unwrap();
+        cluster.produce_at(&orders(number), CALM).unwrap();
     }
     cluster
 }
@@ -97,6 +100,12 @@ impl Stage {
     fn heat_up(&self) {
         for number in [0, 4] {
             self.cluster.produce_at(&orders(number), 0.9e6).unwrap();
+        }
+    }
+
+    fn cool_down(&self) {
+        for number in [0, 4] {
+            self.cluster.produce_at(&orders(number), CALM).unwrap();
         }
     }
 
@@ -204,6 +213,41 @@ async fn in_approve_nothing_happens_before_somebody_says_yes() {
         })
         .await;
     assert_ne!(stage.leaders().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_waits_for_approval_is_over_in_observe_and_runs_in_auto() {
+    let mut stage = Stage::new("approve").await;
+    let before = stage.leaders().await;
+    stage.heat_up();
+    let waits = |view: &View| view.state.phase == Phase::Waiting;
+    stage.until("waiting", waits).await;
+    stage.act(Action::Mode(Mode::Observe)).await.unwrap();
+    stage
+        .until("watching", |view| view.state.phase == Phase::Watching)
+        .await;
+    stage.act(Action::Mode(Mode::Approve)).await.unwrap();
+    stage.until("waiting again", waits).await;
+    assert_eq!(stage.leaders().await, before);
+    stage.act(Action::Mode(Mode::Auto)).await.unwrap();
+    stage
+        .until("executed", |view| {
+            view.history.iter().any(|ended| ended.leadership_changes > 0)
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_waits_for_nothing_any_more_is_withdrawn() {
+    let mut stage = Stage::new("approve").await;
+    stage.heat_up();
+    stage
+        .until("waiting", |view| view.state.phase == Phase::Waiting)
+        .await;
+    stage.cool_down();
+    stage
+        .until("watching", |view| view.state.phase == Phase::Watching)
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
