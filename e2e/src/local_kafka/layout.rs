@@ -19,6 +19,8 @@ pub struct Layout {
     pub properties: BTreeMap<String, String>,
     /// The heap of each broker in MiB.
     pub heap_mib: u32,
+    /// Further arguments of each broker's JVM, such as agents.
+    pub jvm: Vec<String>,
     /// Kafka's version, as `e2e/install.sh` was given it.
     pub version: String,
 }
@@ -33,6 +35,7 @@ impl Default for Layout {
             jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("java/jolokia-access.xml"),
             properties: BTreeMap::new(),
             heap_mib: 320,
+            jvm: Vec::new(),
             version: "4.3.1".to_owned(),
         }
     }

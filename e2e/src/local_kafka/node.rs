@@ -104,6 +104,7 @@ impl Node {
             ));
         }
         jvm.extend(jvm_arguments(install, layout.heap_mib));
+        jvm.extend(layout.jvm.iter().cloned());
         Self::launch(id, addresses, jvm, KAFKA, &properties, &folder)
     }
 
