@@ -242,7 +242,7 @@ fn median(values: &mut [f64]) -> f64 {
 
 fn table(measured: &Measured) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN);
+    table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["", "sidecar", "JMX exporter"]);
     let row = |what: &str, sidecar: f64, exporter: f64| {
         [what.to_owned(), format!("{sidecar:.1}"), format!("{exporter:.1}")]

@@ -21,7 +21,7 @@ struct Case {
     certain: Confidence,
 }
 
-static CASES: [Case; 11] = [
+static CASES: [Case; 12] = [
     plain("even", [300, 300]),
     plain("skewed", [600, 60]),
     Case {
@@ -31,6 +31,7 @@ static CASES: [Case; 11] = [
     compressed("gzip", &[("compression.type", "gzip")]),
     compressed("snappy", &[("compression.type", "snappy")]),
     compressed("lz4", &[("compression.type", "lz4")]),
+    compressed("zstd", &[("compression.type", "zstd")]),
     // Kafka compresses what comes uncompressed.
     Case {
         topic: &[("compression.type", "zstd")],
