@@ -100,3 +100,19 @@ impl Setting for Granularity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_every_key() {
+        let readme = include_str!("../../../README.md");
+        let config = serde_json::to_value(MetricsConfig::default()).unwrap();
+        for (key, value) in config.as_object().unwrap() {
+            let selection = value.is_object().then_some(".allow`, `deny").unwrap_or_default();
+            let named = format!("| `metrics.{key}{selection}` |");
+            assert!(readme.contains(&named), "{named} is not in README.md");
+        }
+    }
+}

@@ -39,12 +39,21 @@ pub(crate) async fn start_broker(metrics: MetricsConfig) -> Sidecar {
     serve(view, stop).await
 }
 
+fn offsets_config(metrics: MetricsConfig, export_partitions: bool) -> OffsetsConfig {
+    OffsetsConfig {
+        interval: Duration::from_millis(100),
+        export_partitions,
+        metrics,
+        ..OffsetsConfig::new(kafka())
+    }
+}
+
 /// A sidecar for offsets.
 pub(crate) async fn start_offsets(metrics: MetricsConfig, export_partitions: bool) -> Sidecar {
-    let mut config = OffsetsConfig::new(kafka());
-    config.interval = Duration::from_millis(100);
-    config.export_partitions = export_partitions;
-    config.metrics = metrics;
+    serve_offsets(offsets_config(metrics, export_partitions)).await
+}
+
+async fn serve_offsets(config: OffsetsConfig) -> Sidecar {
     let stop = CancellationToken::new();
     let (view, _) = offsets::start(config, Stub::new(Mood::Answering), stop.clone());
     serve(view, stop).await
@@ -66,12 +75,14 @@ pub(crate) async fn broker(metrics: MetricsConfig) -> String {
     sidecar.get_until("/metrics", |_, metrics| is_full(metrics)).await
 }
 
-/// The metrics of the sidecar for offsets, once it shows everything.
+/// The metrics of the sidecar for offsets, once it shows everything. After three samples it warns of the groups, whose lag
+/// never becomes smaller.
 pub(crate) async fn offsets(metrics: MetricsConfig, export_partitions: bool) -> String {
-    let sidecar = start_offsets(metrics, export_partitions).await;
-    sidecar
-        .get_until("/metrics", |_, metrics| metrics.contains("lag_seconds{"))
-        .await
+    let mut config = offsets_config(metrics, export_partitions);
+    config.status.window = 3;
+    let sidecar = serve_offsets(config).await;
+    let is_full = |metrics: &str| metrics.contains("lag_seconds{") && metrics.contains("partition_status{");
+    sidecar.get_until("/metrics", |_, metrics| is_full(metrics)).await
 }
 
 /// An agent that answers what was recorded.
