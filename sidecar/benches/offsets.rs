@@ -18,6 +18,7 @@ use kafka::connection::ConnectionSettings;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
 use sidecar::config::OffsetsConfig;
+use sidecar::exposition::Format;
 use sidecar::offsets::{self, OffsetsView};
 use sidecar::server::Served;
 use tokio_util::sync::CancellationToken;
@@ -225,7 +226,7 @@ async fn samples(view: &OffsetsView, count: usize) -> Vec<f64> {
     let (mut seconds, mut last) = (Vec::new(), None);
     while seconds.len() < count {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let metrics = view.metrics();
+        let metrics = view.metrics(Format::Prometheus);
         let success = value(&metrics, SUCCESS);
         if success != last {
             last = success;
@@ -244,7 +245,7 @@ async fn measure(max_group_partitions: u32) {
     let (view, sampling) = offsets::start(config, Many::new(), stop.clone());
     let seconds = samples(&view, 12).await;
     let began = Instant::now();
-    let metrics = view.metrics();
+    let metrics = view.metrics(Format::Prometheus);
     let written = began.elapsed();
     let mut out = std::io::stdout().lock();
     writeln!(

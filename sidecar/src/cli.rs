@@ -33,9 +33,11 @@ A configuration beside broker 0 (`broker --config`), with all that is optional:
   consumption:                     # without it bytes_out is guessed
     url: http://kafka-offsets:9404/v1/consumption
   metrics:
-    granularity: partition         # or topic
+    granularity: partition         # or topic; or {top: 50}, the busiest
     series_per_family: 20000
     topics: {allow: ['*'], deny: ['__*']}
+    families: {deny: ['jvm_*']}
+    names: strimzi                 # or confluent
 
 And once per cluster (`offsets --config`):
 

@@ -2,6 +2,8 @@
 //!
 //! What is serialised from these types is read back as the same value.
 
+mod metrics;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::selection::Selection;
+pub use metrics::{Granularity, MetricsConfig, Names};
 
 /// The port of Kafka's exporters by custom; see Prometheus' list of default ports.
 pub const DEFAULT_PORT: u16 = 9404;
@@ -125,27 +128,6 @@ pub struct ConsumptionConfig {
     pub timeout: Duration,
 }
 
-/// What `/metrics` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MetricsConfig {
-    /// Which topics have series of their own. The report to the balancer has all of them, whatever this says.
-    pub topics: Selection,
-    /// Whether partitions have series of their own.
-    pub granularity: Granularity,
-    /// The most series that a family may have.
-    pub series_per_family: u32,
-}
-
-/// How fine series are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Granularity {
-    /// A series to each topic.
-    Topic,
-    /// A series to each partition, too.
-    Partition,
-}
-
 /// An `http://` address. Agents and sidecars are reached within the pod or the cluster, without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpUrl(Url);
@@ -181,16 +163,6 @@ impl Default for StatusConfig {
         Self {
             window: 10,
             allowed_lag: 0,
-        }
-    }
-}
-
-impl Default for MetricsConfig {
-    fn default() -> Self {
-        Self {
-            topics: Selection::default(),
-            granularity: Granularity::Partition,
-            series_per_family: 20_000,
         }
     }
 }
@@ -375,30 +347,6 @@ impl Section for ConsumptionConfig {
     }
 }
 
-impl Section for MetricsConfig {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let default = Self::default();
-        let topics = fields.section("topics");
-        let granularity = fields.or("granularity", default.granularity);
-        let series_per_family = fields.within("series_per_family", default.series_per_family, 10..=1_000_000);
-        Some(Self {
-            topics: topics?,
-            granularity: granularity?,
-            series_per_family: series_per_family?,
-        })
-    }
-}
-
-impl Setting for Granularity {
-    fn read(value: &Value) -> Result<Self, String> {
-        match value.as_str() {
-            Some("topic") => Ok(Self::Topic),
-            Some("partition") => Ok(Self::Partition),
-            _ => Err(format!("{value} is neither topic nor partition")),
-        }
-    }
-}
-
 impl Setting for LogSource {
     fn read(value: &Value) -> Result<Self, String> {
         match value.as_str() {
@@ -444,6 +392,9 @@ mod tests {
             timeout: Duration::from_secs(2),
         });
         broker.metrics.topics.deny.push("__*".parse().unwrap());
+        broker.metrics.families.allow.push("kafka_*".parse().unwrap());
+        broker.metrics.granularity = Granularity::Top(50);
+        broker.metrics.names = Names::Confluent;
         assert_eq!(
             parse::<BrokerConfig>(&to_yaml(&broker).unwrap(), "x").unwrap(),
             broker
@@ -461,7 +412,7 @@ mod tests {
 interval: 100ms
 kafka: {bootstrap: []}
 jolokia: {url: 'https://x/', user: a}
-metrics: {granularity: replica, topics: {allow: orders}}
+metrics: {granularity: replica, names: mine, topics: {allow: orders}}
 ";
         let message = parse::<BrokerConfig>(text, "x").unwrap_err().to_string();
         for part in [
@@ -470,7 +421,8 @@ metrics: {granularity: replica, topics: {allow: orders}}
             "kafka.bootstrap: names no broker",
             "jolokia.url: `https://x/` is no address",
             "jolokia.user: `user` and `password_file` belong together",
-            "metrics.granularity: \"replica\" is neither topic nor partition",
+            "metrics.granularity: \"replica\" is none of partition, topic and {top: N}",
+            "metrics.names: \"mine\" is neither strimzi nor confluent",
             "metrics.topics.allow: `orders` is no list",
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
@@ -479,12 +431,14 @@ metrics: {granularity: replica, topics: {allow: orders}}
 kafka: {bootstrap: ['localhost:9092']}
 max_group_partitions: 10
 status: {window: 11, allowed_lag: -1}
+metrics: {granularity: {top: 0}}
 ";
         let message = parse::<OffsetsConfig>(text, "x").unwrap_err().to_string();
         for part in [
             "max_group_partitions: 10 is not between 1000 and 100000000",
             "status.window: 11 is not between 3 and 10",
             "status.allowed_lag: `-1` is no whole number",
+            "metrics.granularity: {\"top\":0} is none of partition, topic and {top: N}",
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
         }

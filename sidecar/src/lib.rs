@@ -3,9 +3,11 @@
 //! [`broker`] samples one broker: its MBeans through a Jolokia agent ([`jolokia`], [`jmx`]) and its logs through the
 //! Kafka protocol ([`logs`]). [`derivation`] compares one sample with the next; [`rates`] derives what Kafka does not
 //! count, the rate of each partition. [`offsets`] does once per cluster what needs all groups: [`consumption`] and lag.
-//! [`server`] serves [`report`] to the balancer and [`exposition`] to Prometheus.
+//! [`server`] serves [`report`] to the balancer and [`exposition`] to Prometheus, where [`selection`] and [`busiest`] say
+//! of what.
 
 pub mod broker;
+pub mod busiest;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -28,6 +28,17 @@ pub enum Confidence {
     Exact,
 }
 
+impl Confidence {
+    /// Its value in the `confidence` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Even => "even",
+            Self::Weighted => "weighted",
+            Self::Exact => "exact",
+        }
+    }
+}
+
 /// What one broker carries, over one window between two samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

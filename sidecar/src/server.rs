@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -16,6 +16,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::info;
+
+use crate::exposition::Format;
 
 /// How long an answer may take, the reader's slowness not counted.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +33,7 @@ pub trait Served: Send + Sync + 'static {
     type Report: Serialize;
 
     /// The text of `/metrics`.
-    fn metrics(&self) -> String;
+    fn metrics(&self, format: Format) -> String;
 
     /// The report.
     ///
@@ -83,10 +85,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-async fn metrics<S: Served>(State(served): State<Arc<S>>) -> Response {
+async fn metrics<S: Served>(State(served): State<Arc<S>>, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let format = Format::accepted(accepted.filter_map(|header| header.to_str().ok()));
     (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        served.metrics(),
+        [(CONTENT_TYPE, format.content_type()), (VARY, "accept")],
+        served.metrics(format),
     )
         .into_response()
 }

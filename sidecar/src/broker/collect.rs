@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::log_choice::Choice;
 use super::protocol::Protocol;
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, JolokiaConfig, LogSource};
+use crate::config::{BrokerConfig, JolokiaConfig, LogSource, Names};
 use crate::consumption::Consumption;
 use crate::consumption_client::ConsumptionClient;
 use crate::derivation::{Sample, Taken};
@@ -33,7 +33,6 @@ pub(super) struct Outcome<T> {
 /// What one round of asking brought; none for sources that were not asked.
 #[derive(Debug)]
 pub(super) struct Collected {
-    pub(super) with_detail: bool,
     pub(super) protocol: Option<Outcome<Taken<LogReading>>>,
     pub(super) jolokia: Option<Outcome<Mbeans>>,
     pub(super) consumed: Option<Outcome<BTreeMap<TopicPartition, Consumption>>>,
@@ -89,6 +88,7 @@ pub(super) struct Collector<C> {
     consumption: Option<ConsumptionClient>,
     /// Which source logs are read from, where both may be.
     choice: Option<Choice>,
+    names: Names,
     rounds: u64,
 }
 
@@ -106,6 +106,7 @@ impl<C: Cluster> Collector<C> {
             jolokia: jolokia.map(|jolokia| client(jolokia, http.clone())),
             consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
             choice: may_choose.then(Choice::default),
+            names: config.metrics.names,
             rounds: 0,
         }
     }
@@ -157,7 +158,6 @@ impl<C: Cluster> Collector<C> {
             self.consumed()
         );
         Collected {
-            with_detail,
             protocol,
             jolokia,
             consumed,
@@ -174,7 +174,8 @@ impl<C: Cluster> Collector<C> {
         }
         let told = |mut answers: Vec<_>| {
             let of_logs = answers.split_off(of_jmx);
-            let jmx = JmxReading::new(answers).map_err(|error| Failure::new("no_broker", &error))?;
+            let jmx =
+                JmxReading::new(answers, self.names).map_err(|error| Failure::new("no_broker", &error))?;
             let logs = with_logs.then(|| mbeans::reading(of_logs)).transpose();
             let logs = logs.map_err(|error| Failure::new("refused", &error))?;
             Ok(Mbeans {

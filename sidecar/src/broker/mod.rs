@@ -1,6 +1,7 @@
 //! `kafka-sidecar broker`: samples one broker and serves what was derived.
 
 mod collect;
+mod families;
 mod log_choice;
 mod protocol;
 mod view;
@@ -14,11 +15,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::busiest::Busiest;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::derivation::{Derivation, Taken};
 use crate::exposition::Families;
 use crate::health::Health;
+use crate::jmx::JmxReading;
 use crate::load::{self, Heading};
 use collect::{Collected, Collector};
 pub use view::BrokerView;
@@ -39,7 +42,8 @@ pub fn start<C: Cluster>(
         collector: Collector::new(&config, clock, cluster, http),
         clock,
         health: Health::default(),
-        detail: None,
+        detail: Families::default(),
+        busiest: Busiest::of(config.metrics.granularity),
         publish,
         config,
     };
@@ -52,7 +56,8 @@ struct Sampler<C> {
     clock: Clock,
     derivation: Derivation,
     health: Health,
-    detail: Option<Taken<Families>>,
+    detail: Families,
+    busiest: Option<Busiest>,
     publish: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -77,10 +82,9 @@ impl<C: Cluster> Sampler<C> {
             self.health.note(source, failure, duration, now_ms);
         }
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
-        let has_detail = collected.with_detail;
         let sample = collected.into_sample();
         if let Some(jmx) = &sample.jmx {
-            snapshot.families = Some(self.with_detail(jmx.at, &jmx.reading.families, has_detail));
+            snapshot.families = Some(self.with_detail(jmx));
         }
         if let Some(logs) = &sample.logs {
             snapshot.logs = Some(logs.clone());
@@ -93,6 +97,13 @@ impl<C: Cluster> Sampler<C> {
                 sources: self.health.states(),
                 totals: derived.totals,
             };
+            if let Some(busiest) = &mut self.busiest {
+                let topics = &self.config.metrics.topics;
+                let rates = derived.rates.partitions.iter();
+                let shown = rates.filter(|(partition, _)| topics.takes(partition.topic.as_str()));
+                let bytes = shown.map(|(partition, rate)| (partition, rate.bytes_in + rate.bytes_out));
+                snapshot.busiest = Arc::new(busiest.take(derived.window, bytes).clone());
+            }
             snapshot.load = Some(Taken {
                 at: self.clock.now(),
                 reading: Arc::new(Load {
@@ -106,15 +117,15 @@ impl<C: Cluster> Sampler<C> {
     }
 
     /// What was read now, and of the details that are read less often what was read last.
-    fn with_detail(&mut self, at: Duration, families: &Families, has_detail: bool) -> Taken<Families> {
-        let mut all = families.clone();
-        if has_detail {
-            let reading = Arc::new(families.clone());
-            self.detail = Some(Taken { at, reading });
-        } else if let Some(detail) = &self.detail {
-            all.or(&detail.reading);
+    fn with_detail(&mut self, jmx: &Taken<JmxReading>) -> Taken<Families> {
+        if let Some(detail) = &jmx.reading.detail {
+            self.detail = detail.clone();
         }
-        let reading = Arc::new(all);
-        Taken { at, reading }
+        let mut all = jmx.reading.families.clone();
+        all.extend(&self.detail);
+        Taken {
+            at: jmx.at,
+            reading: Arc::new(all),
+        }
     }
 }

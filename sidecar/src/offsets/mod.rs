@@ -26,10 +26,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::busiest::Busiest;
 use crate::clock::Clock;
 use crate::config::OffsetsConfig;
 use crate::consumption::{self, Progress};
 use crate::derivation::Taken;
+use crate::exposition::Grain;
 use crate::health::{Failure, Health};
 use crate::report::Source;
 use collect::{Collector, Listed, failure};
@@ -64,6 +66,8 @@ pub fn start<C: Cluster>(
         partitions: Partitions::default(),
         groups: Groups::new(config.max_group_partitions as usize),
         progress: Progress::new(config.interval),
+        busiest: Busiest::of(config.metrics.granularity),
+        shown: BTreeSet::new(),
         health: Health::default(),
         publish,
         config,
@@ -79,6 +83,9 @@ struct Sampler<C> {
     partitions: Partitions,
     groups: Groups,
     progress: Progress,
+    busiest: Option<Busiest>,
+    /// The partitions that have series of their own, where only the busiest have.
+    shown: BTreeSet<TopicPartition>,
     health: Health,
     publish: watch::Sender<Arc<Snapshot>>,
 }
@@ -135,6 +142,7 @@ impl<C: Cluster> Sampler<C> {
         let advanced = self.partitions.iter().filter(|tracked| tracked.advanced > 0);
         let advanced = advanced.map(|tracked| (tracked.partition.clone(), tracked.advanced));
         self.progress.take(at, advanced.collect());
+        self.choose_busiest();
         let offsets = self.read_offsets(&listed.cluster).await;
         let reading = self.judge(&listed.cluster, &offsets, failed.len()).await;
         let behind = self.partitions.iter();
@@ -242,11 +250,26 @@ impl<C: Cluster> Sampler<C> {
         Offsets { starts, ends }
     }
 
+    /// Chooses the partitions that are shown where only the busiest are: those that groups take most records of.
+    fn choose_busiest(&mut self) {
+        if let Some(busiest) = &mut self.busiest
+            && let Some(consumption) = self.progress.consumption([])
+        {
+            let tracked = self.partitions.iter().map(|tracked| &tracked.partition);
+            let topics = &self.config.metrics.topics;
+            let taken = tracked.filter(|partition| topics.takes(partition.topic.as_str()));
+            let rate = |partition| consumption.get(partition).map_or(0.0, |of| of.records_per_second);
+            let rates = taken.map(|partition| (partition, rate(partition)));
+            self.shown = busiest.take(self.config.interval, rates).clone();
+        }
+    }
+
     /// Judges each group by what is known now, and shows as much as may be shown.
     async fn judge(&mut self, cluster: &ClusterDescription, offsets: &Offsets, unread: usize) -> Positions {
         let now = self.clock.now();
         let exposure = Exposure {
             metrics: &self.config.metrics,
+            grain: Grain::new(self.config.metrics.granularity, &self.shown),
             rules: &self.rules,
             now,
         };

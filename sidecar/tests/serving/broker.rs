@@ -1,6 +1,5 @@
 //! `kafka-sidecar broker` as its readers see it, over HTTP.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::stub::{self, Mood, Sidecar, Stub, serve};
@@ -132,12 +131,4 @@ async fn a_broker_that_goes_away_takes_its_series_along_but_not_the_exporter_and
             body.contains("source_up{source=\"protocol\"} 1")
         })
         .await;
-}
-
-#[tokio::test]
-async fn an_answer_is_compressed_for_who_asks_so() {
-    let sidecar = Arc::new(start(config(), &Stub::new(Mood::Answering)).await);
-    sidecar.get_until("/v1/load", |status, _| status == 200).await;
-    let (plain, packed) = (sidecar.encoding("identity").await, sidecar.encoding("gzip").await);
-    assert_eq!((plain, packed.as_deref()), (None, Some("gzip")));
 }

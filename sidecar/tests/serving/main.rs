@@ -4,5 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod broker;
+mod exposition;
+mod full;
+mod names;
 mod offsets;
+#[path = "../recording/mod.rs"]
+mod recording;
+mod sample;
 mod stub;

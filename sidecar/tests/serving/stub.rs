@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use kafka::cluster::*;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
@@ -187,10 +189,18 @@ impl Cluster for Stub {
 
     async fn configs(
         &self,
-        _: &[ConfigResource],
+        resources: &[ConfigResource],
         _: &[&str],
     ) -> Result<Each<ConfigResource, Vec<ConfigEntry>>, ClusterError> {
-        not_asked()
+        let minimum = ConfigEntry {
+            name: "min.insync.replicas".to_owned(),
+            value: Some("1".to_owned()),
+            source: ConfigSource::Inherited,
+        };
+        let entries = resources
+            .iter()
+            .map(|resource| (resource.clone(), Ok(vec![minimum.clone()])));
+        self.answer(entries.collect()).await
     }
 
     async fn alter_configs(
@@ -284,18 +294,37 @@ impl Sidecar {
     }
 }
 
+/// An answer of `/metrics`.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) content_type: String,
+    /// Whether it was packed for the way.
+    pub(crate) packed: bool,
+    pub(crate) text: String,
+}
+
 impl Sidecar {
-    /// The encoding of the metrics for a reader that accepts `accepted`.
-    pub(crate) async fn encoding(&self, accepted: &str) -> Option<String> {
-        let url = format!("http://{}/metrics", self.address);
-        let answer = self
-            .http
-            .get(url)
-            .header("accept-encoding", accepted)
-            .send()
-            .await
-            .unwrap();
-        let encoding = answer.headers().get("content-encoding")?;
-        Some(encoding.to_str().unwrap().to_owned())
+    /// What a reader gets with these headers.
+    pub(crate) async fn metrics(&self, headers: &[(&str, &str)]) -> Metrics {
+        let mut request = self.http.get(format!("http://{}/metrics", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().unwrap());
+        let content_type = header("content-type").unwrap().to_owned();
+        let packed = header("content-encoding") == Some("gzip");
+        let body = answer.bytes().await.unwrap();
+        let mut text = String::new();
+        if packed {
+            GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        } else {
+            text = String::from_utf8(body.to_vec()).unwrap();
+        }
+        Metrics {
+            content_type,
+            packed,
+            text,
+        }
     }
 }
