@@ -3,6 +3,11 @@
 // The lint's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod agent;
 mod broker;
+mod faults;
 mod offsets;
+mod readers;
+mod secrets;
 mod stub;
+mod tls;

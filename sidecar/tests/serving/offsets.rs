@@ -16,8 +16,8 @@ async fn start(export_partitions: bool) -> Sidecar {
     config.interval = Duration::from_millis(100);
     config.export_partitions = export_partitions;
     let stop = CancellationToken::new();
-    let (view, _) = offsets::start(config, Stub::new(Mood::Answering), stop.clone());
-    serve(view, stop).await
+    let sampling = offsets::start(config, Stub::new(Mood::Answering), stop.clone()).unwrap();
+    serve(sampling, stop).await
 }
 
 #[tokio::test]
