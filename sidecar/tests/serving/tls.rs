@@ -10,10 +10,15 @@ use crate::stub::{Mood, Stub, serve_within};
 use http::{HeaderMap, Method};
 use kafka::connection::{Tls, TlsIdentity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use sidecar::broker;
 use sidecar::clock::Clock;
 use sidecar::http_client::{HttpClient, HttpError};
-use sidecar::jolokia::Credentials;
+use sidecar::jolokia::{Credentials, Jolokia};
 use sidecar::server::{Certificate, Limits};
 use sidecar::tls::{TlsError, server_config};
 use tempfile::TempDir;
@@ -65,6 +70,23 @@ impl Authority {
         }
     }
 
+    /// Of a server that talks only to those whom the authority knows.
+    fn demanding_acceptor(&self) -> TlsAcceptor {
+        let provider = Arc::new(ring::default_provider());
+        let mut known = RootCertStore::empty();
+        known.add(self.issuer.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(known), Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(self.file("tls.crt")).unwrap()],
+                PrivateKeyDer::from_pem_file(self.file("tls.key")).unwrap(),
+            );
+        TlsAcceptor::from(Arc::new(config.unwrap()))
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::new(server_config(&self.identity()).unwrap()))
     }
@@ -109,6 +131,18 @@ async fn an_agent_is_read_over_tls_with_the_right_authority_and_the_password_of_
     sidecar
         .get_until("/metrics", |_, metrics| metrics.contains(up))
         .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_asks_for_a_certificate_is_shown_it() {
+    let authority = Authority::new();
+    let agent = Agent::open_with(Manner::Honest, Some(authority.demanding_acceptor())).await;
+    let mut config = agent.config.clone();
+    config.tls = authority.trusted();
+    let refused = Jolokia::new(&config).read(&[]).await.unwrap_err();
+    assert_eq!(refused.kind(), "tls", "{refused:?}");
+    config.tls.identity = Some(authority.identity());
+    Jolokia::new(&config).read(&[]).await.unwrap();
 }
 
 #[tokio::test]
