@@ -117,10 +117,8 @@ impl Service {
         let jolokia = kafka.jolokia_url(broker)?;
         config.jolokia = Some(JolokiaConfig::new(part_of_config(&jolokia)?));
         if let Some(url) = offsets_url {
-            config.consumption = Some(ConsumptionConfig {
-                url: part_of_config(&format!("{url}/v1/consumption"))?,
-                timeout: ConsumptionConfig::DEFAULT_TIMEOUT,
-            });
+            let url = format!("{url}/v1/consumption");
+            config.consumption = Some(ConsumptionConfig::new(part_of_config(&url)?));
         }
         adjust(&mut config);
         Self::start(Program::Sidecar, &["broker"], listen, &config)

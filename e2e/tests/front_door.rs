@@ -63,7 +63,7 @@ execut: {}
 broker: -1
 kafka: {bootstrap: []}
 interval: 1h
-jolokia: {url: 'https://x/'}
+jolokia: {url: 'ftp://x/'}
 ";
     let said = refused(Program::Sidecar, "broker", sidecar)?;
     for part in [
@@ -71,7 +71,7 @@ jolokia: {url: 'https://x/'}
         "broker: ",
         "kafka.bootstrap: names no broker",
         "interval: 1h is not between 1s and 5m",
-        "jolokia.url: `https://x/` is no address",
+        "jolokia.url: `ftp://x/` is no address",
     ] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }

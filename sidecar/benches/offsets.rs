@@ -242,7 +242,8 @@ async fn measure(max_group_partitions: u32) {
     config.interval = Duration::from_secs(1);
     config.max_group_partitions = max_group_partitions;
     let stop = CancellationToken::new();
-    let (view, sampling) = offsets::start(config, Many::new(), stop.clone());
+    let sampling = offsets::start(config, Many::new(), stop.clone()).unwrap();
+    let view = sampling.view;
     let seconds = samples(&view, 12).await;
     let began = Instant::now();
     let metrics = view.metrics(Format::Prometheus);
@@ -264,7 +265,7 @@ async fn measure(max_group_partitions: u32) {
     )
     .unwrap();
     stop.cancel();
-    sampling.await.unwrap();
+    sampling.ended.await.unwrap();
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -20,13 +20,15 @@ A configuration beside broker 0 (`broker --config`), with all that is optional:
 
   broker: 0                        # the broker's node.id
   listen: 127.0.0.1:9404           # /metrics, /v1/load, /livez, /readyz
+  tls: {cert_file: /etc/sidecar/tls.crt, key_file: /etc/sidecar/tls.key}
   interval: 5s                     # 1s to 5m
   kafka:
     bootstrap: [127.0.0.1:9092]
     security: {protocol: PLAINTEXT}
   logs: automatic                  # or protocol; or jolokia, which needs no `kafka`
   jolokia:                         # without it no CPU and no exact totals
-    url: http://127.0.0.1:8778/jolokia/
+    url: https://127.0.0.1:8778/jolokia/
+    tls: {ca_file: /etc/jolokia/ca.pem}
     user: sidecar
     password_file: /etc/jolokia/password
     timeout: 4s

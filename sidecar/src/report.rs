@@ -77,6 +77,17 @@ pub enum Source {
     Consumption,
 }
 
+impl Source {
+    /// Its name, as in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jolokia => "jolokia",
+            Self::Protocol => "protocol",
+            Self::Consumption => "consumption",
+        }
+    }
+}
+
 /// Whether a source answered the last time that it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -129,7 +129,7 @@ fn answers_that_are_nonsense_are_errors_and_not_figures() {
     let refused = r#"{"error":"Origin null is not allowed to call this agent","status":403}"#;
     assert!(matches!(
         parse(refused.as_bytes(), &reads),
-        Err(JolokiaError::Refused { status: 403, .. })
+        Err(JolokiaError::Forbidden(_))
     ));
     for nonsense in [
         "",

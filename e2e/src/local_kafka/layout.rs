@@ -15,6 +15,8 @@ pub struct Layout {
     pub jolokia: bool,
     /// The agents' policy file; the default allows reading only.
     pub jolokia_policy: PathBuf,
+    /// Further options of the agents, such as `protocol=https`.
+    pub jolokia_options: Vec<String>,
     /// Properties of every broker, over the defaults; a broker's own come last.
     pub properties: BTreeMap<String, String>,
     /// The heap of each broker in MiB.
@@ -33,6 +35,7 @@ impl Default for Layout {
             brokers: ["r0", "r1", "r2"].map(BrokerSpec::in_rack).into(),
             jolokia: true,
             jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("java/jolokia-access.xml"),
+            jolokia_options: Vec::new(),
             properties: BTreeMap::new(),
             heap_mib: 320,
             jvm: Vec::new(),

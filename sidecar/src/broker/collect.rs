@@ -7,19 +7,18 @@ use std::time::Duration;
 
 use futures::future::OptionFuture;
 use kafka::{Cluster, TopicPartition};
-use reqwest::Client;
 use tokio::time::timeout;
 
 use super::log_choice::Choice;
 use super::protocol::Protocol;
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, JolokiaConfig, LogSource, Names};
+use crate::config::{BrokerConfig, LogSource, Names};
 use crate::consumption::Consumption;
 use crate::consumption_client::ConsumptionClient;
 use crate::derivation::{Sample, Taken};
 use crate::health::Failure;
 use crate::jmx::{self, DETAIL_EVERY, JmxReading};
-use crate::jolokia::{Credentials, Jolokia};
+use crate::jolokia::Jolokia;
 use crate::logs::{LogReading, mbeans};
 use crate::report::Source;
 
@@ -94,17 +93,21 @@ pub(super) struct Collector<C> {
 
 impl<C: Cluster> Collector<C> {
     /// Logs are read over the protocol if there is a `cluster`, as `config.logs` says.
-    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: Option<C>, http: Client) -> Self {
-        let jolokia = config.jolokia.as_ref();
-        let consumption = config.consumption.as_ref();
+    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: Option<C>) -> Self {
+        // Whoever is waited for longer than an interval makes what the others tell stale.
+        let (mut jolokia, mut consumption) = (config.jolokia.clone(), config.consumption.clone());
+        let timeouts = jolokia.iter_mut().map(|asked| &mut asked.timeout);
+        for timeout in timeouts.chain(consumption.iter_mut().map(|asked| &mut asked.timeout)) {
+            *timeout = config.interval.min(*timeout);
+        }
         let protocol = cluster.filter(|_| config.logs != LogSource::Jolokia);
         let may_choose = config.logs == LogSource::Automatic && protocol.is_some() && jolokia.is_some();
         Self {
             clock,
             head_start: config.interval / 2,
             protocol: protocol.map(|cluster| Protocol::new(config, clock, cluster)),
-            jolokia: jolokia.map(|jolokia| client(jolokia, http.clone())),
-            consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
+            jolokia: jolokia.as_ref().map(Jolokia::new),
+            consumption: consumption.as_ref().map(ConsumptionClient::new),
             choice: may_choose.then(Choice::default),
             names: config.metrics.names,
             rounds: 0,
@@ -210,10 +213,4 @@ pub(super) fn taken<T>(began: Duration, clock: Clock, reading: T) -> Taken<T> {
         at: (began + clock.now()) / 2,
         reading: Arc::new(reading),
     }
-}
-
-fn client(config: &JolokiaConfig, http: Client) -> Jolokia {
-    let credentials = config.user.clone().zip(config.password_file.clone());
-    let credentials = credentials.map(|(user, password_file)| Credentials { user, password_file });
-    Jolokia::new(http, config.url.url().clone(), credentials, config.timeout)
 }

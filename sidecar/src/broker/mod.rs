@@ -6,13 +6,12 @@ mod log_choice;
 mod protocol;
 mod view;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka::Cluster;
-use reqwest::Client;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::busiest::Busiest;
@@ -23,37 +22,54 @@ use crate::exposition::Families;
 use crate::health::Health;
 use crate::jmx::JmxReading;
 use crate::load::{self, Heading};
+use crate::probes::Probes;
+use crate::sampling::{Sampling, on_own_thread};
 use collect::{Collected, Collector};
 pub use view::BrokerView;
 use view::{Load, Snapshot};
 
-/// Starts sampling. Without a `cluster` everything is read through Jolokia. The view shows what is known at any moment; sampling ends with `stop`.
+/// Starts sampling by `clock`. Without a `cluster` everything is read through Jolokia. Sampling ends with `stop`.
+///
+/// # Errors
+///
+/// The system has no thread for it.
 pub fn start<C: Cluster>(
     config: BrokerConfig,
     cluster: Option<C>,
-    http: Client,
+    clock: Clock,
     stop: CancellationToken,
-) -> (Arc<BrokerView>, JoinHandle<()>) {
-    let clock = Clock::start();
+) -> io::Result<Sampling<BrokerView>> {
     let (publish, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let view = Arc::new(BrokerView::new(&config, clock, snapshots));
+    let probes = Arc::new(Probes::new(clock, config.interval, waits(&config)));
     let sampler = Sampler {
         derivation: Derivation::new(config.interval),
-        collector: Collector::new(&config, clock, cluster, http),
+        collector: Collector::new(&config, clock, cluster),
         clock,
+        probes: Arc::clone(&probes),
         health: Health::default(),
         detail: Families::default(),
         busiest: Busiest::of(config.metrics.granularity),
         publish,
         config,
     };
-    (view, tokio::spawn(sampler.run(stop)))
+    let ended = on_own_thread(sampler.run(stop))?;
+    Ok(Sampling { view, probes, ended })
+}
+
+/// How long one sample may wait for all sources together: layout, offsets, and what is learnt of the broker and topics.
+fn waits(config: &BrokerConfig) -> Duration {
+    let kafka = config.kafka.as_ref().map(|kafka| kafka.request_timeout * 4);
+    let jolokia = config.jolokia.as_ref().map(|jolokia| jolokia.timeout);
+    let consumption = config.consumption.as_ref().map(|consumption| consumption.timeout);
+    [kafka, jolokia, consumption].into_iter().flatten().sum()
 }
 
 struct Sampler<C> {
     config: BrokerConfig,
     collector: Collector<C>,
     clock: Clock,
+    probes: Arc<Probes>,
     derivation: Derivation,
     health: Health,
     detail: Families,
@@ -64,6 +80,7 @@ struct Sampler<C> {
 impl<C: Cluster> Sampler<C> {
     async fn run(mut self, stop: CancellationToken) {
         loop {
+            self.probes.step();
             let next = self.clock.until_multiple(self.config.interval, Duration::ZERO);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -112,6 +129,7 @@ impl<C: Cluster> Sampler<C> {
                 }),
             });
         }
+        self.probes.show(self.health.states());
         snapshot.health = self.health.clone();
         self.publish.send_replace(Arc::new(snapshot));
     }

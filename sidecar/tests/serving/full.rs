@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::routing::post;
 use axum::{Json, Router};
 use kafka::connection::ConnectionSettings;
-use reqwest::Client;
 use serde_json::Value;
 use sidecar::config::{BrokerConfig, ConsumptionConfig, JolokiaConfig, MetricsConfig, OffsetsConfig};
 use sidecar::{broker, offsets};
@@ -25,18 +24,15 @@ pub(crate) async fn start_broker(metrics: MetricsConfig) -> Sidecar {
         interval: Duration::from_millis(100),
         jolokia: Some(JolokiaConfig::new(agent().await.parse().unwrap())),
         consumption: Some(ConsumptionConfig {
-            url: "http://127.0.0.1:1/v1/consumption".parse().unwrap(),
             timeout: Duration::from_millis(100),
+            ..ConsumptionConfig::new("http://127.0.0.1:1/v1/consumption".parse().unwrap())
         }),
         metrics,
         ..BrokerConfig::new(stub::broker(), kafka())
     };
-    let (stop, http) = (
-        CancellationToken::new(),
-        Client::builder().no_proxy().build().unwrap(),
-    );
-    let (view, _) = broker::start(config, Some(Stub::new(Mood::Answering)), http, stop.clone());
-    serve(view, stop).await
+    let stop = CancellationToken::new();
+    let sampling = broker::start(config, Some(Stub::new(Mood::Answering)), stop.clone()).unwrap();
+    serve(sampling, stop).await
 }
 
 fn offsets_config(metrics: MetricsConfig, export_partitions: bool) -> OffsetsConfig {
@@ -55,8 +51,8 @@ pub(crate) async fn start_offsets(metrics: MetricsConfig, export_partitions: boo
 
 async fn serve_offsets(config: OffsetsConfig) -> Sidecar {
     let stop = CancellationToken::new();
-    let (view, _) = offsets::start(config, Stub::new(Mood::Answering), stop.clone());
-    serve(view, stop).await
+    let sampling = offsets::start(config, Stub::new(Mood::Answering), stop.clone()).unwrap();
+    serve(sampling, stop).await
 }
 
 /// The metrics of a broker's sidecar, once it shows everything.

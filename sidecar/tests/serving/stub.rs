@@ -11,7 +11,8 @@ use flate2::read::GzDecoder;
 use kafka::cluster::*;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
-use sidecar::server::{self, Served};
+use sidecar::sampling::Sampling;
+use sidecar::server::{self, Certificate, Limits, Served};
 use tokio_util::sync::CancellationToken;
 
 /// How the broker behaves.
@@ -20,6 +21,8 @@ pub(crate) enum Mood {
     Answering,
     Failing,
     Hanging,
+    /// It keeps the thread that asks.
+    Spinning,
 }
 
 /// Each reading finds the one partition grown by 10 records of 100 bytes, and each group 10 records further.
@@ -49,12 +52,21 @@ impl Stub {
         *self.mood.lock().unwrap() = mood;
     }
 
+    fn mood(&self) -> Mood {
+        *self.mood.lock().unwrap()
+    }
+
     async fn answer<T>(&self, answer: T) -> Result<T, ClusterError> {
-        let mood = *self.mood.lock().unwrap();
-        match mood {
+        match self.mood() {
             Mood::Answering => Ok(answer),
             Mood::Failing => Err(refusal()),
             Mood::Hanging => pending().await,
+            Mood::Spinning => {
+                while self.mood() == Mood::Spinning {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(refusal())
+            }
         }
     }
 
@@ -250,7 +262,7 @@ impl Cluster for Stub {
 
 /// A sidecar that serves on a port of its own.
 pub(crate) struct Sidecar {
-    address: std::net::SocketAddr,
+    pub(crate) address: std::net::SocketAddr,
     http: reqwest::Client,
     stop: CancellationToken,
 }
@@ -261,10 +273,20 @@ impl Drop for Sidecar {
     }
 }
 
-pub(crate) async fn serve<S: Served>(view: Arc<S>, stop: CancellationToken) -> Sidecar {
+pub(crate) async fn serve<S: Served>(sampling: Sampling<S>, stop: CancellationToken) -> Sidecar {
+    serve_within(sampling, None, Limits::default(), stop).await
+}
+
+pub(crate) async fn serve_within<S: Served>(
+    sampling: Sampling<S>,
+    certificate: Option<Certificate>,
+    limits: Limits,
+    stop: CancellationToken,
+) -> Sidecar {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(server::serve(listener, server::router(view), stop.clone()));
+    let router = server::router(sampling.view, sampling.probes);
+    tokio::spawn(server::serve(listener, router, certificate, limits, stop.clone()));
     let http = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
     Sidecar { address, http, stop }
 }

@@ -1,5 +1,8 @@
 //! The HTTP side: `/metrics`, the report, `/livez`, `/readyz`.
 
+mod certificate;
+mod connections;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,20 +13,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
-use tracing::info;
 
 use crate::exposition::Format;
+use crate::probes::Probes;
+pub use certificate::Certificate;
+pub use connections::{Limits, serve};
 
 /// How long an answer may take, the reader's slowness not counted.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long open connections may go on after the signal to stop.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// What one of the two kinds of sidecar serves. All of it is read from memory; nothing is asked for a reader's sake.
 pub trait Served: Send + Sync + 'static {
@@ -53,12 +53,29 @@ pub struct NoReport {
     pub error: String,
 }
 
+/// What handlers answer from.
+#[derive(Debug)]
+struct Sources<S> {
+    served: Arc<S>,
+    probes: Arc<Probes>,
+}
+
+// A derived one would ask the same of `S`.
+impl<S> Clone for Sources<S> {
+    fn clone(&self) -> Self {
+        Self {
+            served: Arc::clone(&self.served),
+            probes: Arc::clone(&self.probes),
+        }
+    }
+}
+
 /// The routes of one sidecar.
-pub fn router<S: Served>(served: Arc<S>) -> Router {
+pub fn router<S: Served>(served: Arc<S>, probes: Arc<Probes>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::<S>))
         .route(S::REPORT_PATH, get(report::<S>))
-        .route("/livez", get(|| async { "alive\n" }))
+        .route("/livez", get(livez::<S>))
         .route("/readyz", get(readyz::<S>))
         .layer(CompressionLayer::new())
         .layer(TimeoutLayer::with_status_code(
@@ -66,26 +83,13 @@ pub fn router<S: Served>(served: Arc<S>) -> Router {
             ANSWER_TIMEOUT,
         ))
         .layer(RequestBodyLimitLayer::new(4096))
-        .with_state(served)
+        .with_state(Sources { served, probes })
 }
 
-/// Serves until told to stop.
-///
-/// # Errors
-///
-/// The system refuses connections for good.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    info!(address = %listener.local_addr()?, "serving");
-    let stopping = stop.clone();
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(async move { stopping.cancelled().await });
-    tokio::select! {
-        served = serving => served,
-        () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => Ok(()),
-    }
-}
-
-async fn metrics<S: Served>(State(served): State<Arc<S>>, headers: HeaderMap) -> Response {
+async fn metrics<S: Served>(
+    State(Sources { served, .. }): State<Sources<S>>,
+    headers: HeaderMap,
+) -> Response {
     let accepted = headers.get_all(ACCEPT).iter();
     let format = Format::accepted(accepted.filter_map(|header| header.to_str().ok()));
     (
@@ -95,17 +99,30 @@ async fn metrics<S: Served>(State(served): State<Arc<S>>, headers: HeaderMap) ->
         .into_response()
 }
 
-async fn report<S: Served>(State(served): State<Arc<S>>) -> Response {
+async fn report<S: Served>(State(Sources { served, .. }): State<Sources<S>>) -> Response {
     match served.report() {
         Ok(report) => axum::Json(report.as_ref()).into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(reason)).into_response(),
     }
 }
 
-async fn readyz<S: Served>(State(served): State<Arc<S>>) -> Response {
+/// Fails only where a restart helps; sources that do not answer are not the sidecar's fault.
+async fn livez<S: Served>(State(Sources { probes, .. }): State<Sources<S>>) -> Response {
+    match probes.stuck_for() {
+        None => "alive\n".into_response(),
+        Some(idle) => {
+            let said = format!("sampling has been stuck for {} s\n", idle.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, said).into_response()
+        }
+    }
+}
+
+async fn readyz<S: Served>(State(Sources { served, probes }): State<Sources<S>>) -> Response {
+    let sources = probes.sources();
     if served.was_ready() {
-        "ready\n".into_response()
+        format!("ready\n{sources}").into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "no report yet\n").into_response()
+        let said = format!("no report yet\n{sources}");
+        (StatusCode::SERVICE_UNAVAILABLE, said).into_response()
     }
 }
