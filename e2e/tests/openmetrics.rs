@@ -4,6 +4,9 @@ use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use e2e::{BrokerSpec, Layout, LocalKafka, Service};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -47,4 +50,46 @@ fn the_reference_parser_reads_what_is_told_of_a_recorded_broker() -> Outcome {
         assert!(parse(&misnamed).is_err());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn sidecars_beside_a_real_broker_show_the_same_series_in_both_formats() -> Outcome {
+    let kafka = LocalKafka::start(Layout {
+        brokers: vec![BrokerSpec::in_rack("r0")],
+        ..Layout::default()
+    })
+    .await?;
+    let interval = Duration::from_secs(1);
+    for mut sidecar in [
+        Service::sidecar(&kafka, 0, interval, None)?,
+        Service::offsets(&kafka, interval)?,
+    ] {
+        sidecar.ready().await?;
+        // Between two answers a sample may bring a series that was not there yet; it stays.
+        loop {
+            let before = metrics(&sidecar, "text/plain").await?;
+            let openmetrics = metrics(&sidecar, "application/openmetrics-text").await?;
+            let after = metrics(&sidecar, "text/plain").await?;
+            assert!(parse(&openmetrics)?.1 > 0);
+            if series(&before) == series(&after) {
+                assert_eq!(series(&openmetrics), series(&after));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn metrics(sidecar: &Service, accepted: &str) -> Outcome<String> {
+    let request = reqwest::Client::new().get(format!("{}/metrics", sidecar.url));
+    let answer = request.header("accept", accepted).send().await?;
+    let content_type = answer.headers()["content-type"].to_str()?.to_owned();
+    assert!(content_type.starts_with(accepted), "{content_type}");
+    Ok(answer.text().await?)
+}
+
+/// The names and labels of all series.
+fn series(metrics: &str) -> Vec<&str> {
+    let lines = metrics.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect()
 }
