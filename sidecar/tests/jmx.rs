@@ -27,7 +27,7 @@ fn reading() -> JmxReading {
 #[test]
 fn the_figures_of_a_real_broker_are_found() {
     let reading = reading();
-    assert_eq!(reading.started_at_ms, 1_795_490_563_308);
+    assert_eq!(reading.started_at_ms, 1_795_768_525_102);
     assert_eq!(reading.cores, Some(2.0));
     assert_eq!(reading.under_replicated, Some(0));
     assert!(reading.refused.is_empty());

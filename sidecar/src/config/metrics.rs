@@ -110,8 +110,8 @@ mod tests {
         let readme = include_str!("../../../README.md");
         let config = serde_json::to_value(MetricsConfig::default()).unwrap();
         for (key, value) in config.as_object().unwrap() {
-            let selection = value.is_object().then_some(".allow`, `deny").unwrap_or_default();
-            let named = format!("| `metrics.{key}{selection}` |");
+            let within = if value.is_object() { ".allow`, `deny" } else { "" };
+            let named = format!("| `metrics.{key}{within}` |");
             assert!(readme.contains(&named), "{named} is not in README.md");
         }
     }

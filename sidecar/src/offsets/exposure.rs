@@ -180,6 +180,11 @@ impl Exposure<'_> {
                 sums.entry(topic).or_default().add(sum);
             }
         }
+        self.add_sums(to, id, sums);
+    }
+
+    /// Adds a group's sums by topic; where topics are shown in place of partitions they are the rows, too.
+    fn add_sums(&self, to: &mut Positions, id: &GroupId, sums: BTreeMap<&TopicName, Sum>) {
         for (topic, sum) in sums {
             to.sums.push(self.limit(), || SumLine {
                 group: id.clone(),
@@ -194,7 +199,7 @@ impl Exposure<'_> {
                     partition: None,
                     standing,
                 }),
-                None => to.rows.left_out += u64::from(by_topic),
+                None => to.rows.left_out += u64::from(matches!(self.grain, Grain::Topics)),
             }
         }
     }
@@ -212,7 +217,8 @@ impl Exposure<'_> {
             to.topics.push((topic.name.clone(), topic.partitions.len()));
             for described in &topic.partitions {
                 let partition = TopicPartition::new(topic.name.clone(), described.id);
-                if matches!(self.grain, Grain::Among(_)) && !self.grain.shows(&partition) {
+                // Sums are of all.
+                if !matches!(self.grain, Grain::Topics) && !self.grain.shows(&partition) {
                     continue;
                 }
                 let span = || {
