@@ -29,7 +29,7 @@ fn layout() -> Layout {
 async fn the_policy_lets_attributes_be_read_by_post_from_this_host_and_nothing_else() -> Outcome {
     let kafka = LocalKafka::start(layout()).await?;
     let url = kafka.jolokia_url(0)?;
-    let http = reqwest::Client::new();
+    let http = e2e::http::client()?;
     for (request, status) in [
         (
             r#"{"type":"read","mbean":"java.lang:type=Runtime","attribute":"StartTime"}"#,

@@ -81,7 +81,7 @@ async fn sidecars_beside_a_real_broker_show_the_same_series_in_both_formats() ->
 }
 
 async fn metrics(sidecar: &Service, accepted: &str) -> Outcome<String> {
-    let request = reqwest::Client::new().get(format!("{}/metrics", sidecar.url));
+    let request = e2e::http::client()?.get(format!("{}/metrics", sidecar.url));
     let answer = request.header("accept", accepted).send().await?;
     let content_type = answer.headers()["content-type"].to_str()?.to_owned();
     assert!(content_type.starts_with(accepted), "{content_type}");

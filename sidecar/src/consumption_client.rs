@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
 use kafka::TopicPartition;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
 use thiserror::Error;
 use url::Url;
 

@@ -1,28 +1,17 @@
 //! Asking another program over HTTP, under TLS where its address says `https`.
 
 use std::error::Error;
-use std::io::{self, Read};
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use flate2::read::GzDecoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Bytes, Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kafka::connection::Tls;
-use rustls::ClientConfig;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, ClientBuilder, Method, StatusCode, redirect};
 use thiserror::Error;
 use url::Url;
 
 use crate::tls::{TlsError, client_config};
-
-type BoxError = Box<dyn Error + Send + Sync>;
-type Connections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// How long a connection is kept for the next request; the longest interval of samples is not worth one.
 const KEPT: Duration = Duration::from_secs(60);
@@ -32,7 +21,7 @@ const KEPT: Duration = Duration::from_secs(60);
 pub enum HttpError {
     /// The connection cannot be made, or broke off.
     #[error("it cannot be reached; is it up, and does it listen there?")]
-    Unreachable(#[source] BoxError),
+    Unreachable(#[source] reqwest::Error),
     /// It took too long.
     #[error("it did not answer within {0:?}")]
     TimedOut(Duration),
@@ -40,19 +29,22 @@ pub enum HttpError {
     #[error(
         "no TLS connection can be made; check the files of `tls`, and that its certificate has the address's host"
     )]
-    Handshake(#[source] BoxError),
+    Handshake(#[source] reqwest::Error),
     /// The files with which to make TLS connections cannot be used.
     #[error("the files of `tls` cannot be used")]
     Files(#[source] Box<TlsError>),
     /// The answer weighs too much.
     #[error("its answer is larger than {0} bytes; refusing to read it")]
     TooLarge(usize),
-    /// The address or a header is none that HTTP knows.
+    /// No request can be made of what is configured.
     #[error("no request can be made of its address and credentials")]
-    Request(#[source] http::Error),
+    Request(#[source] reqwest::Error),
     /// The answer says that it is packed, and is not.
     #[error("its answer cannot be unpacked")]
-    Packed(#[source] io::Error),
+    Packed(#[source] reqwest::Error),
+    /// The client could not be made since the program is about to end.
+    #[error("it is not asked any more")]
+    Stopping,
 }
 
 impl HttpError {
@@ -65,6 +57,7 @@ impl HttpError {
             Self::TooLarge(_) => "too_large",
             Self::Request(_) => "settings",
             Self::Packed(_) => "nonsense",
+            Self::Stopping => "stopping",
         }
     }
 }
@@ -88,7 +81,7 @@ pub struct HttpClient {
     tls: Tls,
     timeout: Duration,
     max_bytes: usize,
-    connections: Mutex<Option<Connections>>,
+    client: Mutex<Option<Client>>,
 }
 
 impl HttpClient {
@@ -99,7 +92,7 @@ impl HttpClient {
             tls,
             timeout,
             max_bytes,
-            connections: Mutex::default(),
+            client: Mutex::default(),
         }
     }
 
@@ -128,55 +121,26 @@ impl HttpClient {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Answer, HttpError> {
-        let connections = self.connections().await?;
-        let request = Request::builder().method(method).uri(self.url.as_str());
-        let mut request = request.body(Full::from(body)).map_err(HttpError::Request)?;
-        let gzip = HeaderValue::from_static("gzip");
-        *request.headers_mut() = headers;
-        request.headers_mut().insert(ACCEPT_ENCODING, gzip.clone());
-        let answer = connections.request(request).await;
-        let (head, body) = answer.map_err(|error| network(error.into()))?.into_parts();
-        let body = self.read(body).await?;
-        let is_packed = head.headers.get(CONTENT_ENCODING) == Some(&gzip);
+        let client = self.client().await?;
+        let request = client.request(method, self.url.clone()).headers(headers);
+        let mut answer = request.body(body).send().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > self.max_bytes {
+                return Err(HttpError::TooLarge(self.max_bytes));
+            }
+            body.extend_from_slice(&chunk);
+        }
         Ok(Answer {
-            status: head.status,
-            body: if is_packed { self.unpack(&body)? } else { body },
+            status: answer.status(),
+            body,
         })
     }
 
-    async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, HttpError> {
-        if body.size_hint().lower() > self.max_bytes as u64 {
-            return Err(HttpError::TooLarge(self.max_bytes));
-        }
-        let mut read = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(chunk) = frame.map_err(|error| network(error.into()))?.into_data() else {
-                continue;
-            };
-            if read.len() + chunk.len() > self.max_bytes {
-                return Err(HttpError::TooLarge(self.max_bytes));
-            }
-            read.extend_from_slice(&chunk);
-        }
-        Ok(read)
-    }
-
-    fn unpack(&self, packed: &[u8]) -> Result<Vec<u8>, HttpError> {
-        let mut body = Vec::new();
-        GzDecoder::new(packed)
-            .take(self.max_bytes as u64 + 1)
-            .read_to_end(&mut body)
-            .map_err(HttpError::Packed)?;
-        if body.len() > self.max_bytes {
-            return Err(HttpError::TooLarge(self.max_bytes));
-        }
-        Ok(body)
-    }
-
-    /// The connections that there are, or none yet with what the files say now.
-    async fn connections(&self) -> Result<Connections, HttpError> {
-        if let Some(connections) = self.slot().clone() {
-            return Ok(connections);
+    /// The client that there is, or a new one with what the files say now.
+    async fn client(&self) -> Result<Client, HttpError> {
+        if let Some(client) = self.slot().clone() {
+            return Ok(client);
         }
         // Over plain HTTP no certificate is looked at, so none is read.
         let is_plain = self.url.scheme() == "http";
@@ -185,39 +149,44 @@ impl HttpClient {
         } else {
             self.tls.clone()
         };
-        let reading = tokio::task::spawn_blocking(move || client_config(&tls));
-        let config = reading
-            .await
-            .map_err(|ended| HttpError::Unreachable(ended.into()))?
-            .map_err(|error| HttpError::Files(Box::new(error)))?;
-        let connections = connections(config);
-        *self.slot() = Some(connections.clone());
-        Ok(connections)
+        let reading = tokio::task::spawn_blocking(move || client(&tls, |builder| builder));
+        let client = reading.await.map_err(|_| HttpError::Stopping)??;
+        *self.slot() = Some(client.clone());
+        Ok(client)
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Connections>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Client>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn connections(tls: ClientConfig) -> Connections {
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .build();
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(KEPT)
+/// A client that asks directly, follows no redirection, and uses the same TLS as everything else here; no other can be made,
+/// since no TLS library is the process's default. Blocks while it reads files.
+///
+/// # Errors
+///
+/// A file of `tls` cannot be used.
+pub fn client(tls: &Tls, adjust: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<Client, HttpError> {
+    let tls = client_config(tls).map_err(|error| HttpError::Files(Box::new(error)))?;
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
         .pool_max_idle_per_host(1)
-        .build(connector)
+        .pool_idle_timeout(KEPT);
+    adjust(builder).build().map_err(HttpError::Request)
 }
 
-/// Tells what TLS refuses from what the network does.
-fn network(error: BoxError) -> HttpError {
-    let mut causes = std::iter::successors(Some(&*error as &(dyn Error + 'static)), |&error| cause(error));
+/// Tells what TLS refuses from what the network does, and from what cannot be unpacked.
+fn failed(error: reqwest::Error) -> HttpError {
+    let first = Some(&error as &(dyn Error + 'static));
+    let mut causes = std::iter::successors(first, |&error| cause(error));
     if causes.any(|cause| cause.is::<rustls::Error>()) {
         HttpError::Handshake(error)
+    } else if error.is_builder() {
+        HttpError::Request(error)
+    } else if error.is_decode() {
+        HttpError::Packed(error)
     } else {
         HttpError::Unreachable(error)
     }

@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 use super::Outcome;
+use kafka::connection::Tls;
 use reqwest::header::ACCEPT_ENCODING;
+use sidecar::http_client;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -84,7 +86,7 @@ fn config() -> String {
 
 /// Asks as Prometheus and the balancer do, for a compressed answer.
 pub(crate) async fn get(url: &str) -> Outcome<Answer> {
-    let client = reqwest::Client::builder().no_gzip().build()?;
+    let client = http_client::client(&Tls::default(), |builder| builder.no_gzip())?;
     let began = Instant::now();
     let request = client.get(url).header(ACCEPT_ENCODING, "gzip");
     let bytes = request.send().await?.error_for_status()?.bytes().await?.len();

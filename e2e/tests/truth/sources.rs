@@ -61,8 +61,8 @@ async fn sources_agree(layout: Layout) -> Outcome {
     assert_eq!(mine.cluster_id, theirs.cluster_id);
     assert_eq!(rows(&mine), rows(&theirs));
     let metrics = [
-        metrics(&bench.sidecars[&0]).await?,
-        metrics(&over_protocol).await?,
+        bench.sidecars[&0].text("/metrics").await?,
+        over_protocol.text("/metrics").await?,
     ];
     for family in [
         "kafka_log_log_size",
@@ -96,11 +96,4 @@ fn rows(report: &LoadReport) -> BTreeMap<(String, i32), (u8, u64)> {
     let all = (0..rows.topic.len()).map(row);
     // Kafka's own are written to all the time.
     all.filter(|((topic, _), _)| !topic.starts_with('_')).collect()
-}
-
-async fn metrics(sidecar: &Service) -> Outcome<String> {
-    Ok(reqwest::get(format!("{}/metrics", sidecar.url))
-        .await?
-        .text()
-        .await?)
 }

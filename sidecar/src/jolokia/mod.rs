@@ -10,9 +10,9 @@ mod response;
 use std::path::PathBuf;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
-use http::{HeaderMap, HeaderValue, Method};
 use kafka::password_file::{PasswordError, read_password};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use url::Url;

@@ -6,6 +6,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use kafka::connection::ConnectionSettings;
 use serde_json::Value;
+use sidecar::clock::Clock;
 use sidecar::config::{BrokerConfig, ConsumptionConfig, JolokiaConfig, MetricsConfig, OffsetsConfig};
 use sidecar::{broker, offsets};
 use tokio::net::TcpListener;
@@ -31,7 +32,13 @@ pub(crate) async fn start_broker(metrics: MetricsConfig) -> Sidecar {
         ..BrokerConfig::new(stub::broker(), kafka())
     };
     let stop = CancellationToken::new();
-    let sampling = broker::start(config, Some(Stub::new(Mood::Answering)), stop.clone()).unwrap();
+    let sampling = broker::start(
+        config,
+        Some(Stub::new(Mood::Answering)),
+        Clock::start(),
+        stop.clone(),
+    )
+    .unwrap();
     serve(sampling, stop).await
 }
 

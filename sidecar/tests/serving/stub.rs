@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use kafka::cluster::*;
+use kafka::connection::Tls;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
+use sidecar::http_client;
 use sidecar::sampling::Sampling;
 use sidecar::server::{self, Certificate, Limits, Served};
 use tokio_util::sync::CancellationToken;
@@ -287,7 +289,7 @@ pub(crate) async fn serve_within<S: Served>(
     let address = listener.local_addr().unwrap();
     let router = server::router(sampling.view, sampling.probes);
     tokio::spawn(server::serve(listener, router, certificate, limits, stop.clone()));
-    let http = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    let http = http_client::client(&Tls::default(), |builder| builder.no_gzip()).unwrap();
     Sidecar { address, http, stop }
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::agent::{Agent, Manner};
 use crate::broker::{config, start};
 use crate::stub::{Mood, Stub, serve_within};
-use http::{HeaderMap, Method};
 use kafka::connection::{Tls, TlsIdentity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,7 +18,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use sidecar::broker;
 use sidecar::clock::Clock;
-use sidecar::http_client::{HttpClient, HttpError};
+use sidecar::http_client::{self, HttpClient, HttpError};
 use sidecar::jolokia::{Credentials, Jolokia};
 use sidecar::server::{Certificate, Limits};
 use sidecar::tls::{TlsError, server_config};
@@ -163,11 +164,9 @@ async fn readers_come_over_tls_see_a_renewed_certificate_and_are_not_kept_by_one
     assert_eq!(ask(authority.trusted()).await.unwrap().body, b"alive\n");
     let stranger = ask(Tls::default()).await;
     assert!(matches!(stranger, Err(HttpError::Handshake(_))), "{stranger:?}");
-    assert!(
-        reqwest::get(format!("http://{}/livez", sidecar.address))
-            .await
-            .is_err()
-    );
+    let plain = http_client::client(&Tls::default(), |builder| builder).unwrap();
+    let unprotected = plain.get(format!("http://{}/livez", sidecar.address));
+    assert!(unprotected.send().await.is_err());
 
     // Of another authority from now on.
     let next = Authority::new();
