@@ -124,6 +124,12 @@ impl HttpClient {
         let client = self.client().await?;
         let request = client.request(method, self.url.clone()).headers(headers);
         let mut answer = request.body(body).send().await.map_err(failed)?;
+        if answer
+            .content_length()
+            .is_some_and(|length| length > self.max_bytes as u64)
+        {
+            return Err(HttpError::TooLarge(self.max_bytes));
+        }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.max_bytes {

@@ -9,7 +9,7 @@ use sidecar::report::Confidence;
 use tokio::time::sleep;
 
 use super::bench::Bench;
-use super::verdict::{Direction, Verdict, WEIGHTED};
+use super::verdict::{Direction, WEIGHTED};
 use super::written::Written;
 
 const TOPIC: &str = "shared";
