@@ -66,18 +66,20 @@ async fn whatever_the_agent_does_is_named_with_its_cure_goes_stale_and_is_over_w
     ] {
         recovered(&sidecar).await;
         agent.becomes(manner);
-        let gone = |metrics: &str| metrics.contains(DOWN) && !metrics.contains(FAMILY);
-        let metrics = sidecar.get_until("/metrics", |_, metrics| gone(metrics)).await;
+        // Where the machine is busy an answer may come too late now and then, whatever it would have said.
         let counter = format!("errors_total{{source=\"jolokia\",kind=\"{kind}\"}} ");
-        assert!(
-            metrics.contains(&counter),
-            "{manner:?}: {counter} is not in:\n{metrics}"
-        );
-        let told = load(&sidecar).await.sources[&Source::Jolokia].error.clone();
-        assert!(
-            told.as_ref().is_some_and(|told| told.contains(words)),
-            "{manner:?}: {told:?}"
-        );
+        let is_down = |metrics: &str| metrics.contains(DOWN) && !metrics.contains(FAMILY);
+        let is_named = |metrics: &str| is_down(metrics) && metrics.contains(&counter);
+        sidecar
+            .get_until("/metrics", |_, metrics| is_named(metrics))
+            .await;
+        let tells = |body: &str| {
+            let error = &report(body).sources[&Source::Jolokia].error;
+            error.as_ref().is_some_and(|told| told.contains(words))
+        };
+        sidecar
+            .get_until("/v1/load", |status, body| status == 200 && tells(body))
+            .await;
         assert_eq!(sidecar.get("/livez").await.0, 200);
         agent.becomes(Manner::Honest);
     }
