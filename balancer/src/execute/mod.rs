@@ -13,6 +13,7 @@ mod perform;
 mod progress;
 mod report;
 mod seen;
+mod share;
 mod situation;
 mod status;
 mod step;

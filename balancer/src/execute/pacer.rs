@@ -2,8 +2,8 @@
 //!
 //! Headroom by bytes is not the whole truth: a disk, a network that is shared, or another process may be at its limit long
 //! before a broker has sent or received what its configuration says it can. What shows that is the time that producers'
-//! requests take. As in TCP's congestion control, a broker's share of its headroom is halved when its producers are slowed
-//! down beyond what they were before there were copies, and grows by a tenth with each look at which they are not.
+//! requests take. As TCP's CUBIC does with a network that it does not know, copies begin with little and get more with each
+//! look, until producers are slowed down beyond what they were before there were copies. See [`Share`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use kafka::ids::BrokerId;
 use sidecar::report::BrokerTotals;
 
 use super::limits::Headroom;
+use super::share::Share;
 use crate::model::{BrokerIndex, Model, Resource};
 
 /// How many times longer producers' requests may take than before.
@@ -22,10 +23,6 @@ const SLACK_MS: f64 = 2.0;
 /// How much of a new measurement goes into what is usual, when there are no copies.
 const LEARNING: f64 = 0.2;
 
-/// By how much a share grows with each look, and the least that it falls to.
-const GROWTH: f64 = 0.1;
-const LEAST: f64 = 1.0 / 64.0;
-
 /// Seconds within which consumers that are behind are to have caught up, if the broker can send that much.
 const CATCH_UP_SECONDS: f64 = 60.0;
 
@@ -36,13 +33,16 @@ pub struct Pacer {
 }
 
 /// What one broker can spare for copies, and why not more.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pace {
     /// What is usual when there are no copies, in milliseconds: of whole produce requests, and of their time in the log.
     usual: Option<Latency>,
-    /// The shares of the headroom, by direction, from 0 to 1.
-    send: f64,
-    receive: f64,
+    /// Whether that was seen when there were no copies.
+    is_sure: bool,
+    send: Share,
+    receive: Share,
+    /// What its configuration and its load leave, in bytes per second, as of the last look.
+    spare: Option<Headroom>,
     /// Bytes per second that consumers need to catch up.
     reserved: f64,
     slowed: Option<Slowed>,
@@ -64,18 +64,6 @@ pub enum Slowed {
     Waiting,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            usual: None,
-            send: 1.0,
-            receive: 1.0,
-            reserved: 0.0,
-            slowed: None,
-        }
-    }
-}
-
 impl Pacer {
     /// Takes in what one look saw. `copying` are the brokers that copies pass through.
     pub fn look(
@@ -84,23 +72,52 @@ impl Pacer {
         totals: &BTreeMap<BrokerId, BrokerTotals>,
         copying: &BTreeSet<BrokerId>,
     ) {
-        self.brokers.retain(|broker, _| totals.contains_key(broker));
+        let is_calm = copying.is_empty();
+        // A broker whose report does not come in time may be slow because of the copies.
+        self.brokers
+            .retain(|broker, _| !is_calm || totals.contains_key(broker));
+        for pace in self.brokers.values_mut() {
+            pace.slowed = None;
+        }
         for (broker, totals) in totals {
             let pace = self.brokers.entry(*broker).or_default();
             pace.reserved = totals.consumers_behind.unwrap_or(0.0) / CATCH_UP_SECONDS;
-            pace.measure(latency(totals), copying.is_empty());
+            pace.measure(latency(totals), is_calm);
         }
-        if copying.is_empty() {
-            for pace in self.brokers.values_mut() {
-                (pace.send, pace.receive) = (1.0, 1.0);
-            }
-            return;
-        }
+        let is_felt = self.brokers.values().any(|pace| pace.usual.is_some());
         let blamed = self.blamed(model);
         for (broker, pace) in &mut self.brokers {
             let (send, receive) = blamed.get(broker).copied().unwrap_or_default();
-            pace.send = next(pace.send, send);
-            pace.receive = next(pace.receive, receive);
+            for (share, is_blamed) in [(&mut pace.send, send), (&mut pace.receive, receive)] {
+                if !is_felt {
+                    // Without sidecars nothing would ever say that it is too much.
+                    *share = Share::all();
+                } else if is_calm {
+                    share.rest();
+                } else {
+                    share.look(is_blamed);
+                }
+            }
+        }
+        self.note_spare(model, &blamed);
+    }
+
+    /// What producers do not write because copies slow them down is not to spare.
+    fn note_spare(&mut self, model: &Model, blamed: &BTreeMap<BrokerId, (bool, bool)>) {
+        for row in model.brokers() {
+            let id = model.broker(row).id;
+            let Some(pace) = self.brokers.get_mut(&id) else {
+                continue;
+            };
+            let now = spare_capacity(model, row);
+            let is_slow = blamed.get(&id).is_some_and(|(send, receive)| *send || *receive);
+            pace.spare = Some(match pace.spare {
+                Some(before) if is_slow => Headroom {
+                    send: now.send.min(before.send),
+                    receive: now.receive.min(before.receive),
+                },
+                _ => now,
+            });
         }
     }
 
@@ -108,12 +125,15 @@ impl Pacer {
     pub fn headroom(&self, model: &Model) -> BTreeMap<BrokerId, Headroom> {
         let spare = |row| {
             let id = model.broker(row).id;
-            let by_capacity = spare_capacity(model, row);
-            let spare = self.brokers.get(&id).map_or(by_capacity, |pace| Headroom {
-                send: (by_capacity.send - pace.reserved).max(0.0) * pace.send,
-                receive: by_capacity.receive * pace.receive,
-            });
-            (id, spare)
+            let Some(pace) = self.brokers.get(&id) else {
+                return (id, spare_capacity(model, row));
+            };
+            let spare = pace.spare.unwrap_or_else(|| spare_capacity(model, row));
+            let copies = Headroom {
+                send: (spare.send - pace.reserved).max(0.0) * pace.send.get(),
+                receive: spare.receive * pace.receive.get(),
+            };
+            (id, copies)
         };
         model.brokers().map(spare).collect()
     }
@@ -160,7 +180,7 @@ impl Pacer {
             };
             Some(format!(
                 "producers are slowed down at broker {broker} by {why}: copies get {:.0} % of what it can spare",
-                100.0 * pace.send.min(pace.receive)
+                100.0 * pace.send_share().min(pace.receive_share())
             ))
         })
     }
@@ -174,12 +194,12 @@ impl Pacer {
 impl Pace {
     /// The part of the headroom for sending that copies may take, from 0 to 1.
     pub fn send_share(&self) -> f64 {
-        self.send
+        self.send.get()
     }
 
     /// The part of the headroom for receiving that copies may take, from 0 to 1.
     pub fn receive_share(&self) -> f64 {
-        self.receive
+        self.receive.get()
     }
 
     /// Bytes per second that are left to consumers so that they catch up.
@@ -193,21 +213,21 @@ impl Pace {
     }
 
     fn measure(&mut self, now: Option<Latency>, is_calm: bool) {
-        self.slowed = None;
         let Some(now) = now else { return };
-        let Some(usual) = self.usual.as_mut() else {
-            // Copies may be why it is what it is, as after a restart in the middle of a plan; calmer times correct it.
-            self.usual = Some(now);
-            return;
-        };
+        let usual = self.usual.get_or_insert(now);
         if is_calm {
             usual.total += LEARNING * (now.total - usual.total);
             usual.local += LEARNING * (now.local - usual.local);
-        } else if is_slower(now.local, usual.local) {
+            self.is_sure = true;
+            return;
+        }
+        if is_slower(now.local, usual.local) {
             self.slowed = Some(Slowed::Disk);
         } else if is_slower(now.total, usual.total) {
             self.slowed = Some(Slowed::Waiting);
-        } else {
+        }
+        if !self.is_sure {
+            // It is what it was first seen to be because of copies, as after a restart in the middle of a plan.
             usual.total = usual.total.min(now.total);
             usual.local = usual.local.min(now.local);
         }
@@ -222,14 +242,6 @@ fn latency(totals: &BrokerTotals) -> Option<Latency> {
 
 fn is_slower(now: f64, usual: f64) -> bool {
     now > SLOWER * usual + SLACK_MS
-}
-
-fn next(share: f64, is_blamed: bool) -> f64 {
-    if is_blamed {
-        (share / 2.0).max(LEAST)
-    } else {
-        (share + GROWTH).min(1.0)
-    }
 }
 
 /// The model counts what clients send and receive and what replicas in sync copy, not what a reassignment copies.
