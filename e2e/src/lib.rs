@@ -5,6 +5,7 @@
 
 mod child;
 pub mod contract;
+pub mod disks;
 pub mod local_kafka;
 pub mod network;
 mod port;
@@ -14,5 +15,5 @@ pub mod scene;
 pub mod stack;
 pub mod tap;
 
-pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Reached};
+pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Place, Reached};
 pub use stack::{Service, Stack};

@@ -1,6 +1,8 @@
 //! A network of its own for a program, which can be cut: a network namespace and a pair of virtual interfaces.
 //! Making one needs root.
 
+pub mod lan;
+
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -97,13 +99,17 @@ fn third_octet() -> u8 {
 }
 
 fn ip(arguments: &[&str]) -> io::Result<()> {
-    let output = Command::new("ip").args(arguments).output()?;
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> io::Result<()> {
+    let output = Command::new(program).args(arguments).output()?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!(
-        "ip {}: {}",
+        "{program} {}: {}",
         arguments.join(" "),
         said.trim()
     )))

@@ -19,6 +19,8 @@ pub struct Layout {
     pub properties: BTreeMap<String, String>,
     /// The heap of each broker in MiB.
     pub heap_mib: u32,
+    /// Where the controller listens; ZooKeeper does on the loopback interface.
+    pub quorum: Ipv4Addr,
     /// Kafka's version, as `e2e/install.sh` was given it.
     pub version: String,
 }
@@ -33,6 +35,7 @@ impl Default for Layout {
             jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("java/jolokia-access.xml"),
             properties: BTreeMap::new(),
             heap_mib: 320,
+            quorum: Ipv4Addr::LOCALHOST,
             version: "4.3.1".to_owned(),
         }
     }
@@ -67,6 +70,8 @@ pub struct BrokerSpec {
     pub listeners: Vec<Listener>,
     /// Where its data is, if not in the cluster's folder.
     pub data: Option<PathBuf>,
+    /// Where it runs, if not beside everything else.
+    pub place: Option<Place>,
     /// Properties of this broker only.
     pub properties: BTreeMap<String, String>,
 }
@@ -79,6 +84,15 @@ impl BrokerSpec {
             ..Self::default()
         }
     }
+}
+
+/// A host of its own for a broker, such as one of a [`Lan`](crate::network::lan::Lan).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The host's address.
+    pub address: Ipv4Addr,
+    /// What a command line has to begin with to run there.
+    pub enter: Vec<String>,
 }
 
 /// A listener whose port is found at start; what it needs beside (key stores, JAAS) goes into the properties.

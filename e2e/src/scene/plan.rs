@@ -23,6 +23,19 @@ impl Scene {
     ///
     /// The journal cannot be written, or another plan is in it.
     pub async fn write_plan(&self, moves: Vec<Move>) -> Outcome<PlanId> {
+        self.write(moves, Mode::Auto).await
+    }
+
+    /// The same, but the plan waits until somebody approves it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scene::write_plan`].
+    pub async fn propose_plan(&self, moves: Vec<Move>) -> Outcome<PlanId> {
+        self.write(moves, Mode::Approve).await
+    }
+
+    async fn write(&self, moves: Vec<Move>, mode: Mode) -> Outcome<PlanId> {
         let connection = stack::connection(&self.kafka)?;
         let log = KafkaCompactedLog::new(
             connection.clone(),
@@ -34,7 +47,7 @@ impl Scene {
             },
         );
         let cluster = KafkaCluster::new(connection);
-        let mut executor = Executor::open(cluster, &log, Limits::default(), Mode::Auto).await?;
+        let mut executor = Executor::open(cluster, &log, Limits::default(), mode).await?;
         Ok(executor.start(plan(moves)?, now()?).await?)
     }
 
