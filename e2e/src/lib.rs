@@ -4,6 +4,7 @@
 //! Nothing that is started here outlives the process that started it, not even when that is killed.
 
 mod child;
+mod command;
 pub mod contract;
 pub mod disks;
 pub mod local_kafka;

@@ -5,7 +5,8 @@ pub mod lan;
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::process::Command;
+
+use crate::command::run;
 
 /// The network. Dropping it takes it away; programs in it lose their interface, not their life.
 #[derive(Debug)]
@@ -99,18 +100,5 @@ fn third_octet() -> u8 {
 }
 
 fn ip(arguments: &[&str]) -> io::Result<()> {
-    run("ip", arguments)
-}
-
-fn run(program: &str, arguments: &[&str]) -> io::Result<()> {
-    let output = Command::new(program).args(arguments).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!(
-        "{program} {}: {}",
-        arguments.join(" "),
-        said.trim()
-    )))
+    run("ip", arguments).map(drop)
 }

@@ -5,15 +5,16 @@
 //! an answer: a request whose outcome is unknown is read back, a balancer that died is continued by the next one.
 
 mod admission;
+mod allowance;
 mod decide;
 mod limits;
+mod norm;
 mod orders;
 mod pacer;
 mod perform;
 mod progress;
 mod report;
 mod seen;
-mod share;
 mod situation;
 mod status;
 mod step;

@@ -2,50 +2,66 @@
 //!
 //! Headroom by bytes is not the whole truth: a disk, a network that is shared, or another process may be at its limit long
 //! before a broker has sent or received what its configuration says it can. What shows that is the time that producers'
-//! requests take. As TCP's CUBIC does with a network that it does not know, copies begin with little and get more with each
-//! look, until producers are slowed down beyond what they were before there were copies. See [`Share`].
+//! requests take ([`Norm`]). As TCP does with a network that it does not know, copies begin with little and get more with
+//! each look, until producers are slowed down beyond what they were before there were copies ([`Allowance`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use kafka::ids::BrokerId;
 use sidecar::report::BrokerTotals;
 
+use super::allowance::{Allowance, Bounds};
 use super::limits::Headroom;
-use super::share::Share;
+use super::norm::{Felt, Norm};
+use crate::journal::Direction;
 use crate::model::{BrokerIndex, Model, Resource};
-
-/// How many times longer producers' requests may take than before.
-const SLOWER: f64 = 1.3;
-
-/// Milliseconds that requests may take longer whatever they took before: what brokers' own doings cost.
-const SLACK_MS: f64 = 2.0;
-
-/// How much of a new measurement goes into what is usual, when there are no copies.
-const LEARNING: f64 = 0.2;
 
 /// Seconds within which consumers that are behind are to have caught up, if the broker can send that much.
 const CATCH_UP_SECONDS: f64 = 60.0;
 
-/// Keeps track of brokers' latencies and shares.
-#[derive(Debug, Default)]
+/// What is left after a second of what clients used and use no longer.
+const FORGETTING: f64 = 0.99;
+
+/// Keeps track of brokers' latencies, and of what copies may take.
+#[derive(Debug)]
 pub struct Pacer {
     brokers: BTreeMap<BrokerId, Pace>,
+    /// Seconds from one look to the next.
+    period: f64,
+    /// The least that copies get, in bytes per second.
+    floor: f64,
 }
 
 /// What one broker can spare for copies, and why not more.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pace {
-    /// What is usual when there are no copies, in milliseconds: of whole produce requests, and of their time in the log.
-    usual: Option<Latency>,
+    usual: Option<Usual>,
     /// Whether that was seen when there were no copies.
     is_sure: bool,
-    send: Share,
-    receive: Share,
-    /// What its configuration and its load leave, in bytes per second, as of the last look.
-    spare: Option<Headroom>,
+    send: Way,
+    receive: Way,
     /// Bytes per second that consumers need to catch up.
     reserved: f64,
-    slowed: Option<Slowed>,
+    /// What slows its producers down, and how much is felt of it.
+    slow: Option<(Slowed, Felt)>,
+}
+
+/// One direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Way {
+    /// Bytes per second that clients use or have used lately. What they do not use because copies slow them down is theirs.
+    used: f64,
+    /// Bytes per second that are left beside that.
+    spare: f64,
+    allowance: Allowance,
+}
+
+/// What is usual when there are no copies: for whole produce requests, and for their time in the log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Usual {
+    total: Norm,
+    local: Norm,
 }
 
 /// Times of produce requests in milliseconds, the means of a window.
@@ -64,60 +80,62 @@ pub enum Slowed {
     Waiting,
 }
 
+/// What is felt of a broker's sending and receiving.
+type Blame = BTreeMap<(BrokerId, Direction), Felt>;
+
 impl Pacer {
-    /// Takes in what one look saw. `copying` are the brokers that copies pass through.
+    /// One that takes a look every `period`, and leaves copies `floor` bytes per second at least.
+    pub fn new(period: Duration, floor: u64) -> Self {
+        Self {
+            brokers: BTreeMap::new(),
+            period: period.as_secs_f64(),
+            floor: floor as f64,
+        }
+    }
+
+    /// Takes in what one look saw. `copying` are those that send copies and those that receive them.
     pub fn look(
         &mut self,
         model: &Model,
         totals: &BTreeMap<BrokerId, BrokerTotals>,
-        copying: &BTreeSet<BrokerId>,
+        copying: &BTreeSet<(BrokerId, Direction)>,
     ) {
         let is_calm = copying.is_empty();
         // A broker whose report does not come in time may be slow because of the copies.
         self.brokers
             .retain(|broker, _| !is_calm || totals.contains_key(broker));
         for pace in self.brokers.values_mut() {
-            pace.slowed = None;
+            pace.slow = None;
         }
         for (broker, totals) in totals {
             let pace = self.brokers.entry(*broker).or_default();
             pace.reserved = totals.consumers_behind.unwrap_or(0.0) / CATCH_UP_SECONDS;
             pace.measure(latency(totals), is_calm);
         }
-        let is_felt = self.brokers.values().any(|pace| pace.usual.is_some());
-        let blamed = self.blamed(model);
-        for (broker, pace) in &mut self.brokers {
-            let (send, receive) = blamed.get(broker).copied().unwrap_or_default();
-            for (share, is_blamed) in [(&mut pace.send, send), (&mut pace.receive, receive)] {
-                if !is_felt {
-                    // Without sidecars nothing would ever say that it is too much.
-                    *share = Share::all();
-                } else if is_calm {
-                    share.rest();
-                } else {
-                    share.look(is_blamed);
-                }
-            }
-        }
-        self.note_spare(model, &blamed);
-    }
-
-    /// What producers do not write because copies slow them down is not to spare.
-    fn note_spare(&mut self, model: &Model, blamed: &BTreeMap<BrokerId, (bool, bool)>) {
+        let blame = self.blame(model);
+        let is_any_known = self.brokers.values().any(|pace| pace.usual.is_some());
         for row in model.brokers() {
             let id = model.broker(row).id;
             let Some(pace) = self.brokers.get_mut(&id) else {
                 continue;
             };
-            let now = spare_capacity(model, row);
-            let is_slow = blamed.get(&id).is_some_and(|(send, receive)| *send || *receive);
-            pace.spare = Some(match pace.spare {
-                Some(before) if is_slow => Headroom {
-                    send: now.send.min(before.send),
-                    receive: now.receive.min(before.receive),
-                },
-                _ => now,
-            });
+            let is_late = pace.usual.is_some() && !totals.contains_key(&id);
+            for direction in Direction::BOTH {
+                let felt = blame.get(&(id, direction)).copied().unwrap_or_default();
+                pace.note_use(model, row, direction, felt, self.period);
+                let bounds = pace.bounds(direction, self.floor);
+                let allowance = &mut pace.way_mut(direction).allowance;
+                if !is_any_known {
+                    // Without sidecars nothing would ever say that it is too much.
+                    *allowance = Allowance::all(bounds);
+                } else if !copying.contains(&(id, direction)) {
+                    allowance.rest(self.period, bounds);
+                } else if is_late {
+                    allowance.keep_within(bounds);
+                } else {
+                    allowance.look(felt, self.period, bounds);
+                }
+            }
         }
     }
 
@@ -125,56 +143,58 @@ impl Pacer {
     pub fn headroom(&self, model: &Model) -> BTreeMap<BrokerId, Headroom> {
         let spare = |row| {
             let id = model.broker(row).id;
-            let Some(pace) = self.brokers.get(&id) else {
-                return (id, spare_capacity(model, row));
+            let spare = |direction| match self.brokers.get(&id) {
+                Some(pace) => pace.way(direction).allowance.get(),
+                None => (capacity(model, row, direction) - load(model, row, direction)).max(0.0),
             };
-            let spare = pace.spare.unwrap_or_else(|| spare_capacity(model, row));
-            let copies = Headroom {
-                send: (spare.send - pace.reserved).max(0.0) * pace.send.get(),
-                receive: spare.receive * pace.receive.get(),
+            let headroom = Headroom {
+                send: spare(Direction::Leader),
+                receive: spare(Direction::Follower),
             };
-            (id, copies)
+            (id, headroom)
         };
         model.brokers().map(spare).collect()
     }
 
     /// Whose sending and whose receiving slows producers down: the broker's own where its disk does; else its sending and
     /// the receiving of those that follow it, since that is whom its requests wait for.
-    fn blamed(&self, model: &Model) -> BTreeMap<BrokerId, (bool, bool)> {
-        let mut blamed: BTreeMap<BrokerId, (bool, bool)> = BTreeMap::new();
-        let mut waiting = BTreeSet::new();
+    fn blame(&self, model: &Model) -> Blame {
+        let mut blame = Blame::new();
+        let mut accuse = |broker: BrokerId, direction: Direction, felt: Felt| {
+            let most = blame.entry((broker, direction)).or_default();
+            *most = felt.max(*most);
+        };
+        let mut waiting = BTreeMap::new();
         for (broker, pace) in &self.brokers {
-            match pace.slowed {
-                None => {}
-                Some(Slowed::Disk) => drop(blamed.insert(*broker, (true, true))),
-                Some(Slowed::Waiting) => {
-                    blamed.entry(*broker).or_default().0 = true;
-                    waiting.insert(*broker);
-                }
+            let Some((by, felt)) = pace.slow else { continue };
+            accuse(*broker, Direction::Leader, felt);
+            match by {
+                Slowed::Disk => accuse(*broker, Direction::Follower, felt),
+                Slowed::Waiting => drop(waiting.insert(*broker, felt)),
             }
-        }
-        if waiting.is_empty() {
-            return blamed;
         }
         for partition in model.partitions() {
-            let leader = model.leader(partition).map(|leader| model.broker(leader).id);
-            if leader.is_none_or(|leader| !waiting.contains(&leader)) {
-                continue;
+            if waiting.is_empty() {
+                break;
             }
+            let leader = model.leader(partition).map(|leader| model.broker(leader).id);
+            let Some(felt) = leader.and_then(|leader| waiting.get(&leader)) else {
+                continue;
+            };
             for follower in model.replicas(partition) {
                 let id = model.broker(*follower).id;
                 if Some(id) != leader {
-                    blamed.entry(id).or_default().1 = true;
+                    accuse(id, Direction::Follower, *felt);
                 }
             }
         }
-        blamed
+        blame
     }
 
     /// Whose producers are slowed down, in sentences.
     pub fn slowed_down(&self) -> impl Iterator<Item = String> {
         self.brokers.iter().filter_map(|(broker, pace)| {
-            let why = match pace.slowed? {
+            let why = match pace.slowed()? {
                 Slowed::Disk => "its disk",
                 Slowed::Waiting => "queues or late followers",
             };
@@ -194,12 +214,12 @@ impl Pacer {
 impl Pace {
     /// The part of the headroom for sending that copies may take, from 0 to 1.
     pub fn send_share(&self) -> f64 {
-        self.send.get()
+        self.send.share()
     }
 
     /// The part of the headroom for receiving that copies may take, from 0 to 1.
     pub fn receive_share(&self) -> f64 {
-        self.receive.get()
+        self.receive.share()
     }
 
     /// Bytes per second that are left to consumers so that they catch up.
@@ -209,28 +229,77 @@ impl Pace {
 
     /// What slows its producers down, if anything does.
     pub fn slowed(&self) -> Option<Slowed> {
-        self.slowed
+        self.slow.map(|(by, _)| by)
     }
 
     fn measure(&mut self, now: Option<Latency>, is_calm: bool) {
         let Some(now) = now else { return };
-        let usual = self.usual.get_or_insert(now);
+        let Some(usual) = &mut self.usual else {
+            self.usual = Some(Usual {
+                total: Norm::new(now.total),
+                local: Norm::new(now.local),
+            });
+            self.is_sure = is_calm;
+            return;
+        };
         if is_calm {
-            usual.total += LEARNING * (now.total - usual.total);
-            usual.local += LEARNING * (now.local - usual.local);
+            usual.total.learn(now.total);
+            usual.local.learn(now.local);
             self.is_sure = true;
             return;
         }
-        if is_slower(now.local, usual.local) {
-            self.slowed = Some(Slowed::Disk);
-        } else if is_slower(now.total, usual.total) {
-            self.slowed = Some(Slowed::Waiting);
-        }
+        let (local, total) = (usual.local.compare(now.local), usual.total.compare(now.total));
+        self.slow = match local.max(total) {
+            Felt::No => None,
+            felt if local == felt => Some((Slowed::Disk, felt)),
+            felt => Some((Slowed::Waiting, felt)),
+        };
         if !self.is_sure {
             // It is what it was first seen to be because of copies, as after a restart in the middle of a plan.
-            usual.total = usual.total.min(now.total);
-            usual.local = usual.local.min(now.local);
+            usual.total.learn_if_less(now.total);
+            usual.local.learn_if_less(now.local);
         }
+    }
+
+    fn note_use(&mut self, model: &Model, row: BrokerIndex, direction: Direction, felt: Felt, seconds: f64) {
+        let way = self.way_mut(direction);
+        let forgetting = match felt {
+            Felt::No => FORGETTING.powf(seconds),
+            Felt::Perhaps | Felt::Surely => 1.0,
+        };
+        way.used = load(model, row, direction).max(way.used * forgetting);
+        way.spare = (capacity(model, row, direction) - way.used).max(0.0);
+    }
+
+    fn bounds(&self, direction: Direction, floor: f64) -> Bounds {
+        let reserved = match direction {
+            Direction::Leader => self.reserved,
+            Direction::Follower => 0.0,
+        };
+        Bounds {
+            least: floor,
+            most: (self.way(direction).spare - reserved).max(0.0),
+        }
+    }
+
+    fn way(&self, direction: Direction) -> &Way {
+        match direction {
+            Direction::Leader => &self.send,
+            Direction::Follower => &self.receive,
+        }
+    }
+
+    fn way_mut(&mut self, direction: Direction) -> &mut Way {
+        match direction {
+            Direction::Leader => &mut self.send,
+            Direction::Follower => &mut self.receive,
+        }
+    }
+}
+
+impl Way {
+    fn share(&self) -> f64 {
+        (self.allowance.get() / self.spare.max(1.0)).min(1.0)
     }
 }
 
@@ -240,16 +309,18 @@ fn latency(totals: &BrokerTotals) -> Option<Latency> {
     Some(Latency { total, local })
 }
 
-fn is_slower(now: f64, usual: f64) -> bool {
-    now > SLOWER * usual + SLACK_MS
+fn capacity(model: &Model, row: BrokerIndex, direction: Direction) -> f64 {
+    model.broker(row).capacity[resource(direction)]
 }
 
-/// The model counts what clients send and receive and what replicas in sync copy, not what a reassignment copies.
-fn spare_capacity(model: &Model, row: BrokerIndex) -> Headroom {
-    let (capacity, load) = (&model.broker(row).capacity, model.broker_load(row));
-    let spare = |resource: Resource| (capacity[resource] - load[resource]).max(0.0);
-    Headroom {
-        send: spare(Resource::BytesOut),
-        receive: spare(Resource::BytesIn),
+/// What clients send and receive and what replicas in sync copy, not what a reassignment copies.
+fn load(model: &Model, row: BrokerIndex, direction: Direction) -> f64 {
+    model.broker_load(row)[resource(direction)]
+}
+
+fn resource(direction: Direction) -> Resource {
+    match direction {
+        Direction::Leader => Resource::BytesOut,
+        Direction::Follower => Resource::BytesIn,
     }
 }

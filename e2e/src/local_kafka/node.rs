@@ -103,8 +103,9 @@ impl Node {
         line.extend(java(install, layout.heap_mib));
         if let Some(port) = jolokia {
             let agent = install.join("jolokia-agent.jar");
+            // The sidecar is on the same host.
             line.push(format!(
-                "-javaagent:{}=port={port},host={host},discoveryEnabled=false,policyLocation=file://{}",
+                "-javaagent:{}=port={port},host=127.0.0.1,discoveryEnabled=false,policyLocation=file://{}",
                 agent.display(),
                 layout.jolokia_policy.display()
             ));

@@ -3,10 +3,12 @@
 //! A cable has a queue at either end, as a network card and a port of a switch have: what does not fit on it waits, and
 //! what does not fit into the queue is lost.
 
+use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::{ip, run, third_octet};
+use super::{ip, third_octet};
+use crate::command::run;
 use crate::local_kafka::Place;
 
 /// How much waits at an end of a cable, in bytes. At 8 MB/s that is the delay of a switch's port that is full: some tens
@@ -79,6 +81,25 @@ impl Lan {
             address: host.address,
             enter: ["ip", "netns", "exec", &host.namespace].map(str::to_owned).into(),
         })
+    }
+
+    /// How many bytes each cable has carried, to its host and from it.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell.
+    pub fn carried(&self) -> io::Result<Vec<u64>> {
+        let ends = self.hosts.iter().map(|host| &host.port);
+        let counters = ends.flat_map(|port| {
+            ["tx_bytes", "rx_bytes"].map(|name| format!("/sys/class/net/{port}/statistics/{name}"))
+        });
+        let read = |counter| {
+            fs::read_to_string(counter)?
+                .trim()
+                .parse()
+                .map_err(io::Error::other)
+        };
+        counters.map(read).collect()
     }
 
     /// From now on each cable carries so many bytes per second in each direction, headers included.

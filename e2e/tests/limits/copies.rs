@@ -1,5 +1,6 @@
 //! Copies of topics that nobody writes to any more, and producers' latencies meanwhile.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use balancer::config::Config;
@@ -9,7 +10,7 @@ use e2e::scene::{Outcome, Scene, ids, partition_of, say};
 use kafka::Cluster;
 use tokio::time::sleep;
 
-use crate::figures::Latency;
+use crate::figures::Window;
 
 /// How long what is usual is measured, in seconds, and how often it is looked whether something is over.
 const BEFORE: u64 = 40;
@@ -83,65 +84,83 @@ pub(crate) async fn balance(scene: &mut Scene, adjust: impl FnOnce(&mut Config))
     Ok(())
 }
 
-/// Producers' latencies when nothing is copied.
-pub(crate) async fn before(scene: &Scene) -> Outcome<Latency> {
-    let mut looks = 0;
-    measure(scene, 0.0, async || {
-        looks += 1;
-        Ok(looks > BEFORE)
-    })
-    .await
+/// What disks or cables have carried so far, and how much one of them can, in bytes and bytes per second.
+pub(crate) struct Meter<C> {
+    pub(crate) carried: C,
+    pub(crate) limit: u64,
 }
 
-/// Lets the balancer execute the plan, and proves that every move of it was made.
-pub(crate) async fn during(scene: &Scene, copies: &Copies, plan: PlanId) -> Outcome<Latency> {
-    scene.cli(&["approve", &plan.0.to_string()])?;
-    let mut outcomes = None;
-    let latency = measure(scene, copies.total(), async || {
-        let history = scene.history().await?;
-        let finished = history.into_iter().find(|finished| finished.id == plan.0);
-        outcomes = finished.map(|finished| finished.outcomes);
-        Ok(outcomes.is_some())
-    })
-    .await?;
-    let outcomes = outcomes.unwrap_or_default();
-    assert_eq!(outcomes.get("done"), Some(&copies.count), "{outcomes:?}");
-    scene.until_clean().await?;
-    Ok(latency)
-}
-
-/// Makes copies that nobody throttles.
-pub(crate) async fn uncontrolled(scene: &Scene, copies: &Copies) -> Outcome<Latency> {
-    scene.cli(&["mode", "observe"])?;
-    copies.make_at_once(scene).await?;
-    measure(scene, copies.total(), async || {
-        Ok(scene.cluster.reassignments().await?.is_empty())
-    })
-    .await
-}
-
-/// Producers' latencies until something is over.
-async fn measure(
-    scene: &Scene,
-    bytes: f64,
-    mut is_over: impl AsyncFnMut() -> Outcome<bool>,
-) -> Outcome<Latency> {
-    let (start, before) = (Instant::now(), scene.load()?.histogram()?);
-    scene.load()?.latencies()?;
-    while !is_over().await? {
-        sleep(LOOK).await;
-        trace(scene, start.elapsed()).await?;
+impl<C: Fn() -> io::Result<Vec<u64>>> Meter<C> {
+    /// Producers' latencies when nothing is copied.
+    pub(crate) async fn before(&self, scene: &Scene) -> Outcome<Window> {
+        let mut looks = 0;
+        self.measure(scene, 0.0, async || {
+            looks += 1;
+            Ok(looks > BEFORE)
+        })
+        .await
     }
-    let seconds = start.elapsed().as_secs_f64();
-    let mut since = scene.load()?.histogram()?;
-    since.subtract(&before)?;
-    let milliseconds = |quantile| since.value_at_quantile(quantile) as f64 / 1e3;
-    Ok(Latency {
-        p50_ms: milliseconds(0.5),
-        p99_ms: milliseconds(0.99),
-        seconds,
-        copied: bytes / seconds,
-    })
+
+    /// Lets the balancer execute the plan, and proves that every move of it was made.
+    pub(crate) async fn during(&self, scene: &Scene, copies: &Copies, plan: PlanId) -> Outcome<Window> {
+        scene.cli(&["approve", &plan.0.to_string()])?;
+        let mut outcomes = None;
+        let window = self
+            .measure(scene, copies.total(), async || {
+                let history = scene.history().await?;
+                let finished = history.into_iter().find(|finished| finished.id == plan.0);
+                outcomes = finished.map(|finished| finished.outcomes);
+                Ok(outcomes.is_some())
+            })
+            .await?;
+        let outcomes = outcomes.unwrap_or_default();
+        assert_eq!(outcomes.get("done"), Some(&copies.count), "{outcomes:?}");
+        scene.until_clean().await?;
+        Ok(window)
+    }
+
+    /// Makes copies that nobody throttles.
+    pub(crate) async fn uncontrolled(&self, scene: &Scene, copies: &Copies) -> Outcome<Window> {
+        scene.cli(&["mode", "observe"])?;
+        copies.make_at_once(scene).await?;
+        self.measure(scene, copies.total(), async || {
+            Ok(scene.cluster.reassignments().await?.is_empty())
+        })
+        .await
+    }
+
+    /// Producers' latencies until something is over.
+    async fn measure(
+        &self,
+        scene: &Scene,
+        copied: f64,
+        mut is_over: impl AsyncFnMut() -> Outcome<bool>,
+    ) -> Outcome<Window> {
+        let (start, before) = (Instant::now(), scene.load()?.histogram()?);
+        let carried_before = (self.carried)()?;
+        scene.load()?.latencies()?;
+        while !is_over().await? {
+            sleep(LOOK).await;
+            trace(scene, start.elapsed()).await?;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let carried = (self.carried)()?;
+        let most = carried
+            .iter()
+            .zip(carried_before)
+            .map(|(after, before)| after - before)
+            .max();
+        let mut since = scene.load()?.histogram()?;
+        since.subtract(&before)?;
+        let milliseconds = |quantile| since.value_at_quantile(quantile) as f64 / 1e3;
+        Ok(Window {
+            p50_ms: milliseconds(0.5),
+            p99_ms: milliseconds(0.99),
+            seconds,
+            copied,
+            utilisation: most.unwrap_or(0) as f64 / seconds / self.limit as f64,
+        })
+    }
 }
 
 /// Says how producers do at the moment, and under which throttles copies are made.

@@ -7,7 +7,7 @@ use e2e::scene::{Outcome, Row, Scene};
 use e2e::{BrokerSpec, Layout};
 use kafka::settings::ByteRate;
 
-use crate::copies::{self, Copies};
+use crate::copies::{self, Copies, Meter};
 use crate::figures;
 
 /// What a disk can write, in bytes per second.
@@ -29,7 +29,7 @@ const ROWS: [Row<'_>; 6] = [
 /// To the broker whose disk has most to do.
 const PLANNED: Copies = Copies {
     count: 4,
-    bytes: 35_000_000,
+    bytes: 12_000_000,
     from: [0, 1],
     to: [0, 3],
     name: "planned",
@@ -42,39 +42,47 @@ const AT_ONCE: Copies = Copies {
     ..PLANNED
 };
 
+/// The least rate of a throttle, in bytes per second.
+const FLOOR: u64 = 100_000;
+
+/// What is written in ten minutes, and more.
+const SPACE: u64 = 6_000_000_000;
+
 #[tokio::test]
 async fn producers_hardly_notice_copies_to_disks_that_are_nearly_full_of_work() -> Outcome {
-    // Declared first, so that it goes when the brokers have.
-    let mut disks = SlowDisks::default();
-    let mut scene = Scene::set_with(layout(), "disks", &ROWS, 6).await?;
+    // Declared first, so that they go when the brokers have.
+    let disks = SlowDisks::new(4, SPACE)?;
+    let mut scene = Scene::set_with(layout(&disks), "disks", &ROWS, 6).await?;
     for copies in [PLANNED, AT_ONCE] {
         copies.prepare(&scene).await?;
     }
-    for broker in scene.kafka.ids() {
-        disks.slow_down(scene.kafka.pid(broker)?, scene.kafka.folder(), DISK)?;
-    }
+    disks.slow_down(DISK)?;
     let plan = PLANNED.propose(&scene).await?;
     copies::balance(&mut scene, |config| {
         config.capacity.bytes_in = ByteRate::from_bytes_per_second(NETWORK);
         config.capacity.bytes_out = ByteRate::from_bytes_per_second(NETWORK);
+        config.execute.throttle_floor = ByteRate::from_bytes_per_second(FLOOR);
     })
     .await?;
-    let before = copies::before(&scene).await?;
-    let during = copies::during(&scene, &PLANNED, plan).await?;
-    let uncontrolled = copies::uncontrolled(&scene, &AT_ONCE).await?;
-    scene.end_with_the_cluster().await?;
-    let row = figures::Row {
-        limit: "disks".to_owned(),
-        before,
-        during,
-        uncontrolled,
+    let meter = Meter {
+        carried: || disks.written(),
+        limit: DISK,
     };
-    row.judge()
+    let before = meter.before(&scene).await?;
+    let during = meter.during(&scene, &PLANNED, plan).await?;
+    let uncontrolled = meter.uncontrolled(&scene, &AT_ONCE).await?;
+    scene.end_with_the_cluster().await?;
+    figures::Row::new("disks", before, during, uncontrolled).judge()
 }
 
-fn layout() -> Layout {
+fn layout(disks: &SlowDisks) -> Layout {
+    let disks = disks.folders().zip(0..);
+    let broker = |(data, number)| BrokerSpec {
+        data: Some(data),
+        ..BrokerSpec::in_rack(&format!("r{number}"))
+    };
     Layout {
-        brokers: ["r0", "r1", "r2", "r3"].map(BrokerSpec::in_rack).into(),
+        brokers: disks.map(broker).collect(),
         properties: properties(),
         ..Layout::default()
     }

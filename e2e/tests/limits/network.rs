@@ -7,7 +7,7 @@ use e2e::scene::{Outcome, Row, Scene};
 use e2e::{BrokerSpec, Layout};
 use kafka::settings::ByteRate;
 
-use crate::copies::{self, Copies};
+use crate::copies::{self, Copies, Meter};
 use crate::figures;
 
 /// What a cable carries in each direction, in bytes per second.
@@ -31,7 +31,7 @@ const ROWS: [Row<'_>; 8] = [
 /// From the broker that has least to spare.
 const PLANNED: Copies = Copies {
     count: 4,
-    bytes: 30_000_000,
+    bytes: 12_000_000,
     from: [0, 1],
     to: [0, 3],
     name: "planned",
@@ -43,6 +43,9 @@ const AT_ONCE: Copies = Copies {
     name: "at-once",
     ..PLANNED
 };
+
+/// The least rate of a throttle, in bytes per second.
+const FLOOR: u64 = 100_000;
 
 #[tokio::test]
 async fn producers_hardly_notice_copies_over_a_network_that_is_nearly_full() -> Outcome {
@@ -57,19 +60,18 @@ async fn producers_hardly_notice_copies_over_a_network_that_is_nearly_full() -> 
     copies::balance(&mut scene, |config| {
         config.capacity.bytes_in = ByteRate::from_bytes_per_second(CAPACITY);
         config.capacity.bytes_out = ByteRate::from_bytes_per_second(CAPACITY);
+        config.execute.throttle_floor = ByteRate::from_bytes_per_second(FLOOR);
     })
     .await?;
-    let before = copies::before(&scene).await?;
-    let during = copies::during(&scene, &PLANNED, plan).await?;
-    let uncontrolled = copies::uncontrolled(&scene, &AT_ONCE).await?;
-    scene.end_with_the_cluster().await?;
-    let row = figures::Row {
-        limit: "network".to_owned(),
-        before,
-        during,
-        uncontrolled,
+    let meter = Meter {
+        carried: || lan.carried(),
+        limit: CABLE,
     };
-    row.judge()
+    let before = meter.before(&scene).await?;
+    let during = meter.during(&scene, &PLANNED, plan).await?;
+    let uncontrolled = meter.uncontrolled(&scene, &AT_ONCE).await?;
+    scene.end_with_the_cluster().await?;
+    figures::Row::new("network", before, during, uncontrolled).judge()
 }
 
 fn layout(lan: &Lan) -> Layout {
