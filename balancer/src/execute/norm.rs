@@ -13,7 +13,7 @@ const SLACK_MS: f64 = 2.0;
 const CERTAIN: f64 = 3.0;
 
 /// How much of a new measurement goes into what is usual.
-const LEARNING: f64 = 0.2;
+const LEARNING: f64 = 0.1;
 
 /// What is felt of copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -133,8 +133,8 @@ impl Host {
         } = self;
         ip(&["netns", "add", namespace])?;
         // BBR, which some systems have as their default, takes minutes to see that a cable has become slow.
-        let cubic = "net.ipv4.tcp_congestion_control=cubic";
-        ip(&["netns", "exec", namespace, "sysctl", "-q", "-w", cubic])?;
+        let reno = "net.ipv4.tcp_congestion_control=reno";
+        ip(&["netns", "exec", namespace, "sysctl", "-q", "-w", reno])?;
         ip(&[
             "link", "add", port, "type", "veth", "peer", "name", card, "netns", namespace,
         ])?;

@@ -49,13 +49,13 @@ impl Copies {
         Ok(())
     }
 
-    /// Proposes a plan that makes them.
-    pub(crate) async fn propose(&self, scene: &Scene) -> Outcome<PlanId> {
+    /// Writes a plan that makes them when it is resumed.
+    pub(crate) async fn plan(&self, scene: &Scene) -> Outcome<PlanId> {
         let mut moves = Vec::new();
         for topic in self.topics() {
             moves.push(scene.a_move(&topic, 0, &self.to, self.bytes as u64).await?);
         }
-        scene.propose_plan(moves).await
+        scene.write_paused_plan(moves).await
     }
 
     /// Makes them at once and without any throttle.
@@ -71,10 +71,10 @@ impl Copies {
     }
 }
 
-/// Starts the programs, which find nothing hot, so that they make the plan only that is approved.
+/// Starts the programs, which find nothing hot, so that they make that plan only.
 pub(crate) async fn balance(scene: &mut Scene, adjust: impl FnOnce(&mut Config)) -> Outcome {
     scene
-        .balance(Mode::Approve, |config| {
+        .balance(Mode::Auto, |config| {
             config.heat.threshold = 2.0;
             config.heat.floor = PerResource::splat(1.0);
             adjust(config);
@@ -103,7 +103,7 @@ impl<C: Fn() -> io::Result<Vec<u64>>> Meter<C> {
 
     /// Lets the balancer execute the plan, and proves that every move of it was made.
     pub(crate) async fn during(&self, scene: &Scene, copies: &Copies, plan: PlanId) -> Outcome<Window> {
-        scene.cli(&["approve", &plan.0.to_string()])?;
+        scene.cli(&["resume"])?;
         let mut outcomes = None;
         let window = self
             .measure(scene, copies.total(), async || {

@@ -57,7 +57,7 @@ async fn producers_hardly_notice_copies_to_disks_that_are_nearly_full_of_work() 
         copies.prepare(&scene).await?;
     }
     disks.slow_down(DISK)?;
-    let plan = PLANNED.propose(&scene).await?;
+    let plan = PLANNED.plan(&scene).await?;
     copies::balance(&mut scene, |config| {
         config.capacity.bytes_in = ByteRate::from_bytes_per_second(NETWORK);
         config.capacity.bytes_out = ByteRate::from_bytes_per_second(NETWORK);

@@ -56,7 +56,7 @@ async fn producers_hardly_notice_copies_over_a_network_that_is_nearly_full() -> 
         copies.prepare(&scene).await?;
     }
     lan.slow_down(CABLE)?;
-    let plan = PLANNED.propose(&scene).await?;
+    let plan = PLANNED.plan(&scene).await?;
     copies::balance(&mut scene, |config| {
         config.capacity.bytes_in = ByteRate::from_bytes_per_second(CAPACITY);
         config.capacity.bytes_out = ByteRate::from_bytes_per_second(CAPACITY);
@@ -91,6 +91,9 @@ fn layout(lan: &Lan) -> Layout {
 /// Brokers are told what goes with a network that is a hundred times slower than those that Kafka's defaults are for.
 fn properties() -> BTreeMap<String, String> {
     [
+        // One piece of a copy would keep such a cable for a second.
+        ("replica.fetch.max.bytes", "65536"),
+        ("replica.fetch.response.max.bytes", "131072"),
         // A follower that is throttled fetches nothing of what it also replicates meanwhile, by default for a second.
         ("replica.fetch.backoff.ms", "100"),
     ]
