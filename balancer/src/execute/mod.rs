@@ -5,10 +5,8 @@
 //! an answer: a request whose outcome is unknown is read back, a balancer that died is continued by the next one.
 
 mod admission;
-mod allowance;
 mod decide;
 mod limits;
-mod norm;
 mod orders;
 mod pacer;
 mod perform;

@@ -2,66 +2,50 @@
 //!
 //! Headroom by bytes is not the whole truth: a disk, a network that is shared, or another process may be at its limit long
 //! before a broker has sent or received what its configuration says it can. What shows that is the time that producers'
-//! requests take ([`Norm`]). As TCP does with a network that it does not know, copies begin with little and get more with
-//! each look, until producers are slowed down beyond what they were before there were copies ([`Allowance`]).
+//! requests take. As in TCP's congestion control, a broker's share of its headroom is halved when its producers are slowed
+//! down beyond what they were before there were copies, and grows by a tenth with each look at which they are not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use kafka::ids::BrokerId;
 use sidecar::report::BrokerTotals;
 
-use super::allowance::{Allowance, Bounds};
 use super::limits::Headroom;
-use super::norm::{Felt, Norm};
-use crate::journal::Direction;
 use crate::model::{BrokerIndex, Model, Resource};
+
+/// How many times longer producers' requests may take than before.
+const SLOWER: f64 = 1.3;
+
+/// Milliseconds that requests may take longer whatever they took before: what brokers' own doings cost.
+const SLACK_MS: f64 = 2.0;
+
+/// How much of a new measurement goes into what is usual, when there are no copies.
+const LEARNING: f64 = 0.2;
+
+/// By how much a share grows with each look, and the least that it falls to.
+const GROWTH: f64 = 0.1;
+const LEAST: f64 = 1.0 / 64.0;
 
 /// Seconds within which consumers that are behind are to have caught up, if the broker can send that much.
 const CATCH_UP_SECONDS: f64 = 60.0;
 
-/// What is left after a second of what clients used and use no longer.
-const FORGETTING: f64 = 0.99;
-
-/// Keeps track of brokers' latencies, and of what copies may take.
-#[derive(Debug)]
+/// Keeps track of brokers' latencies and shares.
+#[derive(Debug, Default)]
 pub struct Pacer {
     brokers: BTreeMap<BrokerId, Pace>,
-    /// Seconds from one look to the next.
-    period: f64,
-    /// The least that copies get, in bytes per second.
-    floor: f64,
 }
 
 /// What one broker can spare for copies, and why not more.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pace {
-    usual: Option<Usual>,
-    /// Whether that was seen when there were no copies.
-    is_sure: bool,
-    send: Way,
-    receive: Way,
+    /// What is usual when there are no copies, in milliseconds: of whole produce requests, and of their time in the log.
+    usual: Option<Latency>,
+    /// The shares of the headroom, by direction, from 0 to 1.
+    send: f64,
+    receive: f64,
     /// Bytes per second that consumers need to catch up.
     reserved: f64,
-    /// What slows its producers down, and how much is felt of it.
-    slow: Option<(Slowed, Felt)>,
-}
-
-/// One direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Way {
-    /// Bytes per second that clients use or have used lately. What they do not use because copies slow them down is theirs.
-    used: f64,
-    /// Bytes per second that are left beside that.
-    spare: f64,
-    allowance: Allowance,
-}
-
-/// What is usual when there are no copies: for whole produce requests, and for their time in the log.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Usual {
-    total: Norm,
-    local: Norm,
+    slowed: Option<Slowed>,
 }
 
 /// Times of produce requests in milliseconds, the means of a window.
@@ -80,62 +64,43 @@ pub enum Slowed {
     Waiting,
 }
 
-/// What is felt of a broker's sending and receiving.
-type Blame = BTreeMap<(BrokerId, Direction), Felt>;
-
-impl Pacer {
-    /// One that takes a look every `period`, and leaves copies `floor` bytes per second at least.
-    pub fn new(period: Duration, floor: u64) -> Self {
+impl Default for Pace {
+    fn default() -> Self {
         Self {
-            brokers: BTreeMap::new(),
-            period: period.as_secs_f64(),
-            floor: floor as f64,
+            usual: None,
+            send: 1.0,
+            receive: 1.0,
+            reserved: 0.0,
+            slowed: None,
         }
     }
+}
 
-    /// Takes in what one look saw. `copying` are those that send copies and those that receive them.
+impl Pacer {
+    /// Takes in what one look saw. `copying` are the brokers that copies pass through.
     pub fn look(
         &mut self,
         model: &Model,
         totals: &BTreeMap<BrokerId, BrokerTotals>,
-        copying: &BTreeSet<(BrokerId, Direction)>,
+        copying: &BTreeSet<BrokerId>,
     ) {
-        let is_calm = copying.is_empty();
-        // A broker whose report does not come in time may be slow because of the copies.
-        self.brokers
-            .retain(|broker, _| !is_calm || totals.contains_key(broker));
-        for pace in self.brokers.values_mut() {
-            pace.slow = None;
-        }
+        self.brokers.retain(|broker, _| totals.contains_key(broker));
         for (broker, totals) in totals {
             let pace = self.brokers.entry(*broker).or_default();
             pace.reserved = totals.consumers_behind.unwrap_or(0.0) / CATCH_UP_SECONDS;
-            pace.measure(latency(totals), is_calm);
+            pace.measure(latency(totals), copying.is_empty());
         }
-        let blame = self.blame(model);
-        let is_any_known = self.brokers.values().any(|pace| pace.usual.is_some());
-        for row in model.brokers() {
-            let id = model.broker(row).id;
-            let Some(pace) = self.brokers.get_mut(&id) else {
-                continue;
-            };
-            let is_late = pace.usual.is_some() && !totals.contains_key(&id);
-            for direction in Direction::BOTH {
-                let felt = blame.get(&(id, direction)).copied().unwrap_or_default();
-                pace.note_use(model, row, direction, felt, self.period);
-                let bounds = pace.bounds(direction, self.floor);
-                let allowance = &mut pace.way_mut(direction).allowance;
-                if !is_any_known {
-                    // Without sidecars nothing would ever say that it is too much.
-                    *allowance = Allowance::all(bounds);
-                } else if !copying.contains(&(id, direction)) {
-                    allowance.rest(self.period, bounds);
-                } else if is_late {
-                    allowance.keep_within(bounds);
-                } else {
-                    allowance.look(felt, self.period, bounds);
-                }
+        if copying.is_empty() {
+            for pace in self.brokers.values_mut() {
+                (pace.send, pace.receive) = (1.0, 1.0);
             }
+            return;
+        }
+        let blamed = self.blamed(model);
+        for (broker, pace) in &mut self.brokers {
+            let (send, receive) = blamed.get(broker).copied().unwrap_or_default();
+            pace.send = next(pace.send, send);
+            pace.receive = next(pace.receive, receive);
         }
     }
 
@@ -143,64 +108,59 @@ impl Pacer {
     pub fn headroom(&self, model: &Model) -> BTreeMap<BrokerId, Headroom> {
         let spare = |row| {
             let id = model.broker(row).id;
-            let spare = |direction| match self.brokers.get(&id) {
-                Some(pace) => pace.way(direction).allowance.get(),
-                None => (capacity(model, row, direction) - load(model, row, direction)).max(0.0),
-            };
-            let headroom = Headroom {
-                send: spare(Direction::Leader),
-                receive: spare(Direction::Follower),
-            };
-            (id, headroom)
+            let by_capacity = spare_capacity(model, row);
+            let spare = self.brokers.get(&id).map_or(by_capacity, |pace| Headroom {
+                send: (by_capacity.send - pace.reserved).max(0.0) * pace.send,
+                receive: by_capacity.receive * pace.receive,
+            });
+            (id, spare)
         };
         model.brokers().map(spare).collect()
     }
 
     /// Whose sending and whose receiving slows producers down: the broker's own where its disk does; else its sending and
     /// the receiving of those that follow it, since that is whom its requests wait for.
-    fn blame(&self, model: &Model) -> Blame {
-        let mut blame = Blame::new();
-        let mut accuse = |broker: BrokerId, direction: Direction, felt: Felt| {
-            let most = blame.entry((broker, direction)).or_default();
-            *most = felt.max(*most);
-        };
-        let mut waiting = BTreeMap::new();
+    fn blamed(&self, model: &Model) -> BTreeMap<BrokerId, (bool, bool)> {
+        let mut blamed: BTreeMap<BrokerId, (bool, bool)> = BTreeMap::new();
+        let mut waiting = BTreeSet::new();
         for (broker, pace) in &self.brokers {
-            let Some((by, felt)) = pace.slow else { continue };
-            accuse(*broker, Direction::Leader, felt);
-            match by {
-                Slowed::Disk => accuse(*broker, Direction::Follower, felt),
-                Slowed::Waiting => drop(waiting.insert(*broker, felt)),
-            }
-        }
-        for partition in model.partitions() {
-            if waiting.is_empty() {
-                break;
-            }
-            let leader = model.leader(partition).map(|leader| model.broker(leader).id);
-            let Some(felt) = leader.and_then(|leader| waiting.get(&leader)) else {
-                continue;
-            };
-            for follower in model.replicas(partition) {
-                let id = model.broker(*follower).id;
-                if Some(id) != leader {
-                    accuse(id, Direction::Follower, *felt);
+            match pace.slowed {
+                None => {}
+                Some(Slowed::Disk) => drop(blamed.insert(*broker, (true, true))),
+                Some(Slowed::Waiting) => {
+                    blamed.entry(*broker).or_default().0 = true;
+                    waiting.insert(*broker);
                 }
             }
         }
-        blame
+        if waiting.is_empty() {
+            return blamed;
+        }
+        for partition in model.partitions() {
+            let leader = model.leader(partition).map(|leader| model.broker(leader).id);
+            if leader.is_none_or(|leader| !waiting.contains(&leader)) {
+                continue;
+            }
+            for follower in model.replicas(partition) {
+                let id = model.broker(*follower).id;
+                if Some(id) != leader {
+                    blamed.entry(id).or_default().1 = true;
+                }
+            }
+        }
+        blamed
     }
 
     /// Whose producers are slowed down, in sentences.
     pub fn slowed_down(&self) -> impl Iterator<Item = String> {
         self.brokers.iter().filter_map(|(broker, pace)| {
-            let why = match pace.slowed()? {
+            let why = match pace.slowed? {
                 Slowed::Disk => "its disk",
                 Slowed::Waiting => "queues or late followers",
             };
             Some(format!(
                 "producers are slowed down at broker {broker} by {why}: copies get {:.0} % of what it can spare",
-                100.0 * pace.send_share().min(pace.receive_share())
+                100.0 * pace.send.min(pace.receive)
             ))
         })
     }
@@ -214,12 +174,12 @@ impl Pacer {
 impl Pace {
     /// The part of the headroom for sending that copies may take, from 0 to 1.
     pub fn send_share(&self) -> f64 {
-        self.send.share()
+        self.send
     }
 
     /// The part of the headroom for receiving that copies may take, from 0 to 1.
     pub fn receive_share(&self) -> f64 {
-        self.receive.share()
+        self.receive
     }
 
     /// Bytes per second that are left to consumers so that they catch up.
@@ -229,77 +189,28 @@ impl Pace {
 
     /// What slows its producers down, if anything does.
     pub fn slowed(&self) -> Option<Slowed> {
-        self.slow.map(|(by, _)| by)
+        self.slowed
     }
 
     fn measure(&mut self, now: Option<Latency>, is_calm: bool) {
+        self.slowed = None;
         let Some(now) = now else { return };
-        let Some(usual) = &mut self.usual else {
-            self.usual = Some(Usual {
-                total: Norm::new(now.total),
-                local: Norm::new(now.local),
-            });
-            self.is_sure = is_calm;
+        let Some(usual) = self.usual.as_mut() else {
+            // Copies may be why it is what it is, as after a restart in the middle of a plan; calmer times correct it.
+            self.usual = Some(now);
             return;
         };
         if is_calm {
-            usual.total.learn(now.total);
-            usual.local.learn(now.local);
-            self.is_sure = true;
-            return;
+            usual.total += LEARNING * (now.total - usual.total);
+            usual.local += LEARNING * (now.local - usual.local);
+        } else if is_slower(now.local, usual.local) {
+            self.slowed = Some(Slowed::Disk);
+        } else if is_slower(now.total, usual.total) {
+            self.slowed = Some(Slowed::Waiting);
+        } else {
+            usual.total = usual.total.min(now.total);
+            usual.local = usual.local.min(now.local);
         }
-        let (local, total) = (usual.local.compare(now.local), usual.total.compare(now.total));
-        self.slow = match local.max(total) {
-            Felt::No => None,
-            felt if local == felt => Some((Slowed::Disk, felt)),
-            felt => Some((Slowed::Waiting, felt)),
-        };
-        if !self.is_sure {
-            // It is what it was first seen to be because of copies, as after a restart in the middle of a plan.
-            usual.total.learn_if_less(now.total);
-            usual.local.learn_if_less(now.local);
-        }
-    }
-
-    fn note_use(&mut self, model: &Model, row: BrokerIndex, direction: Direction, felt: Felt, seconds: f64) {
-        let way = self.way_mut(direction);
-        let forgetting = match felt {
-            Felt::No => FORGETTING.powf(seconds),
-            Felt::Perhaps | Felt::Surely => 1.0,
-        };
-        way.used = load(model, row, direction).max(way.used * forgetting);
-        way.spare = (capacity(model, row, direction) - way.used).max(0.0);
-    }
-
-    fn bounds(&self, direction: Direction, floor: f64) -> Bounds {
-        let reserved = match direction {
-            Direction::Leader => self.reserved,
-            Direction::Follower => 0.0,
-        };
-        Bounds {
-            least: floor,
-            most: (self.way(direction).spare - reserved).max(0.0),
-        }
-    }
-
-    fn way(&self, direction: Direction) -> &Way {
-        match direction {
-            Direction::Leader => &self.send,
-            Direction::Follower => &self.receive,
-        }
-    }
-
-    fn way_mut(&mut self, direction: Direction) -> &mut Way {
-        match direction {
-            Direction::Leader => &mut self.send,
-            Direction::Follower => &mut self.receive,
-        }
-    }
-}
-
-impl Way {
-    fn share(&self) -> f64 {
-        (self.allowance.get() / self.spare.max(1.0)).min(1.0)
     }
 }
 
@@ -309,18 +220,24 @@ fn latency(totals: &BrokerTotals) -> Option<Latency> {
     Some(Latency { total, local })
 }
 
-fn capacity(model: &Model, row: BrokerIndex, direction: Direction) -> f64 {
-    model.broker(row).capacity[resource(direction)]
+fn is_slower(now: f64, usual: f64) -> bool {
+    now > SLOWER * usual + SLACK_MS
 }
 
-/// What clients send and receive and what replicas in sync copy, not what a reassignment copies.
-fn load(model: &Model, row: BrokerIndex, direction: Direction) -> f64 {
-    model.broker_load(row)[resource(direction)]
+fn next(share: f64, is_blamed: bool) -> f64 {
+    if is_blamed {
+        (share / 2.0).max(LEAST)
+    } else {
+        (share + GROWTH).min(1.0)
+    }
 }
 
-fn resource(direction: Direction) -> Resource {
-    match direction {
-        Direction::Leader => Resource::BytesOut,
-        Direction::Follower => Resource::BytesIn,
+/// The model counts what clients send and receive and what replicas in sync copy, not what a reassignment copies.
+fn spare_capacity(model: &Model, row: BrokerIndex) -> Headroom {
+    let (capacity, load) = (&model.broker(row).capacity, model.broker_load(row));
+    let spare = |resource: Resource| (capacity[resource] - load[resource]).max(0.0);
+    Headroom {
+        send: spare(Resource::BytesOut),
+        receive: spare(Resource::BytesIn),
     }
 }

@@ -20,7 +20,7 @@ use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits, Pacer};
-use crate::journal::{Direction, JournalError, Mode, Phase, StopHow, Timestamp};
+use crate::journal::{JournalError, Mode, Phase, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, Observer, ReportSource, Standing};
 use crate::occasion::{Away, due};
@@ -89,7 +89,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             observer,
             detector: Detector::new(config.heat.detect()),
             away: Away::default(),
-            pacer: Pacer::new(config.tick, config.execute.throttle_floor.bytes_per_second()),
+            pacer: Pacer::default(),
             hands: Hands::Opening {
                 reason: "not tried yet".to_owned(),
             },
@@ -239,17 +239,12 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         };
         let copies = moving.into_iter().flat_map(|(_, moves)| moves);
         let copying = copies.filter(|progress| progress.is_copying());
-        let ways = copying.flat_map(|progress| {
+        let brokers = copying.flat_map(|progress| {
             let change = &progress.change;
-            let sends = change
-                .from_leader
-                .into_iter()
-                .map(|broker| (broker, Direction::Leader));
-            let receives = change.adding().map(|broker| (broker, Direction::Follower));
-            sends.chain(receives)
+            change.from_leader.into_iter().chain(change.adding())
         });
         let totals = &looked.observation.sight.totals;
-        self.pacer.look(&looked.current, totals, &ways.collect());
+        self.pacer.look(&looked.current, totals, &brokers.collect());
         crate::metrics::show_paces(&self.pacer);
         self.problems.extend(self.pacer.slowed_down());
     }

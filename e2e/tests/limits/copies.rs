@@ -17,7 +17,7 @@ const BEFORE: u64 = 40;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What the balancer has to learn, and the virtual machines of Kafka to compile, before anything is measured.
-const WARM_UP: Duration = Duration::from_secs(20);
+const WARM_UP: Duration = Duration::from_secs(40);
 
 /// Topics to be copied from one broker to another, which were filled when nobody looked.
 pub(crate) struct Copies {

@@ -8,7 +8,7 @@ use e2e::{BrokerSpec, Layout};
 use kafka::settings::ByteRate;
 
 use crate::copies::{self, Copies, Meter};
-use crate::figures;
+use crate::{figures, is_wanted};
 
 /// What a disk can write, in bytes per second.
 const DISK: u64 = 8_000_000;
@@ -50,6 +50,9 @@ const SPACE: u64 = 6_000_000_000;
 
 #[tokio::test]
 async fn producers_hardly_notice_copies_to_disks_that_are_nearly_full_of_work() -> Outcome {
+    if !is_wanted()? {
+        return Ok(());
+    }
     // Declared first, so that they go when the brokers have.
     let disks = SlowDisks::new(4, SPACE)?;
     let mut scene = Scene::set_with(layout(&disks), "disks", &ROWS, 6).await?;
