@@ -46,6 +46,10 @@ test: build check simulation ## Everything that can be proven on this machine, s
 soak: build ## An hour (SOAK_MINUTES) of shifting load on six brokers, with balancers killed and brokers restarted
 	SOAK=1 $(CARGO) test --locked -p e2e --release --test soak -- --nocapture
 
+.PHONY: limits
+limits: build ## What producers notice of copies when disks and networks are near their limits, into target/e2e/limits.json; as root
+	LIMITS=1 $(CARGO) test --locked -p e2e --release --test limits -- --test-threads=1 --nocapture
+
 .PHONY: bench
 bench: ## Planner on generated clusters of up to a million replicas: time, memory, balance, bytes; its inner steps; 5,000 groups
 	$(CARGO) bench --locked -p balancer --bench planner

@@ -4,7 +4,9 @@
 //! Nothing that is started here outlives the process that started it, not even when that is killed.
 
 mod child;
+mod command;
 pub mod contract;
+pub mod disks;
 pub mod http;
 pub mod local_kafka;
 pub mod network;
@@ -15,5 +17,5 @@ pub mod scene;
 pub mod stack;
 pub mod tap;
 
-pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Reached};
+pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Place, Reached};
 pub use stack::{Service, Stack};

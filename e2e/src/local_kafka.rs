@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-pub use layout::{BrokerSpec, Layout, Listener, Mode, Reached};
+pub use layout::{BrokerSpec, Layout, Listener, Mode, Place, Reached};
 use node::Node;
 use properties::Addresses;
 
@@ -129,7 +129,7 @@ impl LocalKafka {
         let folder = turn::new_folder(&cache).map_err(cannot("make a folder for the cluster"))?;
         let cluster_id = node::new_cluster_id();
         let quorum = match layout.mode {
-            Mode::KRaft => Node::controller(&install, folder.path(), &cluster_id)?,
+            Mode::KRaft => Node::controller(&install, folder.path(), &cluster_id, layout.quorum)?,
             Mode::ZooKeeper => Node::zookeeper(&install, folder.path())?,
         };
         let mut cluster = Self {
@@ -242,6 +242,12 @@ impl LocalKafka {
         let is_secure = options.iter().any(|option| option == "protocol=https");
         let scheme = if is_secure { "https" } else { "http" };
         Ok(format!("{scheme}://127.0.0.1:{port}/jolokia/"))
+    }
+
+    /// The host of its own that a broker runs on, if it does; one that was added since the start does not.
+    pub fn place(&self, broker: i32) -> Option<&Place> {
+        let index = usize::try_from(broker).ok()?;
+        self.layout.brokers.get(index)?.place.as_ref()
     }
 
     /// A broker's process id.

@@ -1,9 +1,12 @@
 //! A network of its own for a program, which can be cut: a network namespace and a pair of virtual interfaces.
 //! Making one needs root.
 
+pub mod lan;
+
 use std::io;
 use std::net::Ipv4Addr;
-use std::process::Command;
+
+use crate::command::run;
 
 /// The network. Dropping it takes it away; programs in it lose their interface, not their life.
 #[derive(Debug)]
@@ -97,14 +100,5 @@ fn third_octet() -> u8 {
 }
 
 fn ip(arguments: &[&str]) -> io::Result<()> {
-    let output = Command::new("ip").args(arguments).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!(
-        "ip {}: {}",
-        arguments.join(" "),
-        said.trim()
-    )))
+    run("ip", arguments).map(drop)
 }

@@ -10,6 +10,7 @@ mod programs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::io::Write as _;
 use std::time::Duration;
 
 use balancer::config::Config;
@@ -87,6 +88,21 @@ impl Scene {
     ///
     /// What kept it from being set.
     pub async fn set_on(layout: Layout, name: &'static str, rows: &[Row<'_>]) -> Outcome<Self> {
+        Self::set_with(layout, name, rows, 1).await
+    }
+
+    /// The same with so many producers, among which the partitions are dealt. A broker takes a producer's next request
+    /// only when the one before is answered, so that it takes several to use a slow broker up.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from being set.
+    pub async fn set_with(
+        layout: Layout,
+        name: &'static str,
+        rows: &[Row<'_>],
+        producers: u32,
+    ) -> Outcome<Self> {
         let mut slot = CLUSTER.lock().await;
         let kafka = match slot.take() {
             Some(kafka) if *kafka.layout() == layout => kafka,
@@ -110,7 +126,7 @@ impl Scene {
         };
         scene.make_topics(rows).await?;
         scene.before = scene.configs().await?;
-        scene.start_load(rows)?;
+        scene.start_load(rows, producers)?;
         Ok(scene)
     }
 
@@ -155,7 +171,7 @@ impl Scene {
         .await
     }
 
-    fn start_load(&mut self, rows: &[Row<'_>]) -> Outcome {
+    fn start_load(&mut self, rows: &[Row<'_>], producers: u32) -> Outcome {
         let topics: Vec<TopicSettings> = self
             .topics
             .keys()
@@ -172,6 +188,7 @@ impl Scene {
             bytes_per_second: 1_000.0,
             // Small, so that a second of a small partition is many records.
             value_bytes: 500..=1_500,
+            producers,
             ..LoadSettings::new(self.connection.clone(), topics)
         };
         let load = Load::start(&settings)?;
@@ -349,6 +366,15 @@ fn set_rate(load: &Load, topic: &str, partition: i32, rate: f64) -> Outcome {
         partition: Some(partition),
         factor,
     })?)
+}
+
+/// Says something to whoever watches the test.
+///
+/// # Errors
+///
+/// Nobody can be told.
+pub fn say(line: &str) -> Outcome {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
 /// A partition by its topic and its number.

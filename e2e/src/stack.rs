@@ -89,7 +89,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A sidecar beside `broker`, which asks the `offsets` at `offsets_url` for consumption.
+    /// A sidecar beside `broker`, on its host if it has one of its own, which asks the `offsets` at `offsets_url` for consumption.
     ///
     /// # Errors
     ///
@@ -116,7 +116,9 @@ impl Service {
         adjust: impl FnOnce(&mut BrokerConfig),
     ) -> Result<Self, StackError> {
         let mut config = BrokerConfig::new(broker.try_into()?, connection(kafka)?);
-        let listen = free_address()?;
+        let place = kafka.place(broker);
+        let host = place.map_or(Ipv4Addr::LOCALHOST, |place| place.address);
+        let listen = SocketAddr::from((host, port::free()?));
         config.listen = listen;
         config.interval = interval;
         let jolokia = kafka.jolokia_url(broker)?;
@@ -126,7 +128,8 @@ impl Service {
             config.consumption = Some(ConsumptionConfig::new(part_of_config(&url)?));
         }
         adjust(&mut config);
-        Self::start(Program::Sidecar, &["broker"], listen, &config)
+        let through = place.map(|place| place.enter.clone()).unwrap_or_default();
+        Self::start(through, Program::Sidecar, &["broker"], listen, &config)
     }
 
     /// The cluster's exporter of consumer lag.
@@ -138,7 +141,7 @@ impl Service {
         let mut config = OffsetsConfig::new(connection(kafka)?);
         config.listen = free_address()?;
         config.interval = interval;
-        Self::start(Program::Sidecar, &["offsets"], config.listen, &config)
+        Self::start(Vec::new(), Program::Sidecar, &["offsets"], config.listen, &config)
     }
 
     /// A balancer with exactly this configuration.
@@ -147,7 +150,7 @@ impl Service {
     ///
     /// [`StackError`]; see [`Service::ready`] for what goes wrong later.
     pub fn balancer(config: &Config) -> Result<Self, StackError> {
-        Self::start(Program::Balancer, &["serve"], config.listen, config)
+        Self::start(Vec::new(), Program::Balancer, &["serve"], config.listen, config)
     }
 
     /// The same in another network, where it has to listen at the network's address.
@@ -156,14 +159,17 @@ impl Service {
     ///
     /// As [`Service::balancer`].
     pub fn balancer_in(network: &Network, config: &Config) -> Result<Self, StackError> {
-        let yaml = to_yaml(Program::Balancer, config)?;
-        Ok(Self {
-            process: Process::start_through(network.enter(), Program::Balancer, &["serve"], &yaml)?,
-            url: format!("http://{}", config.listen),
-        })
+        Self::start(
+            network.enter(),
+            Program::Balancer,
+            &["serve"],
+            config.listen,
+            config,
+        )
     }
 
     fn start(
+        through: Vec<String>,
         program: Program,
         arguments: &[&str],
         listen: SocketAddr,
@@ -171,7 +177,7 @@ impl Service {
     ) -> Result<Self, StackError> {
         let yaml = to_yaml(program, config)?;
         Ok(Self {
-            process: Process::start(program, arguments, &yaml)?,
+            process: Process::start_through(through, program, arguments, &yaml)?,
             url: format!("http://{listen}"),
         })
     }

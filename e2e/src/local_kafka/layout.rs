@@ -23,6 +23,8 @@ pub struct Layout {
     pub heap_mib: u32,
     /// Further arguments of each broker's JVM, such as agents.
     pub jvm: Vec<String>,
+    /// Where the controller listens; ZooKeeper does on the loopback interface.
+    pub quorum: Ipv4Addr,
     /// Kafka's version, as `e2e/install.sh` was given it.
     pub version: String,
 }
@@ -39,6 +41,7 @@ impl Default for Layout {
             properties: BTreeMap::new(),
             heap_mib: 320,
             jvm: Vec::new(),
+            quorum: Ipv4Addr::LOCALHOST,
             version: "4.3.1".to_owned(),
         }
     }
@@ -73,6 +76,8 @@ pub struct BrokerSpec {
     pub listeners: Vec<Listener>,
     /// Where its data is, if not in the cluster's folder.
     pub data: Option<PathBuf>,
+    /// Where it runs, if not beside everything else.
+    pub place: Option<Place>,
     /// Properties of this broker only.
     pub properties: BTreeMap<String, String>,
 }
@@ -85,6 +90,15 @@ impl BrokerSpec {
             ..Self::default()
         }
     }
+}
+
+/// A host of its own for a broker, such as one of a [`Lan`](crate::network::lan::Lan).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The host's address.
+    pub address: Ipv4Addr,
+    /// What a command line has to begin with to run there.
+    pub enter: Vec<String>,
 }
 
 /// A listener whose port is found at start; what it needs beside (key stores, JAAS) goes into the properties.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ const ZOOKEEPER: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 pub(super) struct Node {
     id: i32,
     addresses: Addresses,
-    arguments: Vec<String>,
+    /// The whole command line.
+    line: Vec<String>,
     log: PathBuf,
     child: Child,
 }
@@ -32,9 +34,10 @@ impl Node {
         install: &Path,
         cluster: &Path,
         cluster_id: &str,
+        host: Ipv4Addr,
     ) -> Result<Self, LocalKafkaError> {
         let folder = cluster.join("controller");
-        let address = local_address()?;
+        let address = address_on(host)?;
         let properties = properties::of_controller(CONTROLLER, &address, &folder.join("data"));
         format_storage(&folder.join("data"), CONTROLLER, cluster_id)?;
         std::fs::copy(
@@ -42,7 +45,7 @@ impl Node {
             folder.join("data/bootstrap.checkpoint"),
         )
         .map_err(cannot("copy the controller's first metadata"))?;
-        let jvm = jvm_arguments(install, QUORUM_HEAP_MIB);
+        let jvm = java(install, QUORUM_HEAP_MIB);
         let addresses = Addresses::only(address);
         Self::launch(CONTROLLER, addresses, jvm, KAFKA, &properties, &folder)
     }
@@ -53,7 +56,7 @@ impl Node {
         let port = port::free().map_err(cannot("find a free port"))?;
         std::fs::create_dir_all(&data).map_err(cannot(format!("make {}", data.display())))?;
         let properties = properties::of_zookeeper(port, &data);
-        let jvm = jvm_arguments(install, QUORUM_HEAP_MIB);
+        let jvm = java(install, QUORUM_HEAP_MIB);
         let addresses = Addresses::only(format!("127.0.0.1:{port}"));
         Self::launch(CONTROLLER, addresses, jvm, ZOOKEEPER, &properties, &folder)
     }
@@ -68,16 +71,18 @@ impl Node {
         cluster: &Path,
     ) -> Result<Self, LocalKafkaError> {
         let folder = cluster.join(format!("broker-{id}"));
+        let place = spec.place.as_ref();
+        let host = place.map_or(Ipv4Addr::LOCALHOST, |place| place.address);
         let mut listeners = BTreeMap::new();
         for listener in &spec.listeners {
-            listeners.insert(listener.name.clone(), local_address()?);
+            listeners.insert(listener.name.clone(), address_on(host)?);
         }
         let jolokia = match layout.jolokia {
             true => Some(port::free().map_err(cannot("find a free port"))?),
             false => None,
         };
         let addresses = Addresses {
-            plaintext: local_address()?,
+            plaintext: address_on(host)?,
             listeners,
             jolokia,
         };
@@ -94,26 +99,27 @@ impl Node {
             Mode::ZooKeeper => properties::by_zookeeper(id, quorum),
         };
         let properties = properties::of_broker(spec, layout, &addresses, quorum, &data);
-        let mut jvm = Vec::new();
+        let mut line = place.map(|place| place.enter.clone()).unwrap_or_default();
+        line.extend(java(install, layout.heap_mib));
         if let Some(port) = jolokia {
             let agent = install.join("jolokia-agent.jar");
+            // The sidecar is on the same host.
             let mut options = vec![format!(
                 "-javaagent:{}=port={port},host=127.0.0.1,discoveryEnabled=false,policyLocation=file://{}",
                 agent.display(),
                 layout.jolokia_policy.display()
             )];
             options.extend_from_slice(&layout.jolokia_options);
-            jvm.push(options.join(","));
+            line.push(options.join(","));
         }
-        jvm.extend(jvm_arguments(install, layout.heap_mib));
-        jvm.extend(layout.jvm.iter().cloned());
-        Self::launch(id, addresses, jvm, KAFKA, &properties, &folder)
+        line.extend(layout.jvm.iter().cloned());
+        Self::launch(id, addresses, line, KAFKA, &properties, &folder)
     }
 
     fn launch(
         id: i32,
         addresses: Addresses,
-        mut arguments: Vec<String>,
+        mut line: Vec<String>,
         main: &str,
         properties: &BTreeMap<String, String>,
         folder: &Path,
@@ -121,13 +127,13 @@ impl Node {
         let file = folder.join("server.properties");
         std::fs::write(&file, properties::render(properties))
             .map_err(cannot(format!("write {}", file.display())))?;
-        arguments.extend([main.to_owned(), file.display().to_string()]);
+        line.extend([main.to_owned(), file.display().to_string()]);
         let log = folder.join("log");
-        let child = run_java(&arguments, &log)?;
+        let child = run(&line, &log)?;
         Ok(Self {
             id,
             addresses,
-            arguments,
+            line,
             log,
             child,
         })
@@ -137,7 +143,7 @@ impl Node {
         if self.is_running() {
             return Err(LocalKafkaError::Running(self.id));
         }
-        self.child = run_java(&self.arguments, &self.log)?;
+        self.child = run(&self.line, &self.log)?;
         Ok(())
     }
 
@@ -197,16 +203,14 @@ impl Node {
     }
 }
 
-fn run_java(arguments: &[String], log: &Path) -> Result<Child, LocalKafkaError> {
-    let line: Vec<String> = std::iter::once("java".to_owned())
-        .chain(arguments.iter().cloned())
-        .collect();
-    Child::spawn(&line, log).map_err(cannot("start java through setpriv"))
+fn run(line: &[String], log: &Path) -> Result<Child, LocalKafkaError> {
+    Child::spawn(line, log).map_err(cannot("start java through setpriv"))
 }
 
-fn jvm_arguments(install: &Path, heap_mib: u32) -> Vec<String> {
+fn java(install: &Path, heap_mib: u32) -> Vec<String> {
     let log4j = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/log4j2.xml");
     vec![
+        "java".to_owned(),
         format!("-Xmx{heap_mib}m"),
         // Light rather than fast at its peak: several of these share a small machine with what is measured.
         "-XX:+UseSerialGC".to_owned(),
@@ -235,9 +239,9 @@ fn voters(controller: &str) -> String {
     format!("{CONTROLLER}@{controller}")
 }
 
-fn local_address() -> Result<String, LocalKafkaError> {
+fn address_on(host: Ipv4Addr) -> Result<String, LocalKafkaError> {
     let port = port::free().map_err(cannot("find a free port"))?;
-    Ok(format!("127.0.0.1:{port}"))
+    Ok(format!("{host}:{port}"))
 }
 
 /// 22 characters, of which the last carries only the 2 bits that 16 bytes leave for it, as Kafka's `Uuid` has

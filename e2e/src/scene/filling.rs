@@ -11,7 +11,9 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 
 use super::{Outcome, Scene, ids};
 
-const RECORD: usize = 100_000;
+/// As large as those of a load, so that brokers that bring every few records to the disk bring copies in equal pieces.
+const RECORD: usize = 1_000;
+const BATCH: &str = "65536";
 const WITHIN: Duration = Duration::from_secs(60);
 
 impl Scene {
@@ -50,6 +52,8 @@ fn fill(bootstrap: &str, topic: &str, bytes: usize) -> Result<(), Box<dyn Error 
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("acks", "all")
+        // Followers fetch whole batches, however small the piece is that they ask for.
+        .set("batch.size", BATCH)
         .create()?;
     let payload = vec![b'x'; RECORD];
     for _ in 0..bytes.div_ceil(RECORD) {

@@ -23,6 +23,21 @@ impl Scene {
     ///
     /// The journal cannot be written, or another plan is in it.
     pub async fn write_plan(&self, moves: Vec<Move>) -> Outcome<PlanId> {
+        Ok(self.executor().await?.start(plan(moves)?, now()?).await?)
+    }
+
+    /// The same, but the plan is paused, so that the next balancer makes it when it is told to resume.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scene::write_plan`].
+    pub async fn write_paused_plan(&self, moves: Vec<Move>) -> Outcome<PlanId> {
+        let mut executor = self.executor().await?;
+        executor.start(plan(moves)?, now()?).await?;
+        Ok(executor.pause(now()?).await?)
+    }
+
+    async fn executor(&self) -> Outcome<Executor<KafkaCluster, KafkaCompactedLog>> {
         let connection = stack::connection(&self.kafka)?;
         let log = KafkaCompactedLog::new(
             connection.clone(),
@@ -34,8 +49,7 @@ impl Scene {
             },
         );
         let cluster = KafkaCluster::new(connection);
-        let mut executor = Executor::open(cluster, &log, Limits::default(), Mode::Auto).await?;
-        Ok(executor.start(plan(moves)?, now()?).await?)
+        Ok(Executor::open(cluster, &log, Limits::default(), Mode::Auto).await?)
     }
 
     /// A move of a partition from where it is to these brokers, the leader first; `bytes` is what the plan believes
