@@ -57,7 +57,9 @@ async fn the_policy_lets_attributes_be_read_by_post_from_this_host_and_nothing_e
             "{request}: {answer}"
         );
     }
-    let answer = http.get(format!("{url}version")).send().await?.text().await?;
+    // Its version an agent tells everybody.
+    let by_get = http.get(format!("{url}read/java.lang:type=Runtime/StartTime"));
+    let answer = by_get.send().await?.text().await?;
     assert!(answer.contains("\"status\":403"), "{answer}");
 
     // An agent that listens at all addresses would be found at this one too.
