@@ -31,10 +31,6 @@ async fn recovered(sidecar: &Sidecar) -> String {
         .await
 }
 
-async fn load(sidecar: &Sidecar) -> LoadReport {
-    report(&sidecar.get_until("/v1/load", |status, _| status == 200).await)
-}
-
 #[tokio::test]
 async fn whatever_the_agent_does_is_named_with_its_cure_goes_stale_and_is_over_with_the_next_good_answer() {
     let agent = Agent::open(Manner::Honest).await;
