@@ -1,0 +1,70 @@
+//! The StatefulSet of KRaft controllers.
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::core::v1::{Lifecycle, LifecycleHandler, SleepAction};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::Known;
+use super::brokers::container_port;
+use super::kafka_pod::{self, container, own_resources, variable};
+use super::metadata::{Role, label_selector, object};
+use crate::cluster::{CONTROLLER_PORT, Cluster, ClusterId, FIRST_CONTROLLER_ID};
+
+/// A log of metadata and its snapshot take little.
+const VOLUME: &str = "5Gi";
+/// Bytes of the JVM's heap: metadata of hundreds of thousands of partitions.
+const HEAP: u64 = 640 << 20;
+const MEMORY: &str = "1Gi";
+const CPU: &str = "250m";
+const GRACE_SECONDS: i64 = 60;
+/// Brokers that stop at the same time still need a controller to hand their leaders over.
+const STOP_DELAY_SECONDS: i64 = 5;
+
+/// So many controllers.
+pub(super) fn stateful_set(
+    cluster: &Cluster,
+    controllers: u32,
+    id: &ClusterId,
+    known: &Known,
+) -> StatefulSet {
+    let volume = Quantity(VOLUME.to_owned());
+    let (data, claim) = kafka_pod::data(cluster, Role::Controller, Some(&volume));
+    let resources = own_resources(CPU, MEMORY, MEMORY);
+    let mut controller = container(cluster, "controller", HEAP, resources, CONTROLLER_PORT);
+    controller.ports = Some(vec![container_port("controller", CONTROLLER_PORT)]);
+    controller.env.get_or_insert_default().extend([
+        variable("FIRST_NODE_ID", &FIRST_CONTROLLER_ID.to_string()),
+        variable("CLUSTER_ID", &id.to_string()),
+    ]);
+    controller.lifecycle = Some(Lifecycle {
+        pre_stop: Some(LifecycleHandler {
+            sleep: Some(SleepAction {
+                seconds: STOP_DELAY_SECONDS,
+            }),
+            ..LifecycleHandler::default()
+        }),
+        ..Lifecycle::default()
+    });
+    let mut volumes = kafka_pod::volumes(cluster);
+    volumes.extend(data);
+    let mut spec = kafka_pod::spec(cluster, Role::Controller, GRACE_SECONDS);
+    spec.containers = vec![controller];
+    spec.volumes = Some(volumes);
+    StatefulSet {
+        metadata: object(cluster, Role::Controller, cluster.names.controllers()),
+        spec: Some(StatefulSetSpec {
+            replicas: i32::try_from(controllers).ok(),
+            service_name: Some(cluster.names.controllers()),
+            selector: label_selector(cluster, Role::Controller),
+            // A quorum forms when most are there; one after the other would wait for ever.
+            pod_management_policy: Some("Parallel".to_owned()),
+            update_strategy: Some(kafka_pod::update_strategy()),
+            revision_history_limit: Some(2),
+            template: kafka_pod::template(cluster, Role::Controller, known, spec, []),
+            volume_claim_templates: claim.map(|claim| vec![claim]),
+            persistent_volume_claim_retention_policy: kafka_pod::retention(cluster),
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    }
+}

@@ -1,0 +1,418 @@
+//! A spec that makes sense.
+//!
+//! [`Cluster::validate`] turns what a user wrote into what can be built, or says everything that is wrong with it. What
+//! is built, and what is done with a running cluster, is decided from a [`Cluster`] alone.
+
+mod balancing;
+mod cluster_id;
+mod image;
+mod names;
+mod problem;
+mod properties;
+mod quantity;
+mod topics;
+mod zookeeper;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
+
+use crate::crd::{self, EMPTY_DIR, Kafkacluster, KafkaclusterSpec, VolumeDeletionPolicy};
+pub use cluster_id::ClusterId;
+pub use image::{FIRST_WITH_KRAFT, FIRST_WITHOUT_ZOOKEEPER, Image, KafkaVersion};
+pub use names::{
+    CLIENT_PORT, CONTROLLER_PORT, EXTERNAL_PORT, FIRST_CONTROLLER_ID, MAX_CLUSTER_NAME, Names,
+    REPLICATION_PORT,
+};
+pub use problem::Problem;
+use problem::Problems;
+pub use properties::Properties;
+pub use quantity::{Amount, InvalidQuantity};
+pub use topics::Topic;
+pub use zookeeper::ZooKeeperConnect;
+
+/// Prefixes of labels and annotations that users leave to the operator.
+pub(crate) const OWN_PREFIX: &str = "krallistic.github.com/";
+
+/// What a `Kafkacluster` asks for, complete and without contradiction.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Cluster {
+    /// What everything is called.
+    pub names: Names,
+    /// Whose all objects are; none for a manifest that was never applied.
+    pub owner: Option<OwnerReference>,
+    /// How many brokers there should be. Their ids are the numbers below it.
+    pub brokers: u32,
+    /// Who keeps the metadata.
+    pub metadata: Metadata,
+    /// The image of brokers and controllers.
+    pub image: Image,
+    /// What each broker is given.
+    pub resources: Resources,
+    /// Where each broker's data is.
+    pub storage: Storage,
+    /// Properties of brokers that users asked for.
+    pub properties: Properties,
+    /// Topics that should be there.
+    pub topics: Vec<Topic>,
+    /// How clients reach brokers.
+    pub listeners: crd::Listeners,
+    /// Where pods may run, and what is added to them.
+    pub placement: Placement,
+    /// Whether brokers have sidecars.
+    pub jmx_sidecar: bool,
+    /// Settings of sidecars and of the exporter of consumer lag.
+    pub sidecar: crd::SidecarSpec,
+    /// The balancer's image where one is named.
+    pub balancer_image: Option<String>,
+    /// The balancer's configuration, but for how it reaches its cluster and where it serves.
+    pub balancer: balancer::config::Config,
+}
+
+/// Who keeps the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Metadata {
+    /// ZooKeeper, which is the user's.
+    ZooKeeper(ZooKeeperConnect),
+    /// Controllers of the cluster's own, so many.
+    KRaft {
+        /// 1, 3, 5 or 7.
+        controllers: u32,
+    },
+}
+
+/// What each broker is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resources {
+    /// Cores, in thousandths.
+    pub cpu: Amount,
+    /// Bytes.
+    pub memory: Amount,
+}
+
+/// Where each broker's data is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Storage {
+    /// In the pod, and gone with it; so many bytes at most.
+    EmptyDir(Amount),
+    /// On a volume of its own.
+    Volume {
+        /// Its class; the default one when none.
+        class: Option<String>,
+        /// Its size in bytes.
+        size: Amount,
+        /// What becomes of it when its broker is removed.
+        deletion: VolumeDeletionPolicy,
+    },
+}
+
+/// Where pods may run, and what is added to them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// Labels of nodes.
+    pub node_selector: BTreeMap<String, String>,
+    /// The label of nodes that names their rack.
+    pub rack_key: Option<String>,
+    /// Seconds on a node that cannot be reached.
+    pub grace_seconds: i64,
+    /// What users add to pods.
+    pub pod: crd::PodSpec,
+}
+
+impl Resources {
+    /// Bytes of the JVM's heap: three fifths of the memory, whole mebibytes, and no more than 4 GiB, since what Kafka
+    /// does not keep in its heap the page cache makes good use of.
+    pub fn heap_bytes(&self) -> u64 {
+        const MOST: u64 = 4 << 30;
+        const MEBIBYTE: u64 = 1 << 20;
+        let heap = (self.memory.number() / 5 * 3).min(MOST);
+        heap / MEBIBYTE * MEBIBYTE
+    }
+}
+
+impl Metadata {
+    /// How many controllers the cluster has of its own.
+    pub fn controllers(&self) -> u32 {
+        match self {
+            Self::ZooKeeper(_) => 0,
+            Self::KRaft { controllers } => *controllers,
+        }
+    }
+}
+
+impl Cluster {
+    /// Takes a spec for a cluster.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its field, cause and cure.
+    pub fn validate(object: &Kafkacluster) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let cluster = read(object, &mut problems);
+        problems.none_or(cluster)
+    }
+
+    /// What clients give as `security.protocol`.
+    pub fn client_protocol(&self) -> &'static str {
+        match (&self.listeners.tls, &self.listeners.sasl) {
+            (None, None) => "PLAINTEXT",
+            (Some(_), None) => "SSL",
+            (None, Some(_)) => "SASL_PLAINTEXT",
+            (Some(_), Some(_)) => "SASL_SSL",
+        }
+    }
+}
+
+fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
+    let spec = &object.spec;
+    let names = names(object, problems);
+    let brokers = u32::try_from(spec.broker_count)
+        .ok()
+        .filter(|count| (1..=FIRST_CONTROLLER_ID).contains(count));
+    if brokers.is_none() {
+        let cause = format!("{} is not between 1 and {FIRST_CONTROLLER_ID}", spec.broker_count);
+        problems.note(
+            "spec.brokerCount",
+            cause,
+            "write how many brokers there should be",
+        );
+    }
+    let image = image(spec, problems);
+    let metadata = metadata(spec, problems);
+    let resources = resources(spec, problems);
+    let storage = storage(spec, problems);
+    let properties = properties::read(spec, problems);
+    replication_fits(&properties, brokers.unwrap_or(u32::MAX), problems);
+    let topics = topics::read(&spec.topics, brokers.unwrap_or(u32::MAX), &properties, problems);
+    listeners(spec, problems);
+    let placement = placement(spec, problems);
+    for (field, named) in [
+        ("spec.sidecar.image", &spec.sidecar.image),
+        ("spec.balancer.image", &spec.balancer.image),
+    ] {
+        if let Some(named) = named {
+            problems.check(field, "write it as registry/name:tag", Image::parse(named));
+        }
+    }
+    let names = names?;
+    let address = names.broker_address(0).ok()?.to_string();
+    let balancer = balancing::read(&spec.balancer, &address, problems);
+    Some(Cluster {
+        owner: object.controller_owner_ref(&()),
+        names,
+        brokers: brokers?,
+        metadata: metadata?,
+        image: image?,
+        resources: resources?,
+        storage: storage?,
+        properties,
+        topics,
+        listeners: spec.listeners.clone(),
+        placement,
+        jmx_sidecar: spec.jmx_sidecar,
+        sidecar: spec.sidecar.clone(),
+        balancer_image: spec.balancer.image.clone(),
+        balancer: balancer?,
+    })
+}
+
+fn names(object: &Kafkacluster, problems: &mut Problems) -> Option<Names> {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    // A manifest without a namespace goes to that of whoever applies it.
+    let namespace = object.metadata.namespace.as_deref().unwrap_or("default");
+    let cure = format!(
+        "use a name of at most {MAX_CLUSTER_NAME} lower-case letters, digits and hyphens that begins with a letter"
+    );
+    problems.check("metadata.name", cure, Names::new(name, namespace))
+}
+
+fn image(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Image> {
+    const FIELD: &str = "spec.image";
+    let cure = "write it as confluentinc/cp-kafka:7.9.2 or apache/kafka:4.3.1";
+    let image = problems.check(FIELD, cure, Image::parse(&spec.image))?;
+    if let Some(reason) = image.unusable_layout() {
+        let cause = format!("`{image}` cannot be used: {reason}");
+        problems.note(FIELD, cause, "use apache/kafka or confluentinc/cp-kafka");
+    }
+    match (image.kafka_version(), &spec.zookeeper_connect) {
+        (Some(version), Some(_)) if version >= FIRST_WITHOUT_ZOOKEEPER => {
+            let cause = format!(
+                "`{image}` has a Kafka without ZooKeeper mode, which ended with Kafka 3.9, and spec.zookeeperConnect is set"
+            );
+            let cure = "use confluentinc/cp-kafka:7.9.2 or apache/kafka:3.9.2, or remove spec.zookeeperConnect to run in KRaft mode";
+            problems.note(FIELD, cause, cure);
+        }
+        (Some(version), None) if version < FIRST_WITH_KRAFT => {
+            let cause = format!("`{image}` has a Kafka before 3.3, which is not ready for KRaft mode");
+            let cure = "use a newer one, such as apache/kafka:4.3.1, or set spec.zookeeperConnect";
+            problems.note(FIELD, cause, cure);
+        }
+        _ => {}
+    }
+    Some(image)
+}
+
+fn metadata(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Metadata> {
+    const FIELD: &str = "spec.controllerCount";
+    const DEFAULT_CONTROLLERS: i32 = 3;
+    match (&spec.zookeeper_connect, spec.controller_count) {
+        (Some(_), Some(_)) => {
+            let cause = "has no use with spec.zookeeperConnect, since only KRaft has controllers of its own";
+            problems.note(FIELD, cause, "remove one of the two");
+            None
+        }
+        (Some(connect), None) => {
+            let cure = "write hosts separated by commas, such as zk-0.zk:2181,zk-1.zk:2181/kafka";
+            let connect = ZooKeeperConnect::parse(connect);
+            problems
+                .check("spec.zookeeperConnect", cure, connect)
+                .map(Metadata::ZooKeeper)
+        }
+        (None, count) => {
+            let count = count.unwrap_or(DEFAULT_CONTROLLERS);
+            let odd = u32::try_from(count)
+                .ok()
+                .filter(|count| matches!(count, 1 | 3 | 5 | 7));
+            if odd.is_none() {
+                let cause = format!(
+                    "is {count}; a quorum is of an odd number, since one more bears no more failures"
+                );
+                problems.note(FIELD, cause, "write 1, 3, 5 or 7");
+            }
+            odd.map(|controllers| Metadata::KRaft { controllers })
+        }
+    }
+}
+
+fn resources(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Resources> {
+    let cpu = Amount::parse(&spec.resources.cpu, quantity::CPU);
+    let memory = Amount::parse(&spec.resources.memory, quantity::MEMORY);
+    let cpu = problems.check("spec.resources.cpu", "write cores, such as \"1\" or 500m", cpu);
+    let memory = problems.check("spec.resources.memory", "write bytes, such as 4Gi", memory);
+    Some(Resources {
+        cpu: cpu?,
+        memory: memory?,
+    })
+}
+
+fn storage(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Storage> {
+    let size = Amount::parse(&spec.resources.disk_space, quantity::DISK);
+    let size = problems.check("spec.resources.diskSpace", "write bytes, such as 100G", size)?;
+    Some(match spec.storage_class.as_deref() {
+        Some(EMPTY_DIR) => Storage::EmptyDir(size),
+        class => Storage::Volume {
+            class: class.map(str::to_owned),
+            size,
+            deletion: spec.volume_deletion_policy,
+        },
+    })
+}
+
+/// Properties that say how many brokers something needs.
+fn replication_fits(properties: &Properties, brokers: u32, problems: &mut Problems) {
+    for property in [
+        "default.replication.factor",
+        "min.insync.replicas",
+        "offsets.topic.replication.factor",
+        "share.coordinator.state.topic.replication.factor",
+        "transaction.state.log.min.isr",
+        "transaction.state.log.replication.factor",
+    ] {
+        let number = properties
+            .get(property)
+            .and_then(|value| value.parse::<u32>().ok());
+        if let Some(number) = number.filter(|number| *number > brokers) {
+            let cause = format!("{property} is {number}, and there are {brokers} brokers");
+            problems.note(
+                "spec.kafkaOptions",
+                cause,
+                "lower it, or raise spec.brokerCount to at least as many",
+            );
+        }
+    }
+}
+
+fn listeners(spec: &KafkaclusterSpec, problems: &mut Problems) {
+    if let Some(tls) = &spec.listeners.tls {
+        object_name("spec.listeners.tls.secretName", &tls.secret_name, problems);
+    }
+    if let Some(sasl) = &spec.listeners.sasl {
+        let mut users = BTreeSet::new();
+        for (index, user) in sasl.users.iter().enumerate() {
+            let field = format!("spec.listeners.sasl.users[{index}]");
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
+            if user.name.is_empty() || !user.name.chars().all(allowed) {
+                let cause = format!("`{}` is no name of a user", user.name);
+                problems.note(format!("{field}.name"), cause, "use letters, digits and ._@-");
+            }
+            if !users.insert(&user.name) {
+                let cause = format!("`{}` is there twice", user.name);
+                problems.note(format!("{field}.name"), cause, "remove one of the two");
+            }
+            object_name(
+                &format!("{field}.passwordSecret.name"),
+                &user.password_secret.name,
+                problems,
+            );
+        }
+    }
+    if let Some(external) = &spec.listeners.external {
+        let last = i64::from(external.first_node_port) + i64::from(spec.broker_count.max(1)) - 1;
+        if external.first_node_port < 1024 || last > 65_535 {
+            let cause = format!(
+                "ports {} to {last} are not all ports of nodes",
+                external.first_node_port
+            );
+            let cure = "choose a range that Kubernetes gives to nodes, 30000 to 32767 by default";
+            problems.note("spec.listeners.external.firstNodePort", cause, cure);
+        }
+        if let Some(host) = &external.advertised_host {
+            let address: Result<kafka::connection::BootstrapAddress, _> = format!("{host}:1").parse();
+            problems.check(
+                "spec.listeners.external.advertisedHost",
+                "write the host alone, such as kafka.example.org",
+                address.map_err(|_| format!("`{host}` is no host")),
+            );
+        }
+    }
+}
+
+fn object_name(field: &str, name: &str, problems: &mut Problems) {
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(allowed) {
+        let cause = format!("`{name}` is no name of a Secret");
+        problems.note(field, cause, "name one of the same namespace");
+    }
+}
+
+fn placement(spec: &KafkaclusterSpec, problems: &mut Problems) -> Placement {
+    if spec.minimum_grace_period < 0 {
+        let cause = format!("is {} seconds", spec.minimum_grace_period);
+        problems.note("spec.minimumGracePeriod", cause, "write at least 0");
+    }
+    let own = |key: &str| {
+        key.starts_with(OWN_PREFIX)
+            || key.starts_with("app.kubernetes.io/")
+            || crate::build::LABELS.contains(&key)
+    };
+    for (field, keys) in [
+        ("labels", &spec.pod.labels),
+        ("annotations", &spec.pod.annotations),
+    ] {
+        for key in keys.keys().filter(|key| own(key)) {
+            let cause = format!("`{key}` is the operator's");
+            problems.note(format!("spec.pod.{field}"), cause, "use another key");
+        }
+    }
+    Placement {
+        node_selector: spec.node_selector.clone(),
+        rack_key: spec.rack_topology_key.clone(),
+        grace_seconds: spec.minimum_grace_period,
+        pod: spec.pod.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

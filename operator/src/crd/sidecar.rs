@@ -1,0 +1,40 @@
+//! Settings of sidecars and of the exporter of consumer lag.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the sidecars and of the exporter of consumer lag.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SidecarSpec {
+    /// The image of both; the operator's own version when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub image: Option<String>,
+    /// Seconds between two samples, 1 to 300; 5 when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 300))]
+    pub interval_seconds: Option<u32>,
+    /// How fine series for Prometheus are; by partition when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<Granularity>,
+    /// The most series of one metric; 20000 when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub series_per_family: Option<u32>,
+}
+
+/// How fine series are.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Granularity {
+    /// A series to each topic.
+    Topic,
+    /// A series to each partition, too.
+    Partition,
+}
+
+impl SidecarSpec {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
