@@ -1,8 +1,12 @@
 //! What holds for the objects of every spec that makes sense.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use operator::build::{Installation, Known, Object, configuration_digest, connection, objects};
+use operator::build::{
+    Installation, Known, Object, Role, configuration_digest, connection, listeners, objects, selector_text,
+};
 use operator::cluster::{Cluster, ClusterId};
 use operator::crd::Kafkacluster;
 use proptest::prelude::*;
@@ -298,6 +302,42 @@ fn pods_stay_while_their_brokers_are_being_emptied() {
         panic!("no StatefulSet of brokers");
     };
     assert_eq!(brokers.spec.as_ref().unwrap().replicas, Some(5));
+}
+
+#[test]
+fn the_status_says_where_clients_connect() {
+    let spec = json!({
+        "brokerCount": 3,
+        "listeners": {"tls": {"secretName": "tls"}, "external": {"firstNodePort": 31000, "advertisedHost": "k.example"}},
+    });
+    let said: Vec<String> = listeners(&cluster(&spec))
+        .iter()
+        .map(|listener| {
+            format!(
+                "{} {} {}",
+                listener.name, listener.security_protocol, listener.bootstrap
+            )
+        })
+        .collect();
+    assert_eq!(
+        said,
+        ["internal SSL a.b.svc:9092", "external SSL k.example:31000"]
+    );
+    let selector = selector_text(&cluster(&spec), Role::Broker);
+    assert_eq!(
+        selector,
+        "component=kafka,creator=kafka-operator,name=a,role=data"
+    );
+}
+
+#[test]
+fn the_start_script_is_one() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/build/files/start.sh");
+    let checked = std::process::Command::new("sh")
+        .args(["-n", script])
+        .status()
+        .unwrap();
+    assert!(checked.success());
 }
 
 /// The two programs read with their own readers what is written for them.

@@ -1,6 +1,8 @@
 //! The custom resource definition: generated files are current, manifests that must work are accepted, and rules refuse
 //! what they are for.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use kube::core::cel::{ScopeContext, Validator, analyze_rule, apply_defaults, compile_schema};

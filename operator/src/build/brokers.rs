@@ -103,7 +103,7 @@ fn broker(cluster: &Cluster, known: &Known) -> Container {
     }
     if cluster.jmx_sidecar {
         let agent = format!(
-            "-javaagent:{JOLOKIA_FOLDER}/agent.jar=host=127.0.0.1,port={},discoveryEnabled=false,policyLocation=file://{FOLDER}/jolokia-access.xml",
+            "-javaagent:{JOLOKIA_FOLDER}/agent.jar=host=127.0.0.1,port={},discoveryEnabled=false,executor=fixed,threadNr=2,policyLocation=file://{FOLDER}/jolokia-access.xml",
             sidecar::JOLOKIA_PORT
         );
         variables.push(variable("KAFKA_OPTS", &agent));

@@ -67,6 +67,16 @@ pub fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
     ])
 }
 
+/// The same as one text, as the API takes it and as `status.selector` has it.
+pub fn selector_text(cluster: &Cluster, role: Role) -> String {
+    let pairs = selector(cluster, role);
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
 /// The same as a selector of objects that have one.
 pub(super) fn label_selector(cluster: &Cluster, role: Role) -> LabelSelector {
     LabelSelector {

@@ -3,6 +3,7 @@
 //! [`objects`] is a function of its arguments: the same cluster gives the same objects, to the byte, so that applying
 //! them again changes nothing.
 
+mod addresses;
 mod balancer;
 mod brokers;
 mod controllers;
@@ -30,9 +31,10 @@ use thiserror::Error;
 
 use crate::cluster::{Cluster, ClusterId, Metadata};
 
+pub use addresses::listeners;
 pub use balancer::token_secret;
 pub(crate) use metadata::LABELS;
-pub use metadata::{OPERATOR_LABEL, Role, selector};
+pub use metadata::{OPERATOR_LABEL, Role, selector, selector_text};
 pub use restart::{CONFIGURATION_ANNOTATION, configuration_digest};
 
 /// On a broker's pod: the rack of its node. The operator writes it when the pod has a node, and the broker waits for it,

@@ -79,7 +79,7 @@ fn broker(cluster: &Cluster) -> Properties {
     if cluster.placement.rack_key.is_some() {
         set("broker.rack", "@RACK@".to_owned());
     }
-    for (property, replicas) in replication(cluster.brokers) {
+    for (property, replicas) in replication(cluster) {
         set(property, replicas.to_string());
     }
     let clients: &[&str] = match cluster.listeners.external {
@@ -193,15 +193,21 @@ fn security(cluster: &Cluster, clients: &[&str], own: &[&str], set: &mut impl Fn
 }
 
 /// Replicas of Kafka's own topics. It asks for three, and makes none of these topics where there are fewer brokers.
-fn replication(brokers: u32) -> [(&'static str, u32); 5] {
-    let (replicas, in_sync) = (brokers.min(3), brokers.min(2));
-    [
+fn replication(cluster: &Cluster) -> Vec<(&'static str, u32)> {
+    let (replicas, in_sync) = (cluster.brokers.min(3), cluster.brokers.min(2));
+    let mut properties = vec![
         ("offsets.topic.replication.factor", replicas),
-        ("share.coordinator.state.topic.min.isr", in_sync),
-        ("share.coordinator.state.topic.replication.factor", replicas),
         ("transaction.state.log.min.isr", in_sync),
         ("transaction.state.log.replication.factor", replicas),
-    ]
+    ];
+    // Share groups came after ZooKeeper had gone.
+    if matches!(cluster.metadata, Metadata::KRaft { .. }) {
+        properties.extend([
+            ("share.coordinator.state.topic.min.isr", in_sync),
+            ("share.coordinator.state.topic.replication.factor", replicas),
+        ]);
+    }
+    properties
 }
 
 /// As Java reads it.

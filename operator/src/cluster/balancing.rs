@@ -6,11 +6,12 @@
 use balancer::config::Config;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kafka::settings::{ByteRate, ByteSize, SettingsError, parse};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problems;
 use super::quantity::{Amount, BYTES};
-use crate::crd::{BalancerSpec, MaintenanceWindow};
+use crate::crd::{BalancerSpec, Limits, MaintenanceWindow, Thresholds};
 
 /// One setting: where the balancer's configuration and where the spec has it.
 struct Setting {
@@ -21,7 +22,7 @@ struct Setting {
 }
 
 pub(super) fn read(spec: &BalancerSpec, address: &str, problems: &mut Problems) -> Option<Config> {
-    let settings = settings(spec, problems);
+    let settings = Settings::of(spec, problems);
     let mut tree = Map::new();
     tree.insert("kafka".to_owned(), json!({"bootstrap": [address]}));
     tree.insert("mode".to_owned(), json!(spec.mode));
@@ -59,142 +60,146 @@ pub(super) fn read(spec: &BalancerSpec, address: &str, problems: &mut Problems) 
     }
 }
 
-fn settings(spec: &BalancerSpec, problems: &mut Problems) -> Vec<Setting> {
-    let mut all = Vec::new();
-    let mut set = |section, key, field, value: Option<Value>| {
-        all.extend(value.map(|value| Setting {
-            section,
-            key,
-            field,
-            value,
-        }));
-    };
-    if let Some(thresholds) = &spec.thresholds {
-        let floor = |floor| json!({"bytes_in": floor, "bytes_out": floor, "cpu": floor, "disk": floor});
-        set(
-            "heat",
-            "threshold",
-            "thresholds.imbalance",
-            thresholds.imbalance.map(Value::from),
-        );
-        set("heat", "floor", "thresholds.floor", thresholds.floor.map(floor));
-        set(
-            "heat",
-            "hold",
-            "thresholds.holdSeconds",
-            thresholds.hold_seconds.map(seconds),
-        );
-        set(
-            "heat",
-            "skew",
-            "thresholds.skew",
-            thresholds.skew.map(Value::from),
-        );
+/// What the spec says, and what of it cannot be.
+struct Settings<'a> {
+    all: Vec<Setting>,
+    problems: &'a mut Problems,
+}
+
+impl Settings<'_> {
+    fn of(spec: &BalancerSpec, problems: &mut Problems) -> Vec<Setting> {
+        let mut settings = Settings {
+            all: Vec::new(),
+            problems,
+        };
+        if let Some(thresholds) = &spec.thresholds {
+            settings.thresholds(thresholds);
+        }
+        if let Some(limits) = &spec.limits {
+            settings.limits(limits);
+        }
+        if let Some(capacity) = &spec.capacity {
+            settings.rate(
+                "capacity",
+                "bytes_in",
+                "capacity.bytesIn",
+                capacity.bytes_in.as_ref(),
+            );
+            settings.rate(
+                "capacity",
+                "bytes_out",
+                "capacity.bytesOut",
+                capacity.bytes_out.as_ref(),
+            );
+        }
+        if let Some(excluded) = &spec.excluded {
+            settings.set("exclude", "topics", "excluded.topics", Some(&excluded.topics));
+            settings.set("exclude", "brokers", "excluded.brokers", Some(&excluded.brokers));
+        }
+        if !spec.windows.is_empty() {
+            let windows: Vec<Value> = spec.windows.iter().map(window).collect();
+            settings.set("execute", "windows", "windows", Some(windows));
+        }
+        settings.all
     }
-    if let Some(limits) = &spec.limits {
-        let mut bytes = |field, quantity: &Option<Quantity>| size(field, quantity.as_ref(), problems);
-        let per_hour = bytes("limits.bytesPerHour", &limits.bytes_per_hour).map(ByteSize::from_bytes);
-        let per_plan = bytes("limits.bytesPerPlan", &limits.bytes_per_plan).map(ByteSize::from_bytes);
-        let floor = bytes("limits.throttleFloor", &limits.throttle_floor);
-        let floor = floor.map(ByteRate::from_bytes_per_second);
-        let number = |number: Option<u32>| number.map(Value::from);
-        set(
-            "execute",
-            "moves_per_broker",
-            "limits.movesPerBroker",
-            number(limits.moves_per_broker),
-        );
-        set(
+
+    fn thresholds(&mut self, thresholds: &Thresholds) {
+        let floor = |floor: f64| json!({"bytes_in": floor, "bytes_out": floor, "cpu": floor, "disk": floor});
+        let hold = thresholds.hold_seconds.map(seconds);
+        self.set("heat", "threshold", "thresholds.imbalance", thresholds.imbalance);
+        self.set("heat", "floor", "thresholds.floor", thresholds.floor.map(floor));
+        self.set("heat", "hold", "thresholds.holdSeconds", hold);
+        self.set("heat", "skew", "thresholds.skew", thresholds.skew);
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        let (per_broker, per_cluster) = (limits.moves_per_broker, limits.moves_per_cluster);
+        let cool_down = limits.cool_down_seconds.map(seconds);
+        self.set("execute", "moves_per_broker", "limits.movesPerBroker", per_broker);
+        self.set(
             "execute",
             "moves_per_cluster",
             "limits.movesPerCluster",
-            number(limits.moves_per_cluster),
+            per_cluster,
         );
-        set(
+        self.set(
             "execute",
             "moves_per_hour",
             "limits.movesPerHour",
-            number(limits.moves_per_hour),
+            limits.moves_per_hour,
         );
-        set(
+        self.size(
             "execute",
             "bytes_per_hour",
             "limits.bytesPerHour",
-            per_hour.map(|size| json!(size)),
+            limits.bytes_per_hour.as_ref(),
         );
-        set(
+        self.rate(
             "execute",
             "throttle_floor",
             "limits.throttleFloor",
-            floor.map(|rate| json!(rate)),
+            limits.throttle_floor.as_ref(),
         );
-        set(
-            "execute",
-            "cool_down",
-            "limits.coolDownSeconds",
-            limits.cool_down_seconds.map(seconds),
-        );
-        set(
+        self.set("execute", "cool_down", "limits.coolDownSeconds", cool_down);
+        self.size(
             "plan",
             "max_bytes",
             "limits.bytesPerPlan",
-            per_plan.map(|size| json!(size)),
+            limits.bytes_per_plan.as_ref(),
         );
-        set(
-            "plan",
-            "headroom",
-            "limits.headroom",
-            limits.headroom.map(Value::from),
-        );
+        self.set("plan", "headroom", "limits.headroom", limits.headroom);
     }
-    if let Some(capacity) = &spec.capacity {
-        let mut rate = |field, quantity: &Option<Quantity>| {
-            let bytes = size(field, quantity.as_ref(), problems)?;
-            Some(json!(ByteRate::from_bytes_per_second(bytes)))
-        };
-        let (received, sent) = (
-            rate("capacity.bytesIn", &capacity.bytes_in),
-            rate("capacity.bytesOut", &capacity.bytes_out),
-        );
-        set("capacity", "bytes_in", "capacity.bytesIn", received);
-        set("capacity", "bytes_out", "capacity.bytesOut", sent);
+
+    fn set(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        field: &'static str,
+        value: Option<impl Serialize>,
+    ) {
+        self.all.extend(value.map(|value| Setting {
+            section,
+            key,
+            field,
+            value: json!(value),
+        }));
     }
-    if let Some(excluded) = &spec.excluded {
-        set(
-            "exclude",
-            "topics",
-            "excluded.topics",
-            Some(json!(excluded.topics)),
-        );
-        set(
-            "exclude",
-            "brokers",
-            "excluded.brokers",
-            Some(json!(excluded.brokers)),
-        );
+
+    fn size(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        field: &'static str,
+        quantity: Option<&Quantity>,
+    ) {
+        let size = self.bytes(field, quantity).map(ByteSize::from_bytes);
+        self.set(section, key, field, size);
     }
-    if !spec.windows.is_empty() {
-        let windows: Vec<Value> = spec.windows.iter().map(window).collect();
-        set("execute", "windows", "windows", Some(json!(windows)));
+
+    fn rate(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        field: &'static str,
+        quantity: Option<&Quantity>,
+    ) {
+        let rate = self.bytes(field, quantity).map(ByteRate::from_bytes_per_second);
+        self.set(section, key, field, rate);
     }
-    all
+
+    fn bytes(&mut self, field: &str, quantity: Option<&Quantity>) -> Option<u64> {
+        let amount = Amount::parse(quantity?, BYTES);
+        let field = format!("spec.balancer.{field}");
+        self.problems
+            .check(field, "write bytes such as 5M or 500G", amount)
+            .map(|amount| amount.number())
+    }
 }
 
-fn seconds(seconds: u32) -> Value {
-    json!(format!("{seconds}s"))
+fn seconds(seconds: u32) -> String {
+    format!("{seconds}s")
 }
 
 fn window(window: &MaintenanceWindow) -> Value {
     json!({"days": window.days, "from": window.from, "to": window.to})
-}
-
-fn size(field: &str, quantity: Option<&Quantity>, problems: &mut Problems) -> Option<u64> {
-    let amount = Amount::parse(quantity?, BYTES);
-    problems
-        .check(
-            format!("spec.balancer.{field}"),
-            "write bytes such as 5M or 500G",
-            amount,
-        )
-        .map(|amount| amount.number())
 }

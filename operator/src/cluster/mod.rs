@@ -188,14 +188,7 @@ fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
     let topics = topics::read(&spec.topics, brokers.unwrap_or(u32::MAX), &properties, problems);
     listeners(spec, problems);
     let placement = placement(spec, problems);
-    for (field, named) in [
-        ("spec.sidecar.image", &spec.sidecar.image),
-        ("spec.balancer.image", &spec.balancer.image),
-    ] {
-        if let Some(named) = named {
-            problems.check(field, "write it as registry/name:tag", Image::parse(named));
-        }
-    }
+    programs(spec, problems);
     let names = names?;
     let address = names.broker_address(0).ok()?.to_string();
     let balancer = balancing::read(&spec.balancer, &address, problems);
@@ -392,6 +385,17 @@ fn placement(spec: &KafkaclusterSpec, problems: &mut Problems) -> Placement {
         let cause = format!("is {} seconds", spec.minimum_grace_period);
         problems.note("spec.minimumGracePeriod", cause, "write at least 0");
     }
+    if let Some(key) = &spec.rack_topology_key {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        if key.is_empty() || !key.chars().all(allowed) {
+            let cause = format!("`{key}` is no label of nodes");
+            problems.note(
+                "spec.rackTopologyKey",
+                cause,
+                "write it as topology.kubernetes.io/zone",
+            );
+        }
+    }
     let own = |key: &str| {
         key.starts_with(OWN_PREFIX)
             || key.starts_with("app.kubernetes.io/")
@@ -411,6 +415,39 @@ fn placement(spec: &KafkaclusterSpec, problems: &mut Problems) -> Placement {
         rack_key: spec.rack_topology_key.clone(),
         grace_seconds: spec.minimum_grace_period,
         pod: spec.pod.clone(),
+    }
+}
+
+/// What is said of sidecars and the balancer, and is not in the balancer's own configuration.
+fn programs(spec: &KafkaclusterSpec, problems: &mut Problems) {
+    for (field, named) in [
+        ("spec.sidecar.image", &spec.sidecar.image),
+        ("spec.balancer.image", &spec.balancer.image),
+    ] {
+        if let Some(named) = named {
+            problems.check(field, "write it as registry/name:tag", Image::parse(named));
+        }
+    }
+    for (field, number, allowed) in [
+        (
+            "spec.sidecar.intervalSeconds",
+            spec.sidecar.interval_seconds,
+            1..=300,
+        ),
+        (
+            "spec.sidecar.seriesPerFamily",
+            spec.sidecar.series_per_family,
+            10..=1_000_000,
+        ),
+    ] {
+        if let Some(number) = number.filter(|number| !allowed.contains(number)) {
+            let cause = format!(
+                "{number} is not between {} and {}",
+                allowed.start(),
+                allowed.end()
+            );
+            problems.note(field, cause, "write what is allowed");
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Thresholds {
     pub floor: Option<f64>,
     /// For how many seconds it must exceed both; 10 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 3600))]
+    #[schemars(with = "Option<i32>", range(min = 0, max = 3600))]
     pub hold_seconds: Option<u32>,
     /// How many times above the median of its topic a partition is skewed; 3 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,15 +76,15 @@ pub struct Thresholds {
 pub struct Limits {
     /// Copies at a time that send from or to one broker; 2 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(with = "Option<i32>", range(min = 1, max = 1000))]
     pub moves_per_broker: Option<u32>,
     /// Copies at a time in the cluster; 10 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10_000))]
+    #[schemars(with = "Option<i32>", range(min = 1, max = 10_000))]
     pub moves_per_cluster: Option<u32>,
     /// Moves started within an hour; 2000 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(with = "Option<i32>", range(min = 1, max = 1_000_000))]
     pub moves_per_hour: Option<u32>,
     /// Bytes of copies started within an hour, such as 500G; 10T when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ pub struct Limits {
     pub throttle_floor: Option<Quantity>,
     /// Seconds for which a partition is left alone after it was moved; 900 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 86_400))]
+    #[schemars(with = "Option<i32>", range(min = 0, max = 86_400))]
     pub cool_down_seconds: Option<u32>,
     /// The part of its capacity that a broker may be given; 0.9 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -85,7 +85,7 @@ fn section(page: &mut String, path: &str, schema: &JSONSchemaProps) {
 /// A type with its bounds, in a few words.
 fn kind(schema: &JSONSchemaProps) -> String {
     if schema.x_kubernetes_int_or_string == Some(true) {
-        return "quantity".to_owned();
+        return "number or text".to_owned();
     }
     let mut kind = match (
         schema.type_.as_deref(),

@@ -11,7 +11,7 @@ pub struct Listeners {
     /// TLS for clients, and mutual TLS among brokers, controllers and what the operator runs beside them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Users with passwords.
+    /// Users with passwords. They are for clients: brokers among themselves have TLS, and without it a network policy only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sasl: Option<Sasl>,
     /// For clients outside of the Kubernetes cluster: each broker is announced with an address of a node.

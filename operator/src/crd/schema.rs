@@ -7,7 +7,6 @@ use serde_json::Value;
 pub(super) fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
         "pattern": "^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
     })
 }
@@ -16,7 +15,6 @@ pub(super) fn quantity(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn int_or_string(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
         "pattern": "^-?[0-9]+$",
     })
 }

@@ -13,14 +13,14 @@ pub struct SidecarSpec {
     pub image: Option<String>,
     /// Seconds between two samples, 1 to 300; 5 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 300))]
+    #[schemars(with = "Option<i32>", range(min = 1, max = 300))]
     pub interval_seconds: Option<u32>,
     /// How fine series for Prometheus are; by partition when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granularity: Option<Granularity>,
     /// The most series of one metric; 20000 when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 10, max = 1_000_000))]
+    #[schemars(with = "Option<i32>", range(min = 10, max = 1_000_000))]
     pub series_per_family: Option<u32>,
 }
 
