@@ -13,7 +13,7 @@ use crate::crd;
 /// Runs Kafka clusters on Kubernetes: creates, configures, rolls, scales and balances them, and never below
 /// min.insync.replicas.
 #[derive(Debug, Parser)]
-#[command(name = "kafka-operator", version, about, propagate_version = true, after_help = EXAMPLE)]
+#[command(name = "kafka-operator", version, propagate_version = true, after_help = EXAMPLE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

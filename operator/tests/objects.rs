@@ -96,6 +96,39 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever stands in a spec, it is refused or built.
+    #[test]
+    fn any_text_is_refused_or_built(
+        texts in proptest::collection::vec("[a-zA-Z0-9 .:/,@_=\\\\$é-]{0,24}", 8),
+        brokers in -2_i32..2000,
+        port in any::<i32>(),
+    ) {
+        let spec = json!({
+            "brokerCount": brokers,
+            "image": texts[0],
+            "zookeeperConnect": texts[1],
+            "storageClass": texts[2],
+            "resources": {"cpu": texts[3], "memory": "1Gi", "diskSpace": "50G"},
+            "rackTopologyKey": texts[4],
+            "topics": [{"name": texts[5], "config": {(texts[6].clone()): texts[7]}}],
+            "config": {"some.property": texts[7], (texts[6].clone()): 1},
+            "listeners": {"external": {"firstNodePort": port, "advertisedHost": texts[5]},
+                          "tls": {"secretName": texts[4]}},
+            "balancer": {"excluded": {"topics": [texts[5]], "brokers": [brokers]},
+                         "windows": [{"from": texts[6], "to": "06:00"}], "limits": {"bytesPerHour": texts[3]}},
+        });
+        let object: Kafkacluster = serde_json::from_value(json!({
+            "apiVersion": "krallistic.github.com/v1", "kind": "Kafkacluster",
+            "metadata": {"name": texts[0]}, "spec": spec,
+        })).unwrap();
+        match Cluster::validate(&object) {
+            Ok(cluster) => prop_assert!(objects(&cluster, &Installation::default(), &known(3)).is_ok()),
+            Err(problems) => prop_assert!(!problems.is_empty()),
+        }
+    }
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
 }
