@@ -97,7 +97,7 @@ impl Amount {
 }
 
 /// Suffixes with the number of thousandths that they stand for.
-const SUFFIXES: [(&str, u128); 13] = [
+const SUFFIXES: [(&str, u128); 12] = [
     ("Ki", 1_000 << 10),
     ("Mi", 1_000 << 20),
     ("Gi", 1_000 << 30),
@@ -110,7 +110,6 @@ const SUFFIXES: [(&str, u128); 13] = [
     ("T", 1_000_000_000_000_000),
     ("P", 1_000_000_000_000_000_000),
     ("", 1_000),
-    ("E", 1_000_000_000_000_000_000_000),
 ];
 
 /// The quantity in parts of which `scale` make one, rounded up as Kubernetes does.
