@@ -21,10 +21,13 @@ struct Setting {
     value: Value,
 }
 
-pub(super) fn read(spec: &BalancerSpec, address: &str, problems: &mut Problems) -> Option<Config> {
+/// Stands where a configuration must say how the cluster is reached, which is decided when it is built.
+const SOMEWHERE: &str = "kafka:9091";
+
+pub(super) fn read(spec: &BalancerSpec, problems: &mut Problems) -> Option<Config> {
     let settings = Settings::of(spec, problems);
     let mut tree = Map::new();
-    tree.insert("kafka".to_owned(), json!({"bootstrap": [address]}));
+    tree.insert("kafka".to_owned(), json!({"bootstrap": [SOMEWHERE]}));
     tree.insert("mode".to_owned(), json!(spec.mode));
     for setting in &settings {
         let section = tree.entry(setting.section).or_insert_with(|| json!({}));

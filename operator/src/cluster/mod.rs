@@ -189,12 +189,10 @@ fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
     listeners(spec, problems);
     let placement = placement(spec, problems);
     programs(spec, problems);
-    let names = names?;
-    let address = names.broker_address(0).ok()?.to_string();
-    let balancer = balancing::read(&spec.balancer, &address, problems);
+    let balancer = balancing::read(&spec.balancer, problems);
     Some(Cluster {
         owner: object.controller_owner_ref(&()),
-        names,
+        names: names?,
         brokers: brokers?,
         metadata: metadata?,
         image: image?,

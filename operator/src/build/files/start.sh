@@ -40,11 +40,11 @@ if [ -n "${CERTIFICATES:-}" ]; then
     (umask 077 && cat "$CERTIFICATES/tls.key" "$CERTIFICATES/tls.crt" >/tmp/identity.pem)
 fi
 
-# Logs go to standard output only. Kafka 4 has Log4j 2, what came before has Log4j 1.
-if ls "$libs"/log4j-core-2*.jar >/dev/null 2>&1; then
-    export KAFKA_LOG4J_OPTS="-Dlog4j2.configurationFile=$given/log4j2.properties"
-else
+# Logs go to standard output only. Kafka 4 has Log4j 2, what came before has Log4j 1; which it is shows in the binding of SLF4J.
+if ls "$libs" | grep -qE '^slf4j-(reload4j|log4j12)-'; then
     export KAFKA_LOG4J_OPTS="-Dlog4j.configuration=file:$given/log4j.properties"
+else
+    export KAFKA_LOG4J_OPTS="-Dlog4j2.configurationFile=$given/log4j2.properties"
 fi
 export LOG_DIR=/tmp/logs
 # Without -loggc, which would write files that nobody reads.
