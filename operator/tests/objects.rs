@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use operator::build::{
-    Installation, Known, Object, Role, configuration_digest, connection, listeners, objects, selector_text,
+    Installation, Known, Object, Role, balancer_url, configuration_digest, connection, listeners, objects,
+    selector_text,
 };
 use operator::cluster::{Cluster, ClusterId};
 use operator::crd::Kafkacluster;
@@ -356,6 +357,7 @@ fn the_status_says_where_clients_connect() {
         said,
         ["internal SSL a.b.svc:9092", "external SSL k.example:31000"]
     );
+    assert_eq!(balancer_url(&cluster(&spec)), "http://a-balancer.b.svc:9405");
     let selector = selector_text(&cluster(&spec), Role::Broker);
     assert_eq!(
         selector,

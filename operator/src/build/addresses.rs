@@ -1,5 +1,6 @@
-//! Where clients reach a cluster, as its status says.
+//! Where a cluster is reached: by clients, as its status says, and its balancer by the operator.
 
+use super::programs::BALANCER_PORT;
 use crate::cluster::{CLIENT_PORT, Cluster};
 use crate::crd::ListenerStatus;
 
@@ -19,4 +20,10 @@ pub fn listeners(cluster: &Cluster) -> Vec<ListenerStatus> {
         listeners.push(status("external", format!("{host}:{}", external.first_node_port)));
     }
     listeners
+}
+
+/// The balancer's API, such as `http://events-balancer.kafka.svc:9405`.
+pub fn balancer_url(cluster: &Cluster) -> String {
+    let service = cluster.names.service_host(&cluster.names.balancer());
+    format!("http://{service}:{BALANCER_PORT}")
 }

@@ -31,7 +31,7 @@ use thiserror::Error;
 
 use crate::cluster::{Cluster, ClusterId, Metadata};
 
-pub use addresses::listeners;
+pub use addresses::{balancer_url, listeners};
 pub use balancer::token_secret;
 pub(crate) use metadata::LABELS;
 pub use metadata::{OPERATOR_LABEL, Role, selector, selector_text};
