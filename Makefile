@@ -51,3 +51,7 @@ bench: ## Planner on generated clusters of up to a million replicas: time, memor
 	$(CARGO) bench --locked -p balancer --bench planner
 	$(CARGO) bench --locked -p balancer --bench steps
 	$(CARGO) bench --locked -p sidecar --bench offsets
+
+.PHONY: bench-sidecar
+bench-sidecar: build ## What the sidecar costs a broker with 4,000 replicas, beside the Prometheus JMX exporter
+	JMX_EXPORTER=$$(./e2e/benches/jmx-exporter.sh 1.0.1) $(CARGO) bench --locked -p e2e --bench sidecar

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches a real Kafka (its jars) and the Jolokia agent once, into a folder outside the checkout, and prints
-# that folder. Does nothing when it is there. Safe when run several times at once.
+# Fetches a real Kafka (its jars), the Jolokia agent and the reference parser of OpenMetrics once, into a folder outside the
+# checkout, and prints Kafka's folder. Does nothing when it is there. Safe when run several times at once.
 #
 # Usage: e2e/install.sh [KAFKA_VERSION]
 set -eu
@@ -9,11 +9,13 @@ version=${1:-4.3.1}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
 target=$cache/kafka-$version
+parser=$cache/prometheus-client-0.26.0
 
 # Debian packages, only those whose program is missing.
 missing=
 command -v java >/dev/null || missing="$missing default-jre-headless"
 command -v mvn >/dev/null || missing="$missing maven"
+python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 command -v setpriv >/dev/null || missing="$missing util-linux"
 command -v ip >/dev/null || missing="$missing iproute2"
 if [ -n "$missing" ]; then
@@ -36,6 +38,15 @@ fi
 mkdir -p "$cache"
 exec 9>"$cache/install.lock"
 flock 9
+
+if [ ! -e "$parser" ]; then
+    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
+    trap 'rm -rf "$unfinished"' EXIT
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$unfinished" \
+        "prometheus_client==${parser##*-}" >&2
+    mv "$unfinished" "$parser"
+    trap - EXIT
+fi
 
 if [ ! -e "$target" ]; then
     unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")

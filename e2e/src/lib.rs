@@ -5,6 +5,7 @@
 
 mod child;
 pub mod contract;
+pub mod http;
 pub mod local_kafka;
 pub mod network;
 mod port;

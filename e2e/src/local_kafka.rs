@@ -238,7 +238,10 @@ impl LocalKafka {
             broker,
             what: "Jolokia agent".to_owned(),
         })?;
-        Ok(format!("http://127.0.0.1:{port}/jolokia/"))
+        let options = &self.layout.jolokia_options;
+        let is_secure = options.iter().any(|option| option == "protocol=https");
+        let scheme = if is_secure { "https" } else { "http" };
+        Ok(format!("{scheme}://127.0.0.1:{port}/jolokia/"))
     }
 
     /// A broker's process id.

@@ -6,11 +6,13 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use sidecar::http_client::HttpError;
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 use crate::child::Child;
+use crate::http;
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -65,6 +67,9 @@ pub enum ProcessError {
     /// The program, its configuration file or its log could not be set up, or a signal not sent.
     #[error("cannot run the program")]
     Start(#[source] io::Error),
+    /// No client could be made to ask it.
+    #[error("the program cannot be asked")]
+    Client(#[from] HttpError),
     /// It ended before it was ready.
     #[error("{name} ended with {status} before it was ready; the end of its log:\n{log}")]
     Ended {
@@ -159,8 +164,9 @@ impl Process {
     /// [`ProcessError::Ended`] and [`ProcessError::NotReady`], with the end of the log.
     pub async fn ready(&mut self, url: &str, within: Duration) -> Result<(), ProcessError> {
         let start = Instant::now();
+        let http = http::client()?;
         loop {
-            let last = match reqwest::get(format!("{url}/readyz")).await {
+            let last = match http.get(format!("{url}/readyz")).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => {
                     let status = answer.status();

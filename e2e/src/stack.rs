@@ -13,9 +13,11 @@ use reqwest::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidecar::config::{BrokerConfig, ConsumptionConfig, JolokiaConfig, OffsetsConfig};
+use sidecar::http_client::HttpError;
 use tempfile::TempDir;
 use thiserror::Error;
 
+use crate::http;
 use crate::local_kafka::{LocalKafka, LocalKafkaError};
 use crate::network::Network;
 use crate::port;
@@ -62,6 +64,9 @@ pub enum StackError {
         #[source]
         source: reqwest::Error,
     },
+    /// No client could be made.
+    #[error("no program can be asked")]
+    Client(#[from] HttpError),
     /// A program refused.
     #[error("{url} answered {status}: {body}")]
     Refused {
@@ -117,10 +122,8 @@ impl Service {
         let jolokia = kafka.jolokia_url(broker)?;
         config.jolokia = Some(JolokiaConfig::new(part_of_config(&jolokia)?));
         if let Some(url) = offsets_url {
-            config.consumption = Some(ConsumptionConfig {
-                url: part_of_config(&format!("{url}/v1/consumption"))?,
-                timeout: ConsumptionConfig::DEFAULT_TIMEOUT,
-            });
+            let url = format!("{url}/v1/consumption");
+            config.consumption = Some(ConsumptionConfig::new(part_of_config(&url)?));
         }
         adjust(&mut config);
         Self::start(Program::Sidecar, &["broker"], listen, &config)
@@ -189,7 +192,21 @@ impl Service {
     /// [`StackError::Http`] and [`StackError::Refused`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, StackError> {
         let url = format!("{}{path}", self.url);
-        answer(&url, reqwest::Client::new().get(&url)).await
+        answer(&url, http::client()?.get(&url)).await
+    }
+
+    /// `GET {url}{path}`, such as `/metrics`, as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::Http`] and [`StackError::Refused`].
+    pub async fn text(&self, path: &str) -> Result<String, StackError> {
+        let url = format!("{}{path}", self.url);
+        let answer = successful(&url, http::client()?.get(&url)).await?;
+        answer
+            .text()
+            .await
+            .map_err(|source| StackError::Http { url, source })
     }
 
     /// `POST {url}{path}` with a JSON body and the token of the [`Stack`].
@@ -203,7 +220,7 @@ impl Service {
         body: &impl Serialize,
     ) -> Result<T, StackError> {
         let url = format!("{}{path}", self.url);
-        let request = reqwest::Client::new().post(&url).bearer_auth(TOKEN).json(body);
+        let request = http::client()?.post(&url).bearer_auth(TOKEN).json(body);
         answer(&url, request).await
     }
 }
@@ -373,6 +390,14 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 async fn answer<T: DeserializeOwned>(url: &str, request: reqwest::RequestBuilder) -> Result<T, StackError> {
+    let answer = successful(url, request).await?;
+    answer.json().await.map_err(|source| StackError::Http {
+        url: url.to_owned(),
+        source,
+    })
+}
+
+async fn successful(url: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response, StackError> {
     let failed = |source| StackError::Http {
         url: url.to_owned(),
         source,
@@ -380,7 +405,7 @@ async fn answer<T: DeserializeOwned>(url: &str, request: reqwest::RequestBuilder
     let answer = request.send().await.map_err(failed)?;
     let status = answer.status();
     if status.is_success() {
-        answer.json().await.map_err(failed)
+        Ok(answer)
     } else {
         Err(StackError::Refused {
             url: url.to_owned(),

@@ -63,7 +63,7 @@ execut: {}
 broker: -1
 kafka: {bootstrap: []}
 interval: 1h
-jolokia: {url: 'https://x/'}
+jolokia: {url: 'ftp://x/'}
 ";
     let said = refused(Program::Sidecar, "broker", sidecar)?;
     for part in [
@@ -71,7 +71,7 @@ jolokia: {url: 'https://x/'}
         "broker: ",
         "kafka.bootstrap: names no broker",
         "interval: 1h is not between 1s and 5m",
-        "jolokia.url: `https://x/` is no address",
+        "jolokia.url: `ftp://x/` is no address",
     ] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
@@ -112,7 +112,7 @@ async fn a_cluster_that_is_away_or_refuses_is_waited_for_and_named() -> Outcome 
     let mut sidecar = Service::sidecar(&kafka, 0, TICK, None)?;
     says(&waiting, "check the bootstrap addresses").await?;
     let metrics = until("the sidecar says that it sees nothing", async || {
-        let metrics = metrics(&sidecar).await?;
+        let metrics = sidecar.text("/metrics").await?;
         Ok((is_up(&metrics, "protocol") == Some(false)).then_some(metrics))
     })
     .await?;
@@ -148,7 +148,7 @@ async fn a_source_that_is_missing_hangs_or_talks_nonsense_is_named_and_done_with
     ] {
         door.be(manner);
         until("the sidecar has noticed", async || {
-            let metrics = metrics(&sidecar).await?;
+            let metrics = sidecar.text("/metrics").await?;
             let report: LoadReport = sidecar.get("/v1/load").await?;
             let state = &report.sources[&Source::Jolokia];
             let noticed = is_up(&metrics, "jolokia") == Some(up)
@@ -236,13 +236,6 @@ async fn source(balancer: &Service, is_so: impl Fn(&SourceView) -> bool) -> Outc
             .then_some(()))
     })
     .await
-}
-
-async fn metrics(sidecar: &Service) -> Outcome<String> {
-    Ok(reqwest::get(format!("{}/metrics", sidecar.url))
-        .await?
-        .text()
-        .await?)
 }
 
 fn is_up(metrics: &str, source: &str) -> Option<bool> {

@@ -9,22 +9,11 @@ async fn brokers_can_be_killed_started_again_and_added() -> Result<(), Box<dyn E
     let mut kafka = LocalKafka::start(Layout::default()).await?;
     let agent = kafka.jolokia_url(0)?;
     let rack = "{\"type\":\"read\",\"mbean\":\"kafka.server:type=app-info,id=0\"}";
-    let answer = reqwest::Client::new()
-        .post(&agent)
-        .body(rack)
-        .send()
-        .await?
-        .text()
-        .await?;
+    let http = e2e::http::client()?;
+    let answer = http.post(&agent).body(rack).send().await?.text().await?;
     assert!(answer.contains("\"status\":200"), "{answer}");
     let write = "{\"type\":\"exec\",\"mbean\":\"java.lang:type=Memory\",\"operation\":\"gc\"}";
-    let answer = reqwest::Client::new()
-        .post(&agent)
-        .body(write)
-        .send()
-        .await?
-        .text()
-        .await?;
+    let answer = http.post(&agent).body(write).send().await?.text().await?;
     assert!(answer.contains("\"status\":403"), "{answer}");
 
     let before = kafka.pid(1)?;

@@ -301,10 +301,7 @@ fn is(metrics: &str, what: &str, group: &str, word: &str) -> bool {
 async fn until(exporter: &Service, what: &str, holds: impl Fn(&str) -> bool) -> Outcome<String> {
     let deadline = Instant::now() + WITHIN;
     loop {
-        let metrics = reqwest::get(format!("{}/metrics", exporter.url))
-            .await?
-            .text()
-            .await?;
+        let metrics = exporter.text("/metrics").await?;
         if holds(&metrics) {
             return Ok(metrics);
         }

@@ -85,7 +85,7 @@ pub struct Tls {
     pub identity: Option<TlsIdentity>,
 }
 
-/// A client's certificate and its key.
+/// A certificate and its key, by which a client or a server proves who it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsIdentity {
     /// PEM file of the certificate and its chain.
@@ -263,6 +263,17 @@ impl Section for Tls {
         Some(Self {
             ca_file: ca_file?,
             identity,
+        })
+    }
+}
+
+impl Section for TlsIdentity {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let cert_file = fields.required("cert_file");
+        let key_file = fields.required("key_file");
+        Some(Self {
+            cert_file: cert_file?,
+            key_file: key_file?,
         })
     }
 }

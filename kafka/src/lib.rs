@@ -13,6 +13,7 @@ pub mod connection;
 pub mod error;
 pub mod groups;
 pub mod ids;
+pub mod password_file;
 pub mod settings;
 pub mod simulated;
 

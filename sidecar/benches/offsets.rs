@@ -18,6 +18,7 @@ use kafka::connection::ConnectionSettings;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
 use sidecar::config::OffsetsConfig;
+use sidecar::exposition::Format;
 use sidecar::offsets::{self, OffsetsView};
 use sidecar::server::Served;
 use tokio_util::sync::CancellationToken;
@@ -225,7 +226,7 @@ async fn samples(view: &OffsetsView, count: usize) -> Vec<f64> {
     let (mut seconds, mut last) = (Vec::new(), None);
     while seconds.len() < count {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let metrics = view.metrics();
+        let metrics = view.metrics(Format::Prometheus);
         let success = value(&metrics, SUCCESS);
         if success != last {
             last = success;
@@ -241,10 +242,11 @@ async fn measure(max_group_partitions: u32) {
     config.interval = Duration::from_secs(1);
     config.max_group_partitions = max_group_partitions;
     let stop = CancellationToken::new();
-    let (view, sampling) = offsets::start(config, Many::new(), stop.clone());
+    let sampling = offsets::start(config, Many::new(), stop.clone()).unwrap();
+    let view = sampling.view;
     let seconds = samples(&view, 12).await;
     let began = Instant::now();
-    let metrics = view.metrics();
+    let metrics = view.metrics(Format::Prometheus);
     let written = began.elapsed();
     let mut out = std::io::stdout().lock();
     writeln!(
@@ -263,7 +265,7 @@ async fn measure(max_group_partitions: u32) {
     )
     .unwrap();
     stop.cancel();
-    sampling.await.unwrap();
+    sampling.ended.await.unwrap();
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -20,22 +20,26 @@ A configuration beside broker 0 (`broker --config`), with all that is optional:
 
   broker: 0                        # the broker's node.id
   listen: 127.0.0.1:9404           # /metrics, /v1/load, /livez, /readyz
+  tls: {cert_file: /etc/sidecar/tls.crt, key_file: /etc/sidecar/tls.key}
   interval: 5s                     # 1s to 5m
   kafka:
     bootstrap: [127.0.0.1:9092]
     security: {protocol: PLAINTEXT}
   logs: automatic                  # or protocol; or jolokia, which needs no `kafka`
   jolokia:                         # without it no CPU and no exact totals
-    url: http://127.0.0.1:8778/jolokia/
+    url: https://127.0.0.1:8778/jolokia/
+    tls: {ca_file: /etc/jolokia/ca.pem}
     user: sidecar
     password_file: /etc/jolokia/password
     timeout: 4s
   consumption:                     # without it bytes_out is guessed
     url: http://kafka-offsets:9404/v1/consumption
   metrics:
-    granularity: partition         # or topic
+    granularity: partition         # or topic; or {top: 50}, the busiest
     series_per_family: 20000
     topics: {allow: ['*'], deny: ['__*']}
+    families: {deny: ['jvm_*']}
+    names: strimzi                 # or confluent
 
 And once per cluster (`offsets --config`):
 

@@ -1,5 +1,6 @@
 //! The clocks of the two programs: steady time for windows, the calendar for people and for what outlives a restart.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ pub struct Clock {
 enum Calendar {
     System,
     Steady,
+    Shifted(&'static AtomicI64),
 }
 
 impl Clock {
@@ -35,6 +37,15 @@ impl Clock {
         }
     }
 
+    /// A clock that starts now, and whose calendar is ahead of the system's by so many milliseconds; for tests in which
+    /// somebody sets the clock.
+    pub fn start_shifted(ahead_ms: &'static AtomicI64) -> Self {
+        Self {
+            started: Instant::now(),
+            calendar: Calendar::Shifted(ahead_ms),
+        }
+    }
+
     /// Time since the start.
     pub fn now(&self) -> Duration {
         self.started.elapsed()
@@ -42,11 +53,12 @@ impl Clock {
 
     /// Milliseconds since the Unix epoch.
     pub fn unix_ms(&self) -> u64 {
-        let since = match self.calendar {
-            Calendar::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            Calendar::Steady => self.now(),
-        };
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        let system = || millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        match self.calendar {
+            Calendar::System => system(),
+            Calendar::Steady => millis(self.now()),
+            Calendar::Shifted(ahead_ms) => system().saturating_add_signed(ahead_ms.load(Ordering::Relaxed)),
+        }
     }
 
     /// Time until `after` the next multiple of `period` since the Unix epoch that is at least half a period away.

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka::TopicPartition;
-use reqwest::{Client, Url};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
 use thiserror::Error;
+use url::Url;
 
 use crate::config::ConsumptionConfig;
 use crate::consumption::{self, Consumption};
+use crate::http_client::{HttpClient, HttpError};
 use crate::report::{ConsumptionReport, InvalidReport};
 
 /// The most that a report may weigh once unpacked.
@@ -20,14 +23,14 @@ const MAX_AGE: Duration = Duration::from_secs(120);
 /// Why consumption is not known.
 #[derive(Debug, Error)]
 pub enum ConsumptionError {
-    /// It cannot be reached.
-    #[error("{url} does not answer; is `kafka-sidecar offsets` running?")]
-    Unreachable {
+    /// It cannot be reached, took too long or said too much.
+    #[error("`kafka-sidecar offsets` at {url} gave no answer")]
+    NoAnswer {
         /// Where it should be.
         url: Url,
-        /// What the network said.
+        /// Why.
         #[source]
-        source: reqwest::Error,
+        source: HttpError,
     },
     /// It answered that it has no report.
     #[error("{url} has no report (yet): HTTP status {status}")]
@@ -37,9 +40,6 @@ pub enum ConsumptionError {
         /// The status.
         status: u16,
     },
-    /// The report weighs too much.
-    #[error("the consumption report is larger than {MAX_REPORT_BYTES} bytes; refusing to read it")]
-    TooLarge,
     /// The answer is no report.
     #[error("the answer is no consumption report")]
     Nonsense(#[source] serde_json::Error),
@@ -55,9 +55,8 @@ impl ConsumptionError {
     /// A word for the `kind` label of error counters.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Unreachable { .. } => "unreachable",
+            Self::NoAnswer { source, .. } => source.kind(),
             Self::NoReport { .. } => "no_report",
-            Self::TooLarge => "too_large",
             Self::Nonsense(_) | Self::Invalid(_) => "nonsense",
             Self::Stale(_) => "stale",
         }
@@ -65,20 +64,17 @@ impl ConsumptionError {
 }
 
 /// A client of `GET /v1/consumption`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ConsumptionClient {
-    http: Client,
-    url: Url,
-    timeout: Duration,
+    http: HttpClient,
 }
 
 impl ConsumptionClient {
     /// A client of what the configuration names.
-    pub fn new(http: Client, config: &ConsumptionConfig) -> Self {
+    pub fn new(config: &ConsumptionConfig) -> Self {
+        let url = config.url.url().clone();
         Self {
-            http,
-            url: config.url.url().clone(),
-            timeout: config.timeout,
+            http: HttpClient::new(url, config.tls.clone(), config.timeout, MAX_REPORT_BYTES),
         }
     }
 
@@ -91,25 +87,18 @@ impl ConsumptionClient {
         &self,
         now_ms: u64,
     ) -> Result<BTreeMap<TopicPartition, Consumption>, ConsumptionError> {
-        let unreachable = |source: reqwest::Error| ConsumptionError::Unreachable {
-            url: self.url.clone(),
-            source: source.without_url(),
-        };
-        let request = self.http.get(self.url.clone()).timeout(self.timeout);
-        let mut response = request.send().await.map_err(unreachable)?;
-        if !response.status().is_success() {
+        let url = || self.http.url().clone();
+        let asking = self.http.ask(Method::GET, HeaderMap::new(), Vec::new());
+        let answer = asking
+            .await
+            .map_err(|source| ConsumptionError::NoAnswer { url: url(), source })?;
+        if !answer.status.is_success() {
             return Err(ConsumptionError::NoReport {
-                url: self.url.clone(),
-                status: response.status().as_u16(),
+                url: url(),
+                status: answer.status.as_u16(),
             });
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > MAX_REPORT_BYTES {
-                return Err(ConsumptionError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = answer.body;
         let report: ConsumptionReport = serde_json::from_slice(&body).map_err(ConsumptionError::Nonsense)?;
         report.check().map_err(ConsumptionError::Invalid)?;
         let age = Duration::from_millis(now_ms.saturating_sub(report.sampled_at_ms));

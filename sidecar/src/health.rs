@@ -50,7 +50,7 @@ impl Health {
         health.up = failure.is_none();
         health.duration = duration;
         health.error = failure.map(|failure| failure.message.clone());
-        let name = source_name(source);
+        let name = source.name();
         match failure {
             None => {
                 health.last_success_ms = Some(now_ms);
@@ -90,7 +90,7 @@ impl Health {
             let mut family = text.family(name, Kind::Gauge, help);
             for (source, health) in &self.0 {
                 if let Some(value) = value(health) {
-                    family.series(&[("source", source_name(*source))], value);
+                    family.series(&[("source", source.name())], value);
                 }
             }
         };
@@ -120,16 +120,8 @@ impl Health {
         let mut family = text.family(name, Kind::Counter, "Readings of the source that failed.");
         for (source, health) in &self.0 {
             for (kind, count) in &health.errors {
-                family.series(&[("source", source_name(*source)), ("kind", kind)], *count as f64);
+                family.series(&[("source", source.name()), ("kind", kind)], *count as f64);
             }
         }
-    }
-}
-
-fn source_name(source: Source) -> &'static str {
-    match source {
-        Source::Jolokia => "jolokia",
-        Source::Protocol => "protocol",
-        Source::Consumption => "consumption",
     }
 }

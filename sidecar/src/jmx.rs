@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kafka::TopicName;
 use thiserror::Error;
 
+use crate::config::Names;
 use crate::exposition::{Families, jmx_families};
 use crate::jolokia::{Bean, Read, ReadRefused};
 
@@ -88,7 +89,16 @@ const DETAIL: &[Read] = &[
         "kafka.network:type=RequestMetrics,name=RequestsPerSec,request=*,version=*",
         COUNT,
     ),
+    read(
+        "kafka.network:type=RequestMetrics,name=ErrorsPerSec,request=*,error=*",
+        COUNT,
+    ),
+    read(
+        "kafka.network:type=Acceptor,name=*,listener=*",
+        &["Count", "OneMinuteRate"],
+    ),
     read("kafka.server:type=ReplicaFetcherManager,name=*,clientId=*", VALUE),
+    read("kafka.server:type=FetchSessionCache,name=*", &["Value", "Count"]),
     read(
         "kafka.server:type=DelayedOperationPurgatory,name=*,delayedOperation=*",
         VALUE,
@@ -118,14 +128,42 @@ const DETAIL: &[Read] = &[
         ],
     ),
     read(
+        "kafka.server:type=broker-metadata-metrics",
+        &[
+            "last-applied-record-offset",
+            "last-applied-record-lag-ms",
+            "metadata-load-error-count",
+            "metadata-apply-error-count",
+        ],
+    ),
+    read(
         "kafka.server:type=socket-server-metrics,listener=*,networkProcessor=*",
         &[
             "connection-count",
+            "connection-creation-rate",
             "connection-creation-total",
+            "connection-close-rate",
             "connection-close-total",
         ],
     ),
+    // Kafka keeps at most a hundred clients' software to each processor.
+    read(
+        "kafka.server:type=socket-server-metrics,listener=*,networkProcessor=*,clientSoftwareName=*,clientSoftwareVersion=*",
+        &["connections"],
+    ),
+    read("kafka.coordinator.group:type=GroupMetadataManager,name=*", VALUE),
     read("kafka.controller:type=KafkaController,name=*", VALUE),
+    read(
+        "kafka.controller:type=ControllerEventManager,name=*",
+        &[
+            "Value",
+            "Count",
+            "Mean",
+            "50thPercentile",
+            "99thPercentile",
+            "999thPercentile",
+        ],
+    ),
     read("kafka.controller:type=ControllerStats,name=*", COUNT),
     read("kafka.log:type=LogManager,name=*", VALUE),
     read(
@@ -163,8 +201,10 @@ pub struct JmxReading {
     pub network_idle: Option<f64>,
     /// Under-replicated partitions that the broker leads.
     pub under_replicated: Option<u32>,
-    /// All that was read, as it is exported.
+    /// What is read with every sample, as it is exported.
     pub families: Families,
+    /// What else is exported, where it was read.
+    pub detail: Option<Families>,
     /// What the agent would not tell.
     pub refused: Vec<ReadRefused>,
 }
@@ -216,15 +256,19 @@ pub struct NoBroker {
 }
 
 impl JmxReading {
-    /// Takes the figures out of the agent's answers.
+    /// Takes the figures out of the agent's answers to [`reads`]; they are exported under these names.
     ///
     /// # Errors
     ///
     /// What every broker has is missing.
-    pub fn new(answers: Vec<Result<Vec<Bean>, ReadRefused>>) -> Result<Self, NoBroker> {
+    pub fn new(answers: Vec<Result<Vec<Bean>, ReadRefused>>, names: Names) -> Result<Self, NoBroker> {
         let mut reading = Self::default();
-        let mut beans = Vec::new();
-        for answer in answers {
+        let (mut beans, mut detail) = (Vec::new(), None);
+        for (index, answer) in answers.into_iter().enumerate() {
+            let beans = match index < ALWAYS.len() {
+                true => &mut beans,
+                false => detail.get_or_insert_default(),
+            };
             match answer {
                 Ok(found) => beans.extend(found),
                 Err(refused) => reading.refused.push(refused),
@@ -247,7 +291,8 @@ impl JmxReading {
                 missing: "kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec",
             });
         }
-        reading.families = jmx_families(&beans);
+        reading.families = jmx_families(&beans, names);
+        reading.detail = detail.map(|beans| jmx_families(&beans, names));
         Ok(reading)
     }
 

@@ -4,19 +4,23 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 use kafka::client::KafkaCluster;
+use kafka::connection::TlsIdentity;
+use kafka::error::with_causes;
 use kafka::settings::{self, SettingsError};
 use sidecar::cli::{Cli, Command, LogFormat, Purpose, Run};
+use sidecar::clock::Clock;
 use sidecar::config::{BrokerConfig, OffsetsConfig};
-use sidecar::server::{self, Served};
+use sidecar::sampling::Sampling;
+use sidecar::server::{self, Certificate, Limits, Served};
+use sidecar::tls::TlsError;
 use sidecar::{broker, offsets};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
@@ -29,16 +33,18 @@ enum Ended {
     Settings(#[from] SettingsError),
     #[error("the log filter `{filter}` cannot be used: {source}; try info, or info,sidecar=debug")]
     LogFilter { filter: String, source: ParseError },
-    #[error("the HTTP client cannot be made: {0}")]
-    HttpClient(#[from] reqwest::Error),
+    #[error("the certificate to serve with cannot be used: {}", with_causes(.0))]
+    Certificate(#[from] TlsError),
     #[error("cannot listen on {address}: {source}; is another process using it?")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("serving ended: {0}")]
     Serving(#[source] io::Error),
     #[error("the signals to stop cannot be waited for: {0}")]
     Signals(#[source] io::Error),
-    #[error("sampling ended by a fault: {0}")]
-    Sampling(#[from] JoinError),
+    #[error("there is no thread to sample on: {0}")]
+    Thread(#[source] io::Error),
+    #[error("sampling ended by a fault of this program, which is told above")]
+    Sampling,
     #[error("the output cannot be written: {0}")]
     Output(#[source] io::Error),
 }
@@ -71,58 +77,72 @@ fn check(config: &Path, purpose: Purpose) -> Result<(), Ended> {
     writeln!(io::stdout(), "{} is fine", config.display()).map_err(Ended::Output)
 }
 
-// One thread: the work of a sample is milliseconds, and each thread more would keep a heap of its own.
+// This thread serves; another one samples.
 #[tokio::main(flavor = "current_thread")]
 async fn run_broker(run: &Run) -> Result<(), Ended> {
     let config: BrokerConfig = settings::read_file(&run.config)?;
     start_log(run)?;
-    let (listen, stop) = (config.listen, CancellationToken::new());
-    // The sidecar only talks to its own broker and its own cluster; a proxy of the environment is not for it.
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let door = Door::open(config.listen, config.tls.clone()).await?;
+    let stop = CancellationToken::new();
     let cluster = config.kafka.clone().map(KafkaCluster::new);
-    let listener = bind(listen).await?;
-    let (view, sampling) = broker::start(config, cluster, http, stop.clone());
-    serve(listener, view, sampling, stop).await
+    let sampling = broker::start(config, cluster, Clock::start(), stop.clone()).map_err(Ended::Thread)?;
+    door.serve(sampling, stop).await
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn run_offsets(run: &Run) -> Result<(), Ended> {
     let config: OffsetsConfig = settings::read_file(&run.config)?;
     start_log(run)?;
-    let (listen, stop) = (config.listen, CancellationToken::new());
+    let door = Door::open(config.listen, config.tls.clone()).await?;
+    let stop = CancellationToken::new();
     let cluster = KafkaCluster::new(config.kafka.clone());
-    let listener = bind(listen).await?;
-    let (view, sampling) = offsets::start(config, cluster, stop.clone());
-    serve(listener, view, sampling, stop).await
+    let sampling = offsets::start(config, cluster, stop.clone()).map_err(Ended::Thread)?;
+    door.serve(sampling, stop).await
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Ended> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| Ended::Listen { address, source })
-}
-
-/// Serves until a signal says stop. Should sampling end by a fault of this program, the process ends too: a restart
-/// mends that, stale figures for ever do not.
-async fn serve<S: Served>(
+/// Where readers come in.
+struct Door {
     listener: TcpListener,
-    view: Arc<S>,
-    mut sampling: JoinHandle<()>,
-    stop: CancellationToken,
-) -> Result<(), Ended> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Ended::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Ended::Signals)?;
-    let mut serving = std::pin::pin!(server::serve(listener, server::router(view), stop.clone()));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        ended = &mut serving => return ended.map_err(Ended::Serving),
-        ended = &mut sampling => return Ok(ended?),
+    certificate: Option<Certificate>,
+}
+
+impl Door {
+    async fn open(address: SocketAddr, tls: Option<TlsIdentity>) -> Result<Self, Ended> {
+        let read = |identity| Certificate::read(identity, Certificate::READ_EVERY);
+        let certificate = tls.map(read).transpose()?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| Ended::Listen { address, source })?;
+        Ok(Self {
+            listener,
+            certificate,
+        })
     }
-    info!("stopping");
-    stop.cancel();
-    serving.await.map_err(Ended::Serving)?;
-    Ok(sampling.await?)
+
+    /// Serves until a signal says stop. Should sampling end by a fault of this program, the process ends too: a restart
+    /// mends that, stale figures for ever do not.
+    async fn serve<S: Served>(self, sampling: Sampling<S>, stop: CancellationToken) -> Result<(), Ended> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(Ended::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Ended::Signals)?;
+        let (limits, mut ended) = (Limits::default(), sampling.ended);
+        let router = server::router(sampling.view, sampling.probes);
+        let serving = server::serve(self.listener, router, self.certificate, limits, stop.clone());
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            ended = &mut serving => return ended.map_err(Ended::Serving),
+            ended = &mut ended => return ended.map_err(|_| Ended::Sampling),
+        }
+        info!("stopping");
+        stop.cancel();
+        serving.await.map_err(Ended::Serving)?;
+        match timeout(limits.grace, ended).await {
+            Ok(ended) => ended.map_err(|_| Ended::Sampling),
+            // It is stuck; the end of the process is its end.
+            Err(_) => Ok(()),
+        }
+    }
 }
 
 fn start_log(run: &Run) -> Result<(), Ended> {

@@ -28,6 +28,17 @@ pub enum Confidence {
     Exact,
 }
 
+impl Confidence {
+    /// Its value in the `confidence` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Even => "even",
+            Self::Weighted => "weighted",
+            Self::Exact => "exact",
+        }
+    }
+}
+
 /// What one broker carries, over one window between two samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +75,17 @@ pub enum Source {
     Protocol,
     /// The consumption report of the cluster's `offsets` sidecar.
     Consumption,
+}
+
+impl Source {
+    /// Its name, as in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jolokia => "jolokia",
+            Self::Protocol => "protocol",
+            Self::Consumption => "consumption",
+        }
+    }
 }
 
 /// Whether a source answered the last time that it was asked.

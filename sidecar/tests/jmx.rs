@@ -3,23 +3,31 @@
 // The lint's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]
 
-use sidecar::exposition::Text;
+#[path = "recording/mod.rs"]
+mod recording;
+
+use sidecar::config::{MetricsConfig, Names};
+use sidecar::exposition::{Format, Text};
 use sidecar::jmx::{JmxReading, reads};
 use sidecar::jolokia::{JolokiaError, parse};
 use sidecar::totals::{broker_totals, topic_traffic};
 use sidecar::window::Window;
 use std::time::Duration;
 
-const ANSWER: &str = include_str!("data/jolokia-kafka-4.3.1.json");
+fn recorded(names: Names) -> JmxReading {
+    let reads = reads(true);
+    let answer = recording::answer(reads.iter().map(|read| read.mbean));
+    JmxReading::new(parse(answer.as_bytes(), &reads).unwrap(), names).unwrap()
+}
 
-fn reading(answer: &str) -> JmxReading {
-    JmxReading::new(parse(answer.as_bytes(), &reads(true)).unwrap()).unwrap()
+fn reading() -> JmxReading {
+    recorded(Names::Strimzi)
 }
 
 #[test]
 fn the_figures_of_a_real_broker_are_found() {
-    let reading = reading(ANSWER);
-    assert_eq!(reading.started_at_ms, 1_795_490_563_308);
+    let reading = reading();
+    assert_eq!(reading.started_at_ms, 1_795_768_525_102);
     assert_eq!(reading.cores, Some(2.0));
     assert_eq!(reading.under_replicated, Some(0));
     assert!(reading.refused.is_empty());
@@ -47,20 +55,40 @@ fn the_figures_of_a_real_broker_are_found() {
 }
 
 #[test]
-fn metrics_have_the_names_that_dashboards_use() {
-    let mut text = Text::new(1000, 0);
-    reading(ANSWER).families.write(&mut text, |_| true);
-    let expected = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/metrics-kafka-4.3.1.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(expected, text.finish()).unwrap();
-    } else {
-        assert_eq!(text.finish(), std::fs::read_to_string(expected).unwrap());
+fn the_recording_is_told_in_both_formats_and_by_both_sets_of_names() {
+    for (names, format, file) in [
+        (
+            Names::Strimzi,
+            Format::Prometheus,
+            "metrics-strimzi.prometheus.txt",
+        ),
+        (
+            Names::Strimzi,
+            Format::OpenMetrics,
+            "metrics-strimzi.openmetrics.txt",
+        ),
+        (
+            Names::Confluent,
+            Format::OpenMetrics,
+            "metrics-confluent.openmetrics.txt",
+        ),
+    ] {
+        let mut text = Text::new(format, &MetricsConfig::default(), 0);
+        let mut reading = recorded(names);
+        reading.families.extend(reading.detail.as_ref().unwrap());
+        reading.families.write(&mut text, |_| true);
+        let expected = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(expected, text.finish()).unwrap();
+        } else {
+            assert_eq!(text.finish(), std::fs::read_to_string(expected).unwrap());
+        }
     }
 }
 
 #[test]
 fn a_restart_within_the_window_has_no_rates_and_a_reset_counter_no_negative_one() {
-    let before = reading(ANSWER);
+    let before = reading();
     let mut restarted = before.clone();
     restarted.started_at_ms += 60_000;
     let window = |after| Window {
@@ -78,7 +106,7 @@ fn a_restart_within_the_window_has_no_rates_and_a_reset_counter_no_negative_one(
 
 #[test]
 fn mean_produce_time_is_that_of_the_window_and_not_of_the_brokers_life() {
-    let before = reading(ANSWER);
+    let before = reading();
     let mut after = before.clone();
     let produce = after.counters.produce.as_mut().unwrap();
     produce.count += 10.0;
@@ -101,7 +129,7 @@ fn answers_that_are_nonsense_are_errors_and_not_figures() {
     let refused = r#"{"error":"Origin null is not allowed to call this agent","status":403}"#;
     assert!(matches!(
         parse(refused.as_bytes(), &reads),
-        Err(JolokiaError::Refused { status: 403, .. })
+        Err(JolokiaError::Forbidden(_))
     ));
     for nonsense in [
         "",
@@ -121,7 +149,7 @@ fn answers_that_are_nonsense_are_errors_and_not_figures() {
         "[{}]",
         vec![r#"{"status":404,"error":"none"}"#; reads.len()].join(",")
     );
-    let error = JmxReading::new(parse(empty.as_bytes(), &reads).unwrap()).unwrap_err();
+    let error = JmxReading::new(parse(empty.as_bytes(), &reads).unwrap(), Names::Strimzi).unwrap_err();
     assert!(error.to_string().contains("is it a Kafka broker's"), "{error}");
 }
 

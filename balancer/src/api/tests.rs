@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kafka::connection::Tls;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -39,7 +40,7 @@ async fn api() -> Api {
 
 impl Api {
     async fn get(&self, path: &str) -> (u16, Value) {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await.unwrap();
+        let answer = http().get(format!("{}{path}", self.url)).send().await.unwrap();
         (
             answer.status().as_u16(),
             answer.json().await.unwrap_or(Value::Null),
@@ -47,9 +48,13 @@ impl Api {
     }
 }
 
+fn http() -> reqwest::Client {
+    sidecar::http_client::client(&Tls::default(), |builder| builder).unwrap()
+}
+
 /// Status, and what the answer says.
 async fn post(url: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
-    let request = reqwest::Client::new()
+    let request = http()
         .post(format!("{url}{path}"))
         .header("content-type", "application/json")
         .body(body.to_owned());

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kafka::connection::Tls;
 use kafka::error::with_causes;
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sidecar::http_client::{self, HttpError};
 use thiserror::Error;
 
 use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, Named, StopBody};
@@ -42,7 +44,7 @@ pub enum ClientError {
         /// The address.
         url: String,
         /// Why.
-        source: reqwest::Error,
+        source: HttpError,
     },
     /// Nobody answers there.
     #[error(
@@ -77,13 +79,11 @@ pub enum ClientError {
 
 impl Server {
     pub(super) fn new(url: &str, token_file: Option<PathBuf>) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|source| ClientError::Setup {
-                url: url.to_owned(),
-                source,
-            })?;
+        let made = http_client::client(&Tls::default(), |builder| builder.timeout(TIMEOUT));
+        let http = made.map_err(|source| ClientError::Setup {
+            url: url.to_owned(),
+            source,
+        })?;
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             token_file,

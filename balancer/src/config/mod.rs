@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kafka::connection::ConnectionSettings;
+use kafka::connection::{ConnectionSettings, Tls};
 use kafka::ids::{BrokerId, TopicName};
 use kafka::settings::{Fields, Section, Setting, write_duration};
 use serde::Serialize;
@@ -56,6 +56,10 @@ pub struct Sidecars {
     /// For all other brokers: the port of the sidecar on the broker's own host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Whom the balancer trusts and who it is where sidecars serve under TLS; those on brokers' own hosts are asked by `https`
+    /// then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 /// One broker's sidecar.
@@ -99,7 +103,8 @@ impl Sidecars {
             } else {
                 host.to_owned()
             };
-            self.port.map(|port| format!("http://{host}:{port}"))
+            let scheme = if self.tls.is_some() { "https" } else { "http" };
+            self.port.map(|port| format!("{scheme}://{host}:{port}"))
         })
     }
 }
@@ -143,6 +148,7 @@ impl Section for Sidecars {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let list: Option<Vec<SidecarAddress>> = fields.sections("list");
         let port = fields.optional::<u16>("port");
+        let tls = fields.optional_section("tls");
         let list = list?;
         for (index, sidecar) in list.iter().enumerate() {
             if list[..index].iter().any(|other| other.broker == sidecar.broker) {
@@ -152,7 +158,11 @@ impl Section for Sidecars {
                 );
             }
         }
-        Some(Self { list, port: port? })
+        Some(Self {
+            list,
+            port: port?,
+            tls: tls?,
+        })
     }
 }
 
@@ -161,7 +171,9 @@ impl Section for SidecarAddress {
         let broker = fields.required("broker");
         let url: Option<String> = fields.required("url");
         if let Some(url) = &url
-            && !url.starts_with("http://")
+            && !["http://", "https://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
         {
             fields.problem(
                 "url",

@@ -8,6 +8,7 @@ use kafka::cluster::ClusterDescription;
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use kafka::{Cluster, ClusterError};
 use sidecar::clock::Clock;
+use sidecar::http_client::HttpError;
 use sidecar::report::LoadReport;
 use thiserror::Error;
 
@@ -31,7 +32,7 @@ pub enum ObserveError {
     Metadata(#[from] InvalidModel),
     /// The HTTP client for reports could not be made.
     #[error("no HTTP client for the sidecars' reports")]
-    Http(#[source] reqwest::Error),
+    Http(#[source] HttpError),
 }
 
 /// What the balancer itself has decided, and what therefore counts differently in a look.

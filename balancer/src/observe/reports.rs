@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt};
 use kafka::cluster::Broker;
 use kafka::error::with_causes;
 use kafka::ids::BrokerId;
+use sidecar::http_client::{self, HttpError};
 use sidecar::report::{InvalidReport, LoadReport};
 use thiserror::Error;
 
@@ -95,9 +96,10 @@ impl ReportReader {
     ///
     /// # Errors
     ///
-    /// The HTTP client cannot be made.
-    pub fn new(sidecars: Sidecars, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().timeout(timeout).no_proxy().build()?;
+    /// The files of `sidecars.tls` cannot be used.
+    pub fn new(sidecars: Sidecars, timeout: Duration) -> Result<Self, HttpError> {
+        let tls = sidecars.tls.clone().unwrap_or_default();
+        let http = http_client::client(&tls, |builder| builder.timeout(timeout))?;
         Ok(Self { http, sidecars })
     }
 

@@ -15,10 +15,14 @@ pub struct Layout {
     pub jolokia: bool,
     /// The agents' policy file; the default allows reading only.
     pub jolokia_policy: PathBuf,
+    /// Further options of the agents, such as `protocol=https`.
+    pub jolokia_options: Vec<String>,
     /// Properties of every broker, over the defaults; a broker's own come last.
     pub properties: BTreeMap<String, String>,
     /// The heap of each broker in MiB.
     pub heap_mib: u32,
+    /// Further arguments of each broker's JVM, such as agents.
+    pub jvm: Vec<String>,
     /// Kafka's version, as `e2e/install.sh` was given it.
     pub version: String,
 }
@@ -31,8 +35,10 @@ impl Default for Layout {
             brokers: ["r0", "r1", "r2"].map(BrokerSpec::in_rack).into(),
             jolokia: true,
             jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("java/jolokia-access.xml"),
+            jolokia_options: Vec::new(),
             properties: BTreeMap::new(),
             heap_mib: 320,
+            jvm: Vec::new(),
             version: "4.3.1".to_owned(),
         }
     }

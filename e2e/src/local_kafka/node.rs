@@ -97,13 +97,16 @@ impl Node {
         let mut jvm = Vec::new();
         if let Some(port) = jolokia {
             let agent = install.join("jolokia-agent.jar");
-            jvm.push(format!(
+            let mut options = vec![format!(
                 "-javaagent:{}=port={port},host=127.0.0.1,discoveryEnabled=false,policyLocation=file://{}",
                 agent.display(),
                 layout.jolokia_policy.display()
-            ));
+            )];
+            options.extend_from_slice(&layout.jolokia_options);
+            jvm.push(options.join(","));
         }
         jvm.extend(jvm_arguments(install, layout.heap_mib));
+        jvm.extend(layout.jvm.iter().cloned());
         Self::launch(id, addresses, jvm, KAFKA, &properties, &folder)
     }
 

@@ -3,6 +3,7 @@
 //! All sidecars sample at multiples of the interval by the clock. What is done in the middle of a window is in that
 //! window as a whole, so that no error of time blurs the comparison with what clients counted.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,8 @@ use tokio::time::{Instant, sleep};
 pub(crate) const INTERVAL: Duration = Duration::from_secs(3);
 
 const WITHIN: Duration = Duration::from_secs(60);
+/// How many windows of a test may be lost.
+const MOST_SPOILT: usize = 8;
 
 /// A partition by its topic's name and its number.
 pub(crate) type Name = (String, i32);
@@ -30,6 +33,7 @@ pub(crate) struct Bench {
     pub(crate) cluster: KafkaCluster,
     pub(crate) sidecars: BTreeMap<i32, Service>,
     pub(crate) offsets: Service,
+    spoilt: Cell<usize>,
 }
 
 /// What the sidecar of a partition's leader says of it, in bytes or records of one window.
@@ -61,6 +65,7 @@ impl Bench {
             cluster,
             sidecars,
             offsets,
+            spoilt: Cell::new(0),
         };
         for service in bench.sidecars.values_mut().chain([&mut bench.offsets]) {
             service.ready().await?;
@@ -80,8 +85,11 @@ impl Bench {
     }
 
     /// Does something in the middle of a window, and answers with what came of it and what the sidecars say of that
-    /// window.
-    pub(crate) async fn window<T>(&self, act: impl AsyncFnOnce() -> Outcome<T>) -> Outcome<(T, Figures)> {
+    /// window: nothing when the machine was too busy to do it in time.
+    pub(crate) async fn window<T>(
+        &self,
+        act: impl AsyncFnOnce() -> Outcome<T>,
+    ) -> Outcome<(T, Option<Figures>)> {
         let interval = u64::try_from(INTERVAL.as_millis())?;
         // The present window is as good as the next one while it is young.
         let opens = (now_ms()? + interval * 5 / 6) / interval * interval;
@@ -91,30 +99,37 @@ impl Bench {
         let closes = opens + interval;
         let late = (now_ms()? + interval / 12).saturating_sub(closes);
         if late > 0 {
-            return Err(format!("what was to be within a window took {late} ms too long").into());
+            return Ok((done, self.spoilt(&format!("{late} ms too late"))?));
         }
         let mut figures = Figures::new();
         for (broker, sidecar) in &self.sidecars {
-            let report = report_of(sidecar, closes..closes + interval).await?;
-            figures.extend(figures_of(*broker, &report));
+            match report_of(sidecar, closes..closes + interval).await? {
+                Some(report) => figures.extend(figures_of(*broker, &report)),
+                None => return Ok((done, self.spoilt("its report was missed")?)),
+            }
         }
-        Ok((done, figures))
+        Ok((done, Some(figures)))
+    }
+
+    /// Now and then a machine is busy; where it always is, nothing is proven.
+    fn spoilt(&self, why: &str) -> Outcome<Option<Figures>> {
+        println!("a window cannot be judged: {why}");
+        self.spoilt.set(self.spoilt.get() + 1);
+        if self.spoilt.get() > MOST_SPOILT {
+            return Err(format!("more than {MOST_SPOILT} windows could not be judged: {why}").into());
+        }
+        Ok(None)
     }
 }
 
-async fn report_of(sidecar: &Service, sampled: std::ops::Range<u64>) -> Outcome<LoadReport> {
+/// The report of a sample taken in that time; none when it has been replaced already.
+async fn report_of(sidecar: &Service, sampled: std::ops::Range<u64>) -> Outcome<Option<LoadReport>> {
     let deadline = Instant::now() + WITHIN;
     loop {
         let report: Result<LoadReport, _> = sidecar.get("/v1/load").await;
         match report {
-            Ok(report) if sampled.contains(&report.sampled_at_ms) => return Ok(report),
-            Ok(report) if report.sampled_at_ms >= sampled.end => {
-                return Err(format!(
-                    "the report of the window was missed; this is of {}",
-                    report.sampled_at_ms
-                )
-                .into());
-            }
+            Ok(report) if sampled.contains(&report.sampled_at_ms) => return Ok(Some(report)),
+            Ok(report) if report.sampled_at_ms >= sampled.end => return Ok(None),
             Err(error) if Instant::now() > deadline => return Err(error.into()),
             _ => sleep(Duration::from_millis(50)).await,
         }

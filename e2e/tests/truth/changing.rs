@@ -1,88 +1,19 @@
 //! Brokers, leaders, replicas and topics that change while figures are taken.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use e2e::Layout;
 use e2e::scene::{Outcome, ids, partition_of};
-use e2e::stack::Service;
 use kafka::{Cluster, TopicPartition};
-use sidecar::config::LogSource;
 use sidecar::report::{Confidence, LoadReport};
 use tokio::time::{Instant, sleep};
 
 use super::bench::{Bench, Counted, Figures, INTERVAL};
-use super::verdict::{Direction, EXACT, Verdict};
-use super::wire::{Reader, Reading, Values, Writer, burst_all};
+use super::verdict::{Direction, Verdict};
+use super::wire::{Reader, Reading};
+use super::written::{Written, connect, write};
 
 const WITHIN: Duration = Duration::from_secs(60);
-
-/// Two partitions on broker 0, which broker 1 follows, with so many records in each window.
-const RECORDS: [u64; 2] = [300, 60];
-
-struct Written<'a> {
-    bench: &'a Bench,
-    topic: &'a str,
-    writers: Vec<Writer>,
-    verdict: Verdict,
-}
-
-impl<'a> Written<'a> {
-    async fn new(bench: &'a Bench, topic: &'a str) -> Outcome<Self> {
-        bench.topic(topic, &[&[0, 1], &[0, 1]], &[]).await?;
-        Ok(Self {
-            bench,
-            topic,
-            writers: connect(bench, topic)?,
-            verdict: Verdict::default(),
-        })
-    }
-
-    /// One window with what is written to it and what else is done in it.
-    async fn window(&mut self, act: impl AsyncFnOnce() -> Outcome) -> Outcome<(Counted, Figures)> {
-        let (topic, writers) = (self.topic, &mut self.writers);
-        self.bench
-            .window(async || {
-                let counted = write(topic, writers)?;
-                act().await?;
-                Ok(counted)
-            })
-            .await
-    }
-
-    /// Windows go by until the sidecar is sure of the figures again; they are true all the time.
-    async fn until_true(&mut self, about: &str) -> Outcome {
-        for _ in 0..4 {
-            let (counted, figures) = self.window(async || Ok(())).await?;
-            self.verdict
-                .judge(about, Direction::In, &counted, &figures, EXACT)?;
-            let sure = [Confidence::Weighted, Confidence::Exact];
-            if sure
-                .iter()
-                .map(|sure| self.verdict.times(about, *sure))
-                .sum::<usize>()
-                >= 4
-            {
-                return Ok(());
-            }
-        }
-        Err(format!("{about}: the figures do not become sure again").into())
-    }
-}
-
-fn connect(bench: &Bench, topic: &str) -> Outcome<Vec<Writer>> {
-    let bootstrap = bench.kafka.bootstrap();
-    (0..2)
-        .map(|partition| Writer::new(&bootstrap, topic, partition, &[]))
-        .collect()
-}
-
-fn write(topic: &str, writers: &mut [Writer]) -> Outcome<Counted> {
-    let work = writers.iter_mut().zip(RECORDS);
-    let amounts = burst_all(work.map(|(writer, records)| (writer, records, Values::Random)))?;
-    let names = (0..).map(|partition| (topic.to_owned(), partition));
-    Ok(names.zip(amounts.iter().map(|amount| amount.bytes)).collect())
-}
 
 /// No figure of any window may be far above what was written in all of it: counters that begin at 0 again and logs that
 /// are copied are no traffic.
@@ -197,7 +128,7 @@ async fn a_group_that_goes_back_is_no_negative_rate_and_makes_nobody_sure() -> O
             readers[1].seek(0);
         }
         let (_, figures) = written
-            .window(async || {
+            .window_once(async || {
                 sleep(Duration::from_millis(600)).await;
                 Ok(())
             })
@@ -210,7 +141,10 @@ async fn a_group_that_goes_back_is_no_negative_rate_and_makes_nobody_sure() -> O
             .collect();
         last = now;
         // The going back itself may happen on both sides of a window's end.
-        if window >= 18 && window != 20 {
+        if let Some(figures) = figures
+            && window >= 18
+            && window != 20
+        {
             let about = if window < 20 {
                 "before going back"
             } else {
@@ -272,118 +206,10 @@ async fn where_followers_serve_nobody_claims_to_know_what_a_partition_sends() ->
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn jolokia_alone_tells_the_same_as_the_protocol() -> Outcome {
-    let mut bench = Bench::start(Layout::default()).await?;
-    bench.topic("both", &[&[0, 1], &[0, 1]], &[]).await?;
-    let mut writers = connect(&bench, "both")?;
-    let mut through_jolokia = Service::sidecar_with(&bench.kafka, 0, INTERVAL, None, |config| {
-        config.logs = LogSource::Jolokia;
-        config.kafka = None;
-    })?;
-    through_jolokia.ready().await?;
-    let over_protocol = bench
-        .sidecars
-        .insert(0, through_jolokia)
-        .ok_or("broker 0 has no sidecar")?;
-    write("both", &mut writers)?;
-    let mut written = Written {
-        bench: &bench,
-        topic: "both",
-        writers,
-        verdict: Verdict::default(),
-    };
-    written.window(async || Ok(())).await?;
-    written.until_true("through Jolokia").await?;
-    let (_, figures) = written.window(async || Ok(())).await?;
-    let of_broker_0 = figures.iter().filter(|(_, figure)| figure.broker == 0).count();
-    assert!(of_broker_0 >= 2);
-    let [mine, theirs]: [LoadReport; 2] = [
-        bench.sidecars[&0].get("/v1/load").await?,
-        over_protocol.get("/v1/load").await?,
-    ];
-    assert_eq!(mine.cluster_id, theirs.cluster_id);
-    assert_eq!(rows(&mine), rows(&theirs));
-    let metrics = [
-        metrics(&bench.sidecars[&0]).await?,
-        metrics(&over_protocol).await?,
-    ];
-    for family in [
-        "kafka_log_log_size",
-        "kafka_cluster_partition_atminisr",
-        "kafka_topic_partition_in_sync_replica",
-    ] {
-        let series = metrics.each_ref().map(|text| {
-            let lines = text
-                .lines()
-                .filter(|line| line.starts_with(&format!("{family}{{topic=\"both\"")));
-            lines.map(str::to_owned).collect::<Vec<_>>()
-        });
-        assert!(
-            series[0].len() == 2 && series[0] == series[1],
-            "{family}: {series:?}"
-        );
-    }
-    Ok(())
-}
-
-/// Each replica with whether it leads and its size.
-fn rows(report: &LoadReport) -> BTreeMap<(String, i32), (u8, u64)> {
-    let rows = &report.replicas;
-    let row = |row: usize| {
-        let topic = report.topics[rows.topic[row] as usize].to_string();
-        (
-            (topic, rows.partition[row].get()),
-            (rows.leads[row], rows.size[row]),
-        )
-    };
-    let all = (0..rows.topic.len()).map(row);
-    // Kafka's own are written to all the time.
-    all.filter(|((topic, _), _)| !topic.starts_with('_')).collect()
-}
-
-async fn metrics(sidecar: &Service) -> Outcome<String> {
-    Ok(reqwest::get(format!("{}/metrics", sidecar.url))
-        .await?
-        .text()
-        .await?)
-}
-
 async fn place(bench: &Bench, partition: &TopicPartition, replicas: &[i32]) -> Outcome {
     let wanted = [(partition.clone(), ids(replicas)?)];
     for (_, placed) in bench.cluster.reassign(&wanted).await? {
         placed?;
     }
     Ok(())
-}
-
-impl Written<'_> {
-    /// Waits until a partition is on these brokers and in sync, and makes the first of them lead it.
-    async fn until_settled(&self, partition: &TopicPartition, replicas: &[i32]) -> Outcome {
-        let wanted = ids(replicas)?;
-        let deadline = Instant::now() + WITHIN;
-        loop {
-            let topics = self.bench.cluster.describe().await?.topics;
-            let topic = topics.into_iter().find(|topic| topic.name == partition.topic);
-            let found = topic.and_then(|topic| {
-                topic
-                    .partitions
-                    .into_iter()
-                    .find(|found| found.id == partition.partition)
-            });
-            let found = found.ok_or("the partition is gone")?;
-            if found.replicas == wanted && found.in_sync.len() == wanted.len() {
-                if found.leader == wanted.first().copied() {
-                    return Ok(());
-                }
-                // Refused while another election is under way; then it is asked again.
-                self.bench
-                    .cluster
-                    .elect_preferred_leaders(std::slice::from_ref(partition))
-                    .await?;
-            }
-            assert!(Instant::now() < deadline, "{partition:?} is not on {replicas:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
 }

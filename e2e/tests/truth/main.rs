@@ -6,6 +6,9 @@
 mod bench;
 mod changing;
 mod reading;
+mod sharing;
+mod sources;
 mod verdict;
 mod wire;
 mod writing;
+mod written;

@@ -13,12 +13,13 @@ use krafka::admin::{self, AdminClient};
 use krafka::error::{ErrorCode, KrafkaError};
 use krafka::{Kafka, TopicInfo};
 
-use super::credentials::{self, PasswordError};
+use super::credentials;
 use super::errors;
 use crate::cluster::{ConfigResource, Each};
 use crate::connection::{ConnectionSettings, Security};
 use crate::error::ClusterError;
 use crate::ids::{BrokerId, TopicName, TopicPartition};
+use crate::password_file::PasswordError;
 
 /// Makes a session when there is none, and hands it to everybody.
 #[derive(Debug)]

@@ -44,10 +44,8 @@ fn config(cluster: &Cluster, broker: u32) -> Result<BrokerConfig, BuildError> {
     config.listen = everywhere(SIDECAR_PORT);
     config.interval = sampling_interval(cluster);
     config.jolokia = Some(JolokiaConfig::new(jolokia.parse().map_err(BuildError::Url)?));
-    config.consumption = Some(ConsumptionConfig {
-        url: consumption.parse().map_err(BuildError::Url)?,
-        timeout: ConsumptionConfig::DEFAULT_TIMEOUT,
-    });
+    let consumption = consumption.parse().map_err(BuildError::Url)?;
+    config.consumption = Some(ConsumptionConfig::new(consumption));
     config.metrics = metrics(cluster);
     Ok(config)
 }

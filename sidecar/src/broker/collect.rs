@@ -7,19 +7,18 @@ use std::time::Duration;
 
 use futures::future::OptionFuture;
 use kafka::{Cluster, TopicPartition};
-use reqwest::Client;
 use tokio::time::timeout;
 
 use super::log_choice::Choice;
 use super::protocol::Protocol;
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, JolokiaConfig, LogSource};
+use crate::config::{BrokerConfig, LogSource, Names};
 use crate::consumption::Consumption;
 use crate::consumption_client::ConsumptionClient;
 use crate::derivation::{Sample, Taken};
 use crate::health::Failure;
 use crate::jmx::{self, DETAIL_EVERY, JmxReading};
-use crate::jolokia::{Credentials, Jolokia};
+use crate::jolokia::Jolokia;
 use crate::logs::{LogReading, mbeans};
 use crate::report::Source;
 
@@ -33,7 +32,6 @@ pub(super) struct Outcome<T> {
 /// What one round of asking brought; none for sources that were not asked.
 #[derive(Debug)]
 pub(super) struct Collected {
-    pub(super) with_detail: bool,
     pub(super) protocol: Option<Outcome<Taken<LogReading>>>,
     pub(super) jolokia: Option<Outcome<Mbeans>>,
     pub(super) consumed: Option<Outcome<BTreeMap<TopicPartition, Consumption>>>,
@@ -89,23 +87,29 @@ pub(super) struct Collector<C> {
     consumption: Option<ConsumptionClient>,
     /// Which source logs are read from, where both may be.
     choice: Option<Choice>,
+    names: Names,
     rounds: u64,
 }
 
 impl<C: Cluster> Collector<C> {
     /// Logs are read over the protocol if there is a `cluster`, as `config.logs` says.
-    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: Option<C>, http: Client) -> Self {
-        let jolokia = config.jolokia.as_ref();
-        let consumption = config.consumption.as_ref();
+    pub(super) fn new(config: &BrokerConfig, clock: Clock, cluster: Option<C>) -> Self {
+        // Whoever is waited for longer than an interval makes what the others tell stale.
+        let (mut jolokia, mut consumption) = (config.jolokia.clone(), config.consumption.clone());
+        let timeouts = jolokia.iter_mut().map(|asked| &mut asked.timeout);
+        for timeout in timeouts.chain(consumption.iter_mut().map(|asked| &mut asked.timeout)) {
+            *timeout = config.interval.min(*timeout);
+        }
         let protocol = cluster.filter(|_| config.logs != LogSource::Jolokia);
         let may_choose = config.logs == LogSource::Automatic && protocol.is_some() && jolokia.is_some();
         Self {
             clock,
             head_start: config.interval / 2,
             protocol: protocol.map(|cluster| Protocol::new(config, clock, cluster)),
-            jolokia: jolokia.map(|jolokia| client(jolokia, http.clone())),
-            consumption: consumption.map(|config| ConsumptionClient::new(http, config)),
+            jolokia: jolokia.as_ref().map(Jolokia::new),
+            consumption: consumption.as_ref().map(ConsumptionClient::new),
             choice: may_choose.then(Choice::default),
+            names: config.metrics.names,
             rounds: 0,
         }
     }
@@ -157,7 +161,6 @@ impl<C: Cluster> Collector<C> {
             self.consumed()
         );
         Collected {
-            with_detail,
             protocol,
             jolokia,
             consumed,
@@ -174,7 +177,8 @@ impl<C: Cluster> Collector<C> {
         }
         let told = |mut answers: Vec<_>| {
             let of_logs = answers.split_off(of_jmx);
-            let jmx = JmxReading::new(answers).map_err(|error| Failure::new("no_broker", &error))?;
+            let jmx =
+                JmxReading::new(answers, self.names).map_err(|error| Failure::new("no_broker", &error))?;
             let logs = with_logs.then(|| mbeans::reading(of_logs)).transpose();
             let logs = logs.map_err(|error| Failure::new("refused", &error))?;
             Ok(Mbeans {
@@ -209,10 +213,4 @@ pub(super) fn taken<T>(began: Duration, clock: Clock, reading: T) -> Taken<T> {
         at: (began + clock.now()) / 2,
         reading: Arc::new(reading),
     }
-}
-
-fn client(config: &JolokiaConfig, http: Client) -> Jolokia {
-    let credentials = config.user.clone().zip(config.password_file.clone());
-    let credentials = credentials.map(|(user, password_file)| Credentials { user, password_file });
-    Jolokia::new(http, config.url.url().clone(), credentials, config.timeout)
 }

@@ -1,64 +1,86 @@
 //! `kafka-sidecar broker`: samples one broker and serves what was derived.
 
 mod collect;
+mod families;
 mod log_choice;
 mod protocol;
 mod view;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka::Cluster;
-use reqwest::Client;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::busiest::Busiest;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::derivation::{Derivation, Taken};
 use crate::exposition::Families;
 use crate::health::Health;
+use crate::jmx::JmxReading;
 use crate::load::{self, Heading};
+use crate::probes::Probes;
+use crate::sampling::{Sampling, on_own_thread};
 use collect::{Collected, Collector};
 pub use view::BrokerView;
 use view::{Load, Snapshot};
 
-/// Starts sampling. Without a `cluster` everything is read through Jolokia. The view shows what is known at any moment; sampling ends with `stop`.
+/// Starts sampling by `clock`. Without a `cluster` everything is read through Jolokia. Sampling ends with `stop`.
+///
+/// # Errors
+///
+/// The system has no thread for it.
 pub fn start<C: Cluster>(
     config: BrokerConfig,
     cluster: Option<C>,
-    http: Client,
+    clock: Clock,
     stop: CancellationToken,
-) -> (Arc<BrokerView>, JoinHandle<()>) {
-    let clock = Clock::start();
+) -> io::Result<Sampling<BrokerView>> {
     let (publish, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let view = Arc::new(BrokerView::new(&config, clock, snapshots));
+    let probes = Arc::new(Probes::new(clock, config.interval, waits(&config)));
     let sampler = Sampler {
         derivation: Derivation::new(config.interval),
-        collector: Collector::new(&config, clock, cluster, http),
+        collector: Collector::new(&config, clock, cluster),
         clock,
+        probes: Arc::clone(&probes),
         health: Health::default(),
-        detail: None,
+        detail: Families::default(),
+        busiest: Busiest::of(config.metrics.granularity),
         publish,
         config,
     };
-    (view, tokio::spawn(sampler.run(stop)))
+    let ended = on_own_thread(sampler.run(stop))?;
+    Ok(Sampling { view, probes, ended })
+}
+
+/// How long one sample may wait for all sources together: layout, offsets, and what is learnt of the broker and topics.
+fn waits(config: &BrokerConfig) -> Duration {
+    let kafka = config.kafka.as_ref().map(|kafka| kafka.request_timeout * 4);
+    let jolokia = config.jolokia.as_ref().map(|jolokia| jolokia.timeout);
+    let consumption = config.consumption.as_ref().map(|consumption| consumption.timeout);
+    [kafka, jolokia, consumption].into_iter().flatten().sum()
 }
 
 struct Sampler<C> {
     config: BrokerConfig,
     collector: Collector<C>,
     clock: Clock,
+    probes: Arc<Probes>,
     derivation: Derivation,
     health: Health,
-    detail: Option<Taken<Families>>,
+    detail: Families,
+    busiest: Option<Busiest>,
     publish: watch::Sender<Arc<Snapshot>>,
 }
 
 impl<C: Cluster> Sampler<C> {
     async fn run(mut self, stop: CancellationToken) {
         loop {
+            self.probes.step();
             let next = self.clock.until_multiple(self.config.interval, Duration::ZERO);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -77,10 +99,9 @@ impl<C: Cluster> Sampler<C> {
             self.health.note(source, failure, duration, now_ms);
         }
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
-        let has_detail = collected.with_detail;
         let sample = collected.into_sample();
         if let Some(jmx) = &sample.jmx {
-            snapshot.families = Some(self.with_detail(jmx.at, &jmx.reading.families, has_detail));
+            snapshot.families = Some(self.with_detail(jmx));
         }
         if let Some(logs) = &sample.logs {
             snapshot.logs = Some(logs.clone());
@@ -93,6 +114,13 @@ impl<C: Cluster> Sampler<C> {
                 sources: self.health.states(),
                 totals: derived.totals,
             };
+            if let Some(busiest) = &mut self.busiest {
+                let topics = &self.config.metrics.topics;
+                let rates = derived.rates.partitions.iter();
+                let shown = rates.filter(|(partition, _)| topics.takes(partition.topic.as_str()));
+                let bytes = shown.map(|(partition, rate)| (partition, rate.bytes_in + rate.bytes_out));
+                snapshot.busiest = Arc::new(busiest.take(derived.window, bytes).clone());
+            }
             snapshot.load = Some(Taken {
                 at: self.clock.now(),
                 reading: Arc::new(Load {
@@ -101,20 +129,21 @@ impl<C: Cluster> Sampler<C> {
                 }),
             });
         }
+        self.probes.show(self.health.states());
         snapshot.health = self.health.clone();
         self.publish.send_replace(Arc::new(snapshot));
     }
 
     /// What was read now, and of the details that are read less often what was read last.
-    fn with_detail(&mut self, at: Duration, families: &Families, has_detail: bool) -> Taken<Families> {
-        let mut all = families.clone();
-        if has_detail {
-            let reading = Arc::new(families.clone());
-            self.detail = Some(Taken { at, reading });
-        } else if let Some(detail) = &self.detail {
-            all.or(&detail.reading);
+    fn with_detail(&mut self, jmx: &Taken<JmxReading>) -> Taken<Families> {
+        if let Some(detail) = &jmx.reading.detail {
+            self.detail = detail.clone();
         }
-        let reading = Arc::new(all);
-        Taken { at, reading }
+        let mut all = jmx.reading.families.clone();
+        all.extend(&self.detail);
+        Taken {
+            at: jmx.at,
+            reading: Arc::new(all),
+        }
     }
 }

@@ -1,7 +1,11 @@
-//! A writer of Prometheus' text format (version 0.0.4) with a limit of series to each family.
+//! A writer of both text formats, with a limit of series to each family.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use super::Format;
+use crate::config::MetricsConfig;
+use crate::selection::Selection;
 
 /// What a family's values mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,20 +18,12 @@ pub enum Kind {
     Summary,
 }
 
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Summary => "summary",
-        }
-    }
-}
-
 /// The text so far.
 #[derive(Debug)]
 pub struct Text {
     out: String,
+    format: Format,
+    families: Selection,
     series_per_family: usize,
     dropped: BTreeMap<String, u64>,
 }
@@ -39,16 +35,19 @@ pub struct FamilyWriter<'a> {
     name: &'a str,
     help: &'a str,
     kind: Kind,
+    is_taken: bool,
     written: usize,
 }
 
 impl Text {
-    /// An empty text whose families have at most so many series. It will be about as long as `length`; growing to
-    /// megabytes step by step would take thrice the memory.
-    pub fn new(series_per_family: usize, length: usize) -> Self {
+    /// An empty text of the families that are configured, each with at most as many series. It will be about as long as
+    /// `length`; growing to megabytes step by step would take thrice the memory.
+    pub fn new(format: Format, config: &MetricsConfig, length: usize) -> Self {
         Self {
             out: String::with_capacity(length),
-            series_per_family,
+            format,
+            families: config.families.clone(),
+            series_per_family: config.series_per_family as usize,
             dropped: BTreeMap::new(),
         }
     }
@@ -57,6 +56,7 @@ impl Text {
     /// trace.
     pub fn family<'a>(&'a mut self, name: &'a str, kind: Kind, help: &'a str) -> FamilyWriter<'a> {
         FamilyWriter {
+            is_taken: self.families.takes(name),
             text: self,
             name,
             help,
@@ -83,6 +83,9 @@ impl Text {
         for (name, count) in &dropped {
             family.series(&[("family", name)], *count as f64);
         }
+        if self.format == Format::OpenMetrics {
+            self.out.push_str("# EOF\n");
+        }
         self.out
     }
 }
@@ -96,7 +99,10 @@ impl FamilyWriter<'_> {
     /// Writes a series whose name has a suffix, such as `_sum`.
     pub fn suffixed(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
         if self.written >= self.text.series_per_family {
-            *self.text.dropped.entry(self.name.to_owned()).or_default() += 1;
+            self.left_out(1);
+            return;
+        }
+        if !self.is_taken {
             return;
         }
         if self.written == 0 {
@@ -116,24 +122,54 @@ impl FamilyWriter<'_> {
         if !labels.is_empty() {
             out.push('}');
         }
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, " {value}");
+        out.push(' ');
+        write_number(value, out);
+        out.push('\n');
     }
 
     /// Counts series that do not fit and that the caller therefore did not even make.
     pub fn left_out(&mut self, count: u64) {
-        if count > 0 {
+        if count > 0 && self.is_taken {
             *self.text.dropped.entry(self.name.to_owned()).or_default() += count;
         }
     }
 
+    /// In OpenMetrics a counter's samples end in `_total` and its family does not. A counter whose samples are known under
+    /// another name keeps that, and says no more than that its type is unknown.
     fn header(&mut self) {
-        let (name, kind) = (self.name, self.kind.word());
-        let _ = writeln!(self.text.out, "# HELP {name} {}\n# TYPE {name} {kind}", self.help);
+        let (name, kind) = match (self.text.format, self.kind) {
+            (Format::OpenMetrics, Kind::Counter) => match self.name.strip_suffix("_total") {
+                Some(family) => (family, "counter"),
+                None => (self.name, "unknown"),
+            },
+            (Format::Prometheus, Kind::Counter) => (self.name, "counter"),
+            (_, Kind::Gauge) => (self.name, "gauge"),
+            (_, Kind::Summary) => (self.name, "summary"),
+        };
+        let out = &mut self.text.out;
+        out.push_str("# HELP ");
+        out.push_str(name);
+        out.push(' ');
+        match self.text.format {
+            Format::Prometheus => out.push_str(&self.help.replace('\\', "\\\\").replace('\n', "\\n")),
+            Format::OpenMetrics => escape(self.help, out),
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "\n# TYPE {name} {kind}");
     }
 }
 
-/// Escapes a label's value as the format has it.
+fn write_number(value: f64, out: &mut String) {
+    let _ = if value == f64::INFINITY {
+        out.write_str("+Inf")
+    } else if value == f64::NEG_INFINITY {
+        out.write_str("-Inf")
+    } else {
+        write!(out, "{value}")
+    };
+}
+
+/// Escapes a label's value as both formats have it.
 fn escape(value: &str, out: &mut String) {
     for character in value.chars() {
         match character {
@@ -149,20 +185,43 @@ fn escape(value: &str, out: &mut String) {
 mod tests {
     use super::*;
 
+    fn limited(format: Format, series_per_family: u32) -> Text {
+        let config = MetricsConfig {
+            series_per_family,
+            ..MetricsConfig::default()
+        };
+        Text::new(format, &config, 0)
+    }
+
     #[test]
     fn label_values_are_escaped_so_that_no_client_can_forge_a_series() {
-        let mut text = Text::new(10, 0);
-        text.family("a", Kind::Gauge, "A.")
+        let mut text = limited(Format::Prometheus, 10);
+        text.family("a", Kind::Gauge, "A\n\"\\.")
             .series(&[("x", "1\"} 5\nb\\"), ("y", "ü")], 1.5);
         assert_eq!(
             text.finish(),
-            "# HELP a A.\n# TYPE a gauge\na{x=\"1\\\"} 5\\nb\\\\\",y=\"ü\"} 1.5\n"
+            "# HELP a A\\n\"\\\\.\n# TYPE a gauge\na{x=\"1\\\"} 5\\nb\\\\\",y=\"ü\"} 1.5\n"
+        );
+    }
+
+    #[test]
+    fn openmetrics_has_counters_without_their_suffix_in_the_header_and_an_end() {
+        let mut text = limited(Format::OpenMetrics, 10);
+        text.family("a_total", Kind::Counter, "A \"quoted\".")
+            .series(&[], 1.0);
+        text.family("bytesinpersec", Kind::Counter, "B.").series(&[], 2.0);
+        text.family("c", Kind::Gauge, "C.").series(&[], f64::INFINITY);
+        assert_eq!(
+            text.finish(),
+            "# HELP a A \\\"quoted\\\".\n# TYPE a counter\na_total 1\n\
+             # HELP bytesinpersec B.\n# TYPE bytesinpersec unknown\nbytesinpersec 2\n\
+             # HELP c C.\n# TYPE c gauge\nc +Inf\n# EOF\n"
         );
     }
 
     #[test]
     fn a_family_beyond_its_limit_is_cut_and_says_by_how_much() {
-        let mut text = Text::new(2, 0);
+        let mut text = limited(Format::Prometheus, 2);
         let mut family = text.family("a", Kind::Counter, "A.");
         for value in ["1", "2", "3", "4"] {
             family.series(&[("x", value)], 1.0);
@@ -176,6 +235,21 @@ mod tests {
         assert!(
             text.contains("kafka_sidecar_series_dropped{family=\"a\"} 5\n"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_family_that_is_denied_is_neither_written_nor_counted_as_dropped() {
+        let mut config = MetricsConfig::default();
+        config.families.deny.push("jvm_*".parse().unwrap());
+        let mut text = Text::new(Format::Prometheus, &config, 0);
+        let mut family = text.family("jvm_threads_current", Kind::Gauge, "T.");
+        family.series(&[], 1.0);
+        family.left_out(3);
+        text.family("kafka_brokers", Kind::Gauge, "B.").series(&[], 3.0);
+        assert_eq!(
+            text.finish(),
+            "# HELP kafka_brokers B.\n# TYPE kafka_brokers gauge\nkafka_brokers 3\n"
         );
     }
 }

@@ -7,13 +7,19 @@
 mod object_name;
 mod response;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, ORIGIN};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use kafka::password_file::{PasswordError, read_password};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::config::JolokiaConfig;
+use crate::http_client::{HttpClient, HttpError};
 
 pub use object_name::{InvalidObjectName, ObjectName};
 pub use response::{Bean, ReadRefused, parse};
@@ -56,26 +62,30 @@ impl Serialize for Read {
 /// Why the agent's answer could not be had.
 #[derive(Debug, Error)]
 pub enum JolokiaError {
-    /// The agent cannot be reached, or broke off.
-    #[error("the Jolokia agent at {url} does not answer; is the broker up, with its agent on that port?")]
-    Unreachable {
+    /// The agent cannot be reached, broke off, took too long or said too much.
+    #[error("the Jolokia agent at {url} gave no answer")]
+    NoAnswer {
         /// Where it should be.
         url: Url,
-        /// What the network said.
+        /// Why.
         #[source]
-        source: reqwest::Error,
+        source: HttpError,
     },
-    /// The agent took too long.
-    #[error("the Jolokia agent at {url} did not answer within {timeout:?}")]
-    TimedOut {
-        /// Where it is.
-        url: Url,
-        /// How long was waited.
-        timeout: Duration,
-    },
+    /// The agent does not know who asks.
+    #[error(
+        "the Jolokia agent does not take the credentials (status 401): set `jolokia.user` and `password_file` to those \
+         of its options `user` and `password`"
+    )]
+    Unauthenticated,
+    /// The agent knows who asks, and forbids it.
+    #[error(
+        "the Jolokia agent forbids reading (status 403: {0}): let its policy file allow `read` by POST from this host \
+         and origin, as deploy/jolokia/jolokia-access.xml does"
+    )]
+    Forbidden(String),
     /// The agent refused the request as a whole.
     #[error(
-        "the Jolokia agent refused with status {status}: {message}; check user, password and its policy file"
+        "the Jolokia agent refused with status {status}: {message}; does `jolokia.url` end with its path?"
     )]
     Refused {
         /// The status, of HTTP or inside the answer.
@@ -83,67 +93,73 @@ pub enum JolokiaError {
         /// The agent's words.
         message: String,
     },
-    /// The answer weighs too much.
-    #[error("the Jolokia agent's answer is larger than {MAX_ANSWER_BYTES} bytes; refusing to read it")]
-    TooLarge,
     /// The answer is not what Jolokia's protocol promises.
     #[error("the Jolokia agent's answer makes no sense: {0}")]
     Nonsense(String),
-    /// The password file cannot be read.
-    #[error("the Jolokia password file {path} cannot be read", path = path.display())]
-    Password {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    /// The password file cannot be used.
+    #[error("the Jolokia agent was not asked")]
+    Password(#[source] PasswordError),
+    /// A user name that no header can have.
+    #[error("`jolokia.user` cannot be sent: it has characters that HTTP does not know")]
+    User,
 }
 
 impl JolokiaError {
     /// A word for the `kind` label of error counters.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Unreachable { .. } => "unreachable",
-            Self::TimedOut { .. } => "timed_out",
+            Self::NoAnswer { source, .. } => source.kind(),
+            Self::Unauthenticated => "authentication",
+            Self::Forbidden(_) => "authorization",
             Self::Refused { .. } => "refused",
-            Self::TooLarge => "too_large",
             Self::Nonsense(_) => "nonsense",
-            Self::Password { .. } => "password",
+            Self::Password(_) | Self::User => "password",
+        }
+    }
+
+    /// What a status means that was given for the whole request.
+    fn refused(status: u16, message: String) -> Self {
+        match status {
+            401 => Self::Unauthenticated,
+            403 => Self::Forbidden(message),
+            _ => Self::Refused { status, message },
         }
     }
 }
 
-/// Who the client says it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who the client says it is, by basic authentication (RFC 7617).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Credentials {
-    /// The user.
+    /// The user; no colon is in it.
     pub user: String,
-    /// A file with the password, read afresh for each request so that it can be rotated.
+    /// The file with the password, read afresh for each request so that it can be rotated; a line end after it is not part
+    /// of it.
     pub password_file: PathBuf,
 }
 
 /// A client of one agent.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Jolokia {
-    http: reqwest::Client,
+    http: HttpClient,
     url: Url,
     origin: String,
     credentials: Option<Credentials>,
-    timeout: Duration,
 }
 
 impl Jolokia {
-    /// A client of the agent at `url`, such as `http://127.0.0.1:8778/jolokia/`.
-    pub fn new(http: reqwest::Client, url: Url, credentials: Option<Credentials>, timeout: Duration) -> Self {
+    /// A client of the agent that the configuration names.
+    pub fn new(config: &JolokiaConfig) -> Self {
+        let url = config.url.url().clone();
         // A policy with `strict-checking` refuses requests that name no origin.
         let origin = url.origin().ascii_serialization();
+        let mut with_parameters = url.clone();
+        with_parameters.set_query(Some("includeRequest=false&ignoreErrors=true"));
+        let tls = config.tls.clone();
         Self {
-            http,
+            http: HttpClient::new(with_parameters, tls, config.timeout, MAX_ANSWER_BYTES),
             url,
             origin,
-            credentials,
-            timeout,
+            credentials: config.credentials.clone(),
         }
     }
 
@@ -153,57 +169,37 @@ impl Jolokia {
     ///
     /// No answer, or none that can be used. A single read that the agent refused is an error within the answer.
     pub async fn read(&self, reads: &[Read]) -> Result<Vec<Result<Vec<Bean>, ReadRefused>>, JolokiaError> {
-        let body = tokio::time::timeout(self.timeout, self.post(reads))
-            .await
-            .map_err(|_| JolokiaError::TimedOut {
-                url: self.url.clone(),
-                timeout: self.timeout,
-            })??;
-        parse(&body, reads)
-    }
-
-    async fn post(&self, reads: &[Read]) -> Result<Vec<u8>, JolokiaError> {
-        let unreachable = |source: reqwest::Error| JolokiaError::Unreachable {
-            url: self.url.clone(),
-            source: source.without_url(),
-        };
-        let body = serde_json::to_vec(reads).map_err(|error| JolokiaError::Nonsense(error.to_string()))?;
-        let mut request = self
-            .http
-            .post(self.url.clone())
-            .query(&[("includeRequest", "false"), ("ignoreErrors", "true")])
-            .header(CONTENT_TYPE, "application/json")
-            .header(ORIGIN, &self.origin)
-            .body(body);
+        let nonsense = |error: &dyn std::error::Error| JolokiaError::Nonsense(error.to_string());
+        let body = serde_json::to_vec(reads).map_err(|error| nonsense(&error))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let origin = HeaderValue::from_str(&self.origin).map_err(|error| nonsense(&error))?;
+        headers.insert(ORIGIN, origin);
         if let Some(credentials) = &self.credentials {
-            let password = read_password(&credentials.password_file).await?;
-            request = request.basic_auth(&credentials.user, Some(password));
+            headers.insert(AUTHORIZATION, authorization(credentials).await?);
         }
-        let mut response = request.send().await.map_err(unreachable)?;
-        if !response.status().is_success() {
-            let status = response.status();
-            return Err(JolokiaError::Refused {
-                status: status.as_u16(),
-                message: status.canonical_reason().unwrap_or("no reason given").to_owned(),
-            });
+        let asking = self.http.ask(Method::POST, headers, body);
+        let answer = asking.await.map_err(|source| JolokiaError::NoAnswer {
+            url: self.url.clone(),
+            source,
+        })?;
+        if !answer.status.is_success() {
+            let reason = answer.status.canonical_reason().unwrap_or("no reason given");
+            return Err(JolokiaError::refused(answer.status.as_u16(), reason.to_owned()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(JolokiaError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        parse(&answer.body, reads)
     }
 }
 
-async fn read_password(path: &Path) -> Result<String, JolokiaError> {
-    let text = tokio::fs::read_to_string(path)
+/// The header that proves who asks. It is shown nowhere; only the HTTP library's copy of it is not wiped after use.
+async fn authorization(credentials: &Credentials) -> Result<HeaderValue, JolokiaError> {
+    let password = read_password(&credentials.password_file)
         .await
-        .map_err(|source| JolokiaError::Password {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        .map_err(JolokiaError::Password)?;
+    let pair = Zeroizing::new(format!("{}:{}", credentials.user, password.as_str()));
+    let encoded = Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()));
+    let header = Zeroizing::new(format!("Basic {}", encoded.as_str()));
+    let mut value = HeaderValue::from_str(&header).map_err(|_| JolokiaError::User)?;
+    value.set_sensitive(true);
+    Ok(value)
 }

@@ -73,10 +73,7 @@ pub fn parse(body: &[u8], reads: &[Read]) -> Result<Vec<Result<Vec<Bean>, ReadRe
     // A refusal of the whole request is one object where a list is due.
     if body.trim_ascii_start().starts_with(b"{") {
         let answer: Answer = serde_json::from_slice(body).map_err(nonsense)?;
-        return Err(JolokiaError::Refused {
-            status: answer.status,
-            message: shorten(answer.error),
-        });
+        return Err(JolokiaError::refused(answer.status, shorten(answer.error)));
     }
     let answers: Vec<Answer> = serde_json::from_slice(body).map_err(nonsense)?;
     if answers.len() != reads.len() {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use kafka::cluster::{Broker, ClusterDescription};
 use kafka::groups::{GroupKind, GroupState};
-use kafka::{BrokerId, GroupId, TopicName, TopicPartition};
+use kafka::{BrokerId, GroupId, PartitionId, TopicName, TopicPartition};
 
 use super::commits::{Rules, Status};
 use super::groups::{Group, Standing};
 use super::partitions::Partitions;
-use crate::config::{Granularity, MetricsConfig};
+use crate::config::MetricsConfig;
+use crate::exposition::Grain;
 use crate::logs::Span;
 
 /// Where groups and partitions are.
@@ -51,11 +52,12 @@ pub(super) struct SumLine {
     pub(super) lag: f64,
 }
 
-/// A group in a partition.
+/// A group in a partition, or in all partitions of a topic.
 #[derive(Debug)]
 pub(super) struct RowLine {
     pub(super) group: GroupId,
-    pub(super) partition: TopicPartition,
+    pub(super) topic: TopicName,
+    pub(super) partition: Option<PartitionId>,
     pub(super) standing: Standing,
 }
 
@@ -87,8 +89,12 @@ impl<L> Default for Lines<L> {
 }
 
 impl<L> Lines<L> {
+    fn is_full(&self, limit: usize) -> bool {
+        self.shown.len() >= limit
+    }
+
     fn push(&mut self, limit: usize, line: impl FnOnce() -> L) {
-        if self.shown.len() < limit {
+        if !self.is_full(limit) {
             self.shown.push(line());
         } else {
             self.left_out += 1;
@@ -96,10 +102,37 @@ impl<L> Lines<L> {
     }
 }
 
+/// A group in a topic, so far.
+#[derive(Debug, Default)]
+struct Sum {
+    offset: f64,
+    lag: f64,
+    /// None where it is not to be shown.
+    standing: Option<Standing>,
+}
+
+impl Sum {
+    fn add(&mut self, other: Self) {
+        self.offset += other.offset;
+        self.lag += other.lag;
+        if let Some(standing) = other.standing {
+            self.merge(standing);
+        }
+    }
+
+    fn merge(&mut self, standing: Standing) {
+        self.standing = Some(match self.standing {
+            Some(sum) => sum.and(&standing),
+            None => standing,
+        });
+    }
+}
+
 /// By what is decided what is shown.
 #[derive(Debug)]
 pub(super) struct Exposure<'a> {
     pub(super) metrics: &'a MetricsConfig,
+    pub(super) grain: Grain<'a>,
     pub(super) rules: &'a Rules,
     pub(super) now: Duration,
 }
@@ -120,36 +153,54 @@ impl Exposure<'_> {
             max_lag_seconds: group.max_lag_seconds,
         });
         to.followed += group.len();
-        let by_partition = self.metrics.granularity == Granularity::Partition;
-        let mut sums: BTreeMap<&TopicName, (f64, f64)> = BTreeMap::new();
+        let by_topic = matches!(self.grain, Grain::Topics);
+        let mut sums: BTreeMap<&TopicName, Sum> = BTreeMap::new();
         let mut rows = group.seen(partitions).peekable();
         // Rows of one topic mostly follow each other, so that few names are looked up.
         while let Some(topic) = rows.peek().map(|seen| &seen.partition().topic) {
             let taken = self.metrics.topics.takes(topic.as_str());
-            let (mut offsets, mut lags) = (0.0, 0.0);
+            // What a group is in at all partitions takes time to find out, and is not for what is not shown.
+            let merges = taken && by_topic && !to.rows.is_full(self.limit());
+            let mut sum = Sum::default();
             while let Some(seen) = rows.next_if(|seen| seen.partition().topic == *topic) {
-                offsets += seen.offset() as f64;
-                lags += seen.lag().unwrap_or(0) as f64;
-                if taken && by_partition {
+                sum.offset += seen.offset() as f64;
+                sum.lag += seen.lag().unwrap_or(0) as f64;
+                if merges {
+                    sum.merge(seen.standing(self.now, self.rules));
+                } else if taken && self.grain.shows(seen.partition()) {
                     to.rows.push(self.limit(), || RowLine {
                         group: id.clone(),
-                        partition: seen.partition().clone(),
+                        topic: topic.clone(),
+                        partition: Some(seen.partition().partition),
                         standing: seen.standing(self.now, self.rules),
                     });
                 }
             }
             if taken {
-                let sum = sums.entry(topic).or_default();
-                *sum = (sum.0 + offsets, sum.1 + lags);
+                sums.entry(topic).or_default().add(sum);
             }
         }
-        for (topic, (offset, lag)) in sums {
+        self.add_sums(to, id, sums);
+    }
+
+    /// Adds a group's sums by topic; where topics are shown in place of partitions they are the rows, too.
+    fn add_sums(&self, to: &mut Positions, id: &GroupId, sums: BTreeMap<&TopicName, Sum>) {
+        for (topic, sum) in sums {
             to.sums.push(self.limit(), || SumLine {
                 group: id.clone(),
                 topic: topic.clone(),
-                offset,
-                lag,
+                offset: sum.offset,
+                lag: sum.lag,
             });
+            match sum.standing {
+                Some(standing) => to.rows.push(self.limit(), || RowLine {
+                    group: id.clone(),
+                    topic: topic.clone(),
+                    partition: None,
+                    standing,
+                }),
+                None => to.rows.left_out += u64::from(matches!(self.grain, Grain::Topics)),
+            }
         }
     }
 
@@ -166,6 +217,10 @@ impl Exposure<'_> {
             to.topics.push((topic.name.clone(), topic.partitions.len()));
             for described in &topic.partitions {
                 let partition = TopicPartition::new(topic.name.clone(), described.id);
+                // Sums are of all.
+                if !matches!(self.grain, Grain::Topics) && !self.grain.shows(&partition) {
+                    continue;
+                }
                 let span = || {
                     Some(Span {
                         start: *starts.get(&partition)?,

@@ -3,10 +3,16 @@
 
 use super::commits::Status;
 use super::exposure::{GroupLine, Lines, PartitionLine, Positions, RowLine, SumLine};
-use crate::exposition::{Kind, Text};
+use crate::config::Granularity;
+use crate::exposition::{Grain, Kind, Text};
 
-/// Writes all families.
-pub(super) fn write(text: &mut Text, positions: &Positions) {
+/// Writes all families. Partitions that are not shown are not among `positions`, which leaves whether it is topics that
+/// are.
+pub(super) fn write(text: &mut Text, positions: &Positions, granularity: Granularity) {
+    let grain = match granularity {
+        Granularity::Topic => Grain::Topics,
+        Granularity::Partition | Granularity::Top(_) => Grain::Partitions,
+    };
     write_brokers(text, positions);
     write_coverage(text, positions);
     write_groups(text, &positions.groups);
@@ -14,7 +20,7 @@ pub(super) fn write(text: &mut Text, positions: &Positions) {
     write_statuses(text, &positions.rows);
     write_sums(text, &positions.sums);
     write_topics(text, positions);
-    write_partitions(text, &positions.partitions);
+    write_partitions(text, &positions.partitions, grain);
 }
 
 fn write_brokers(text: &mut Text, positions: &Positions) {
@@ -128,8 +134,7 @@ fn write_rows(text: &mut Text, rows: &Lines<RowLine>) {
         let mut family = text.family(name, Kind::Gauge, help);
         for row in &rows.shown {
             if let Some(value) = value(row) {
-                let number = row.partition.partition.to_string();
-                family.series(&labels(row, &number), value);
+                with_labels(row, |labels| family.series(labels, value));
             }
         }
         family.left_out(rows.left_out);
@@ -142,19 +147,24 @@ fn write_statuses(text: &mut Text, rows: &Lines<RowLine>) {
     for row in &rows.shown {
         let status = row.standing.status;
         if status != Status::Ok {
-            let number = row.partition.partition.to_string();
-            let [group, topic, partition] = labels(row, &number);
-            family.series(&[group, topic, partition, ("status", status.as_str())], 1.0);
+            with_labels(row, |labels| {
+                let status = [("status", status.as_str())];
+                family.series(&[labels, &status].concat(), 1.0);
+            });
         }
     }
 }
 
-fn labels<'a>(row: &'a RowLine, partition: &'a str) -> [(&'static str, &'a str); 3] {
-    [
+/// Calls back with the labels of a row: with the partition if it is of one.
+fn with_labels(row: &RowLine, write: impl FnOnce(&[(&str, &str)])) {
+    let (group, topic) = (
         ("consumergroup", row.group.as_str()),
-        ("topic", row.partition.topic.as_str()),
-        ("partition", partition),
-    ]
+        ("topic", row.topic.as_str()),
+    );
+    match row.partition {
+        Some(partition) => write(&[group, topic, ("partition", &partition.to_string())]),
+        None => write(&[group, topic]),
+    }
 }
 
 fn write_sums(text: &mut Text, sums: &Lines<SumLine>) {
@@ -183,51 +193,53 @@ fn write_topics(text: &mut Text, positions: &Positions) {
     }
 }
 
-fn write_partitions(text: &mut Text, partitions: &[PartitionLine]) {
-    type Value = fn(&PartitionLine) -> Option<f64>;
-    let families: [(&str, &str, Value); 7] = [
-        (
-            "kafka_topic_partition_current_offset",
-            "Offset after the last record that consumers see.",
-            |line| Some(line.span?.end as f64),
-        ),
-        (
-            "kafka_topic_partition_oldest_offset",
-            "First offset kept.",
-            |line| Some(line.span?.start as f64),
-        ),
-        (
-            "kafka_topic_partition_leader",
-            "The id of the leading broker.",
-            |line| Some(f64::from(line.leader?.get())),
-        ),
-        (
-            "kafka_topic_partition_leader_is_preferred",
-            "1 where the preferred replica leads.",
-            |line| Some(line.leader_is_preferred.into()),
-        ),
-        ("kafka_topic_partition_replicas", "Replicas.", |line| {
-            Some(line.replicas as f64)
-        }),
-        (
-            "kafka_topic_partition_in_sync_replica",
-            "Replicas in sync.",
-            |line| Some(line.in_sync as f64),
-        ),
-        (
-            "kafka_topic_partition_under_replicated_partition",
-            "1 where replicas are out of sync.",
-            |line| Some((line.in_sync < line.replicas).into()),
-        ),
-    ];
-    for (name, help, value) in families {
-        let mut family = text.family(name, Kind::Gauge, help);
-        for line in partitions {
-            if let Some(value) = value(line) {
-                let number = line.partition.partition.to_string();
-                let labels = [("topic", line.partition.topic.as_str()), ("partition", &number)];
-                family.series(&labels, value);
-            }
-        }
+/// A family of partitions: its name, its help, and the figure of one.
+type OfPartition = (&'static str, &'static str, fn(&PartitionLine) -> Option<f64>);
+
+const OF_PARTITIONS: [OfPartition; 6] = [
+    (
+        "kafka_topic_partition_current_offset",
+        "Offset after the last record that consumers see.",
+        |line| Some(line.span?.end as f64),
+    ),
+    (
+        "kafka_topic_partition_oldest_offset",
+        "First offset kept.",
+        |line| Some(line.span?.start as f64),
+    ),
+    (
+        "kafka_topic_partition_leader_is_preferred",
+        "1 where the preferred replica leads.",
+        |line| Some(line.leader_is_preferred.into()),
+    ),
+    ("kafka_topic_partition_replicas", "Replicas.", |line| {
+        Some(line.replicas as f64)
+    }),
+    (
+        "kafka_topic_partition_in_sync_replica",
+        "Replicas in sync.",
+        |line| Some(line.in_sync as f64),
+    ),
+    (
+        "kafka_topic_partition_under_replicated_partition",
+        "1 where replicas are out of sync.",
+        |line| Some((line.in_sync < line.replicas).into()),
+    ),
+];
+
+/// Ids have no sum.
+const LEADER: OfPartition = (
+    "kafka_topic_partition_leader",
+    "The id of the leading broker.",
+    |line| Some(f64::from(line.leader?.get())),
+);
+
+fn write_partitions(text: &mut Text, partitions: &[PartitionLine], grain: Grain<'_>) {
+    let leader = Some(LEADER).filter(|_| !matches!(grain, Grain::Topics));
+    for (name, help, value) in OF_PARTITIONS.into_iter().chain(leader) {
+        let figures = partitions
+            .iter()
+            .filter_map(|line| Some((&line.partition, value(line)?.into())));
+        grain.write(&mut text.family(name, Kind::Gauge, help), figures);
     }
 }

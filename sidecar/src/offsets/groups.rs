@@ -72,6 +72,23 @@ pub(super) struct Standing {
     pub(super) status: Status,
 }
 
+impl Standing {
+    /// Both together, as if it were one partition: sums, and of lateness and status the worst.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let known = [self.lag, other.lag].into_iter().flatten();
+        Self {
+            offset: self.offset.saturating_add(other.offset),
+            lag: known.reduce(u64::saturating_add),
+            lag_seconds: [self.lag_seconds, other.lag_seconds]
+                .into_iter()
+                .flatten()
+                .reduce(f64::max),
+            rate: self.rate + other.rate,
+            status: self.status.max(other.status),
+        }
+    }
+}
+
 impl Groups {
     /// No groups yet, and never more than this many rows.
     pub(super) fn new(max_rows: usize) -> Self {

@@ -15,23 +15,28 @@ mod timeline;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use kafka::cluster::{ClusterDescription, OffsetSpec};
 use kafka::{Cluster, GroupId, TopicPartition};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::yield_now;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::busiest::Busiest;
 use crate::clock::Clock;
 use crate::config::OffsetsConfig;
 use crate::consumption::{self, Progress};
 use crate::derivation::Taken;
+use crate::exposition::Grain;
 use crate::health::{Failure, Health};
+use crate::probes::Probes;
 use crate::report::Source;
+use crate::sampling::{Sampling, on_own_thread};
 use collect::{Collector, Listed, failure};
 use commits::Rules;
 use exposure::{Exposure, Positions};
@@ -44,18 +49,26 @@ use view::Snapshot;
 /// After how many rows others get their turn: a few milliseconds' work.
 const ROWS_AT_ONCE: usize = 50_000;
 
-/// Starts sampling. The view shows what is known at any moment; sampling ends with `stop`.
+/// Starts sampling. It ends with `stop`.
+///
+/// # Errors
+///
+/// The system has no thread for it.
 pub fn start<C: Cluster>(
     config: OffsetsConfig,
     cluster: C,
     stop: CancellationToken,
-) -> (Arc<OffsetsView>, JoinHandle<()>) {
+) -> io::Result<Sampling<OffsetsView>> {
     let clock = Clock::start();
     let (publish, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let view = Arc::new(OffsetsView::new(&config, clock, snapshots));
+    // A call makes up to three requests one after the other, and has as much time again to connect.
+    let waits = config.kafka.request_timeout * 4;
+    let probes = Arc::new(Probes::new(clock, config.interval, waits));
     let sampler = Sampler {
         collector: Collector::new(&config, clock, cluster),
         clock,
+        probes: Arc::clone(&probes),
         rules: Rules {
             window: u8::try_from(config.status.window).unwrap_or(u8::MAX),
             allowed_lag: config.status.allowed_lag,
@@ -64,21 +77,28 @@ pub fn start<C: Cluster>(
         partitions: Partitions::default(),
         groups: Groups::new(config.max_group_partitions as usize),
         progress: Progress::new(config.interval),
+        busiest: Busiest::of(config.metrics.granularity),
+        shown: BTreeSet::new(),
         health: Health::default(),
         publish,
         config,
     };
-    (view, tokio::spawn(sampler.run(stop)))
+    let ended = on_own_thread(sampler.run(stop))?;
+    Ok(Sampling { view, probes, ended })
 }
 
 struct Sampler<C> {
     config: OffsetsConfig,
     collector: Collector<C>,
     clock: Clock,
+    probes: Arc<Probes>,
     rules: Rules,
     partitions: Partitions,
     groups: Groups,
     progress: Progress,
+    busiest: Option<Busiest>,
+    /// The partitions that have series of their own, where only the busiest have.
+    shown: BTreeSet<TopicPartition>,
     health: Health,
     publish: watch::Sender<Arc<Snapshot>>,
 }
@@ -108,6 +128,7 @@ impl<C: Cluster> Sampler<C> {
     }
 
     async fn sample(&mut self) {
+        self.probes.step();
         let began = self.clock.now();
         let listed = self.collector.list().await;
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
@@ -121,6 +142,7 @@ impl<C: Cluster> Sampler<C> {
         let (duration, now) = (self.clock.now() - began, self.clock.unix_ms());
         self.health
             .note(Source::Protocol, failure.as_ref(), duration, now);
+        self.probes.show(self.health.states());
         snapshot.health = self.health.clone();
         self.publish.send_replace(Arc::new(snapshot));
     }
@@ -135,6 +157,7 @@ impl<C: Cluster> Sampler<C> {
         let advanced = self.partitions.iter().filter(|tracked| tracked.advanced > 0);
         let advanced = advanced.map(|tracked| (tracked.partition.clone(), tracked.advanced));
         self.progress.take(at, advanced.collect());
+        self.choose_busiest();
         let offsets = self.read_offsets(&listed.cluster).await;
         let reading = self.judge(&listed.cluster, &offsets, failed.len()).await;
         let behind = self.partitions.iter();
@@ -174,6 +197,7 @@ impl<C: Cluster> Sampler<C> {
         let mut failed = BTreeMap::new();
         let mut answers = std::pin::pin!(self.collector.positions(about_positions(&asked)));
         while let Some(mut answer) = answers.next().await {
+            self.probes.step();
             for listing in &answer.request.groups {
                 let read = match &mut answer.groups {
                     Ok(groups) => groups
@@ -193,6 +217,7 @@ impl<C: Cluster> Sampler<C> {
         }
         let mut answers = std::pin::pin!(self.collector.descriptions(about_members(&asked)));
         while let Some(answer) = answers.next().await {
+            self.probes.step();
             for (id, description) in answer.groups.into_iter().flatten() {
                 if let Ok(description) = description {
                     self.groups.describe(&id, description);
@@ -233,6 +258,7 @@ impl<C: Cluster> Sampler<C> {
                 }
             }
         }
+        self.probes.step();
         let starts = self.collector.offsets(&exported, OffsetSpec::Earliest);
         let began = self.clock.now();
         let ends = self.collector.offsets(&wanted, OffsetSpec::Latest);
@@ -242,11 +268,26 @@ impl<C: Cluster> Sampler<C> {
         Offsets { starts, ends }
     }
 
+    /// Chooses the partitions that are shown where only the busiest are: those that groups take most records of.
+    fn choose_busiest(&mut self) {
+        if let Some(busiest) = &mut self.busiest
+            && let Some(consumption) = self.progress.consumption([])
+        {
+            let tracked = self.partitions.iter().map(|tracked| &tracked.partition);
+            let topics = &self.config.metrics.topics;
+            let taken = tracked.filter(|partition| topics.takes(partition.topic.as_str()));
+            let rate = |partition| consumption.get(partition).map_or(0.0, |of| of.records_per_second);
+            let rates = taken.map(|partition| (partition, rate(partition)));
+            self.shown = busiest.take(self.config.interval, rates).clone();
+        }
+    }
+
     /// Judges each group by what is known now, and shows as much as may be shown.
     async fn judge(&mut self, cluster: &ClusterDescription, offsets: &Offsets, unread: usize) -> Positions {
         let now = self.clock.now();
         let exposure = Exposure {
             metrics: &self.config.metrics,
+            grain: Grain::new(self.config.metrics.granularity, &self.shown),
             rules: &self.rules,
             now,
         };
@@ -264,6 +305,7 @@ impl<C: Cluster> Sampler<C> {
             rows += group.len();
             if rows > ROWS_AT_ONCE {
                 rows = 0;
+                self.probes.step();
                 yield_now().await;
             }
         }

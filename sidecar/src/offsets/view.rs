@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::exposure::Positions;
 use super::families;
 use crate::clock::Clock;
-use crate::config::OffsetsConfig;
+use crate::config::{MetricsConfig, OffsetsConfig};
 use crate::derivation::{STALE_INTERVALS, Taken};
-use crate::exposition::Text;
+use crate::exposition::{Format, Text};
 use crate::health::Health;
 use crate::report::ConsumptionReport;
 use crate::server::{NoReport, Served};
@@ -29,7 +29,7 @@ pub(super) struct Snapshot {
 pub struct OffsetsView {
     clock: Clock,
     stale_after: Duration,
-    series_per_family: usize,
+    metrics: MetricsConfig,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     last_length: AtomicUsize,
 }
@@ -43,7 +43,7 @@ impl OffsetsView {
         Self {
             clock,
             stale_after: config.interval * STALE_INTERVALS,
-            series_per_family: config.metrics.series_per_family as usize,
+            metrics: config.metrics.clone(),
             snapshots,
             last_length: AtomicUsize::new(0),
         }
@@ -62,13 +62,13 @@ impl Served for OffsetsView {
     const REPORT_PATH: &'static str = "/v1/consumption";
     type Report = ConsumptionReport;
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, format: Format) -> String {
         let snapshot = self.snapshot();
         let length = self.last_length.load(Ordering::Relaxed);
-        let mut text = Text::new(self.series_per_family, length);
+        let mut text = Text::new(format, &self.metrics, length);
         snapshot.health.write(&mut text);
         if let Some(positions) = snapshot.positions.as_ref().filter(|taken| self.is_fresh(taken)) {
-            families::write(&mut text, &positions.reading);
+            families::write(&mut text, &positions.reading, self.metrics.granularity);
         }
         let text = text.finish();
         self.last_length.store(text.len(), Ordering::Relaxed);

@@ -1,18 +1,17 @@
 //! `kafka-sidecar broker` as its readers see it, over HTTP.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::stub::{self, Mood, Sidecar, Stub, serve};
 use kafka::connection::ConnectionSettings;
-use reqwest::Client;
 use sidecar::broker;
+use sidecar::clock::Clock;
 use sidecar::config::{BrokerConfig, JolokiaConfig};
 use sidecar::report::{LoadReport, Source};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-fn config() -> BrokerConfig {
+pub(crate) fn config() -> BrokerConfig {
     let mut kafka = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
     kafka.request_timeout = Duration::from_secs(1);
     BrokerConfig {
@@ -21,16 +20,13 @@ fn config() -> BrokerConfig {
     }
 }
 
-async fn start(config: BrokerConfig, cluster: &Stub) -> Sidecar {
-    let (stop, http) = (
-        CancellationToken::new(),
-        Client::builder().no_proxy().build().unwrap(),
-    );
-    let (view, _) = broker::start(config, Some(cluster.clone()), http, stop.clone());
-    serve(view, stop).await
+pub(crate) async fn start(config: BrokerConfig, cluster: &Stub) -> Sidecar {
+    let stop = CancellationToken::new();
+    let sampling = broker::start(config, Some(cluster.clone()), Clock::start(), stop.clone()).unwrap();
+    serve(sampling, stop).await
 }
 
-fn report(body: &str) -> LoadReport {
+pub(crate) fn report(body: &str) -> LoadReport {
     let report: LoadReport = serde_json::from_str(body).unwrap();
     report.check().unwrap();
     report
@@ -55,6 +51,27 @@ async fn a_broker_that_hangs_leaves_the_sidecar_alive_without_a_report_and_says_
     assert!(
         metrics.contains("errors_total{source=\"protocol\",kind=\"timed_out\"} "),
         "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_thread_that_is_stuck_keeps_nobody_from_asking_and_fails_the_liveness_probe_until_it_gets_on() {
+    let cluster = Stub::new(Mood::Spinning);
+    let mut config = config();
+    config.kafka.as_mut().unwrap().request_timeout = Duration::from_millis(50);
+    let sidecar = start(config, &cluster).await;
+    let said = sidecar.get_until("/livez", |status, _| status == 503).await;
+    assert!(said.contains("stuck"), "{said}");
+    assert_eq!(sidecar.get("/metrics").await.0, 200);
+    assert_eq!(sidecar.get("/readyz").await.0, 503);
+    cluster.becomes(Mood::Failing);
+    sidecar.get_until("/livez", |status, _| status == 200).await;
+    let said = sidecar
+        .get_until("/readyz", |_, said| said.contains("protocol: "))
+        .await;
+    assert!(
+        said.contains("no report yet") && said.contains("nobody is there"),
+        "{said}"
     );
 }
 
@@ -132,12 +149,4 @@ async fn a_broker_that_goes_away_takes_its_series_along_but_not_the_exporter_and
             body.contains("source_up{source=\"protocol\"} 1")
         })
         .await;
-}
-
-#[tokio::test]
-async fn an_answer_is_compressed_for_who_asks_so() {
-    let sidecar = Arc::new(start(config(), &Stub::new(Mood::Answering)).await);
-    sidecar.get_until("/v1/load", |status, _| status == 200).await;
-    let (plain, packed) = (sidecar.encoding("identity").await, sidecar.encoding("gzip").await);
-    assert_eq!((plain, packed.as_deref()), (None, Some("gzip")));
 }

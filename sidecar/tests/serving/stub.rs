@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use kafka::cluster::*;
+use kafka::connection::Tls;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
-use sidecar::server::{self, Served};
+use sidecar::http_client;
+use sidecar::sampling::Sampling;
+use sidecar::server::{self, Certificate, Limits, Served};
 use tokio_util::sync::CancellationToken;
 
 /// How the broker behaves.
@@ -18,6 +23,8 @@ pub(crate) enum Mood {
     Answering,
     Failing,
     Hanging,
+    /// It keeps the thread that asks.
+    Spinning,
 }
 
 /// Each reading finds the one partition grown by 10 records of 100 bytes, and each group 10 records further.
@@ -47,12 +54,21 @@ impl Stub {
         *self.mood.lock().unwrap() = mood;
     }
 
+    fn mood(&self) -> Mood {
+        *self.mood.lock().unwrap()
+    }
+
     async fn answer<T>(&self, answer: T) -> Result<T, ClusterError> {
-        let mood = *self.mood.lock().unwrap();
-        match mood {
+        match self.mood() {
             Mood::Answering => Ok(answer),
             Mood::Failing => Err(refusal()),
             Mood::Hanging => pending().await,
+            Mood::Spinning => {
+                while self.mood() == Mood::Spinning {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(refusal())
+            }
         }
     }
 
@@ -187,10 +203,18 @@ impl Cluster for Stub {
 
     async fn configs(
         &self,
-        _: &[ConfigResource],
+        resources: &[ConfigResource],
         _: &[&str],
     ) -> Result<Each<ConfigResource, Vec<ConfigEntry>>, ClusterError> {
-        not_asked()
+        let minimum = ConfigEntry {
+            name: "min.insync.replicas".to_owned(),
+            value: Some("1".to_owned()),
+            source: ConfigSource::Inherited,
+        };
+        let entries = resources
+            .iter()
+            .map(|resource| (resource.clone(), Ok(vec![minimum.clone()])));
+        self.answer(entries.collect()).await
     }
 
     async fn alter_configs(
@@ -240,7 +264,7 @@ impl Cluster for Stub {
 
 /// A sidecar that serves on a port of its own.
 pub(crate) struct Sidecar {
-    address: std::net::SocketAddr,
+    pub(crate) address: std::net::SocketAddr,
     http: reqwest::Client,
     stop: CancellationToken,
 }
@@ -251,11 +275,21 @@ impl Drop for Sidecar {
     }
 }
 
-pub(crate) async fn serve<S: Served>(view: Arc<S>, stop: CancellationToken) -> Sidecar {
+pub(crate) async fn serve<S: Served>(sampling: Sampling<S>, stop: CancellationToken) -> Sidecar {
+    serve_within(sampling, None, Limits::default(), stop).await
+}
+
+pub(crate) async fn serve_within<S: Served>(
+    sampling: Sampling<S>,
+    certificate: Option<Certificate>,
+    limits: Limits,
+    stop: CancellationToken,
+) -> Sidecar {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(server::serve(listener, server::router(view), stop.clone()));
-    let http = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    let router = server::router(sampling.view, sampling.probes);
+    tokio::spawn(server::serve(listener, router, certificate, limits, stop.clone()));
+    let http = http_client::client(&Tls::default(), |builder| builder.no_gzip()).unwrap();
     Sidecar { address, http, stop }
 }
 
@@ -284,18 +318,37 @@ impl Sidecar {
     }
 }
 
+/// An answer of `/metrics`.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) content_type: String,
+    /// Whether it was packed for the way.
+    pub(crate) packed: bool,
+    pub(crate) text: String,
+}
+
 impl Sidecar {
-    /// The encoding of the metrics for a reader that accepts `accepted`.
-    pub(crate) async fn encoding(&self, accepted: &str) -> Option<String> {
-        let url = format!("http://{}/metrics", self.address);
-        let answer = self
-            .http
-            .get(url)
-            .header("accept-encoding", accepted)
-            .send()
-            .await
-            .unwrap();
-        let encoding = answer.headers().get("content-encoding")?;
-        Some(encoding.to_str().unwrap().to_owned())
+    /// What a reader gets with these headers.
+    pub(crate) async fn metrics(&self, headers: &[(&str, &str)]) -> Metrics {
+        let mut request = self.http.get(format!("http://{}/metrics", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().unwrap());
+        let content_type = header("content-type").unwrap().to_owned();
+        let packed = header("content-encoding") == Some("gzip");
+        let body = answer.bytes().await.unwrap();
+        let mut text = String::new();
+        if packed {
+            GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        } else {
+            text = String::from_utf8(body.to_vec()).unwrap();
+        }
+        Metrics {
+            content_type,
+            packed,
+            text,
+        }
     }
 }

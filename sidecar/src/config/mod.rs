@@ -2,18 +2,21 @@
 //!
 //! What is serialised from these types is read back as the same value.
 
+mod metrics;
+mod sources;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::BrokerId;
-use kafka::connection::ConnectionSettings;
+use kafka::connection::{ConnectionSettings, TlsIdentity};
 use kafka::settings::{Fields, Section, Setting, write_duration};
-use reqwest::Url;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::selection::Selection;
+pub use metrics::{Granularity, MetricsConfig, Names};
+pub use sources::{ConsumptionConfig, HttpUrl, JolokiaConfig};
 
 /// The port of Kafka's exporters by custom; see Prometheus' list of default ports.
 pub const DEFAULT_PORT: u16 = 9404;
@@ -23,8 +26,6 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_INTERVAL: Duration = Duration::from_secs(300);
-const MIN_TIMEOUT: Duration = Duration::from_millis(100);
-const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What `kafka-sidecar broker` reads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +34,9 @@ pub struct BrokerConfig {
     pub broker: BrokerId,
     /// Where it serves.
     pub listen: SocketAddr,
+    /// The certificate by which it proves who it is; without one it serves over plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsIdentity>,
     /// Time from one sample to the next, 1 s to 5 m.
     #[serde(serialize_with = "write_duration")]
     pub interval: Duration,
@@ -56,6 +60,9 @@ pub struct BrokerConfig {
 pub struct OffsetsConfig {
     /// Where it serves.
     pub listen: SocketAddr,
+    /// The certificate by which it proves who it is; without one it serves over plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsIdentity>,
     /// Time from one sample to the next, 1 s to 5 m.
     #[serde(serialize_with = "write_duration")]
     pub interval: Duration,
@@ -99,98 +106,11 @@ pub struct StatusConfig {
     pub allowed_lag: u64,
 }
 
-/// How a Jolokia agent is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JolokiaConfig {
-    /// Such as `http://127.0.0.1:8778/jolokia/`.
-    pub url: HttpUrl,
-    /// The user of its basic authentication, with `password_file`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The file with the password; a line end after it is not part of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<PathBuf>,
-    /// How long one answer may take.
-    #[serde(serialize_with = "write_duration")]
-    pub timeout: Duration,
-}
-
-/// Where consumption is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ConsumptionConfig {
-    /// Such as `http://kafka-offsets:9404/v1/consumption`.
-    pub url: HttpUrl,
-    /// How long one answer may take.
-    #[serde(serialize_with = "write_duration")]
-    pub timeout: Duration,
-}
-
-/// What `/metrics` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MetricsConfig {
-    /// Which topics have series of their own. The report to the balancer has all of them, whatever this says.
-    pub topics: Selection,
-    /// Whether partitions have series of their own.
-    pub granularity: Granularity,
-    /// The most series that a family may have.
-    pub series_per_family: u32,
-}
-
-/// How fine series are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Granularity {
-    /// A series to each topic.
-    Topic,
-    /// A series to each partition, too.
-    Partition,
-}
-
-/// An `http://` address. Agents and sidecars are reached within the pod or the cluster, without TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpUrl(Url);
-
-impl HttpUrl {
-    /// The address.
-    pub fn url(&self) -> &Url {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for HttpUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match Url::parse(text) {
-            Ok(url) if url.scheme() == "http" && url.has_host() && url.password().is_none() => Ok(Self(url)),
-            _ => Err(format!(
-                "`{text}` is no address such as http://127.0.0.1:8778/jolokia/; credentials do not belong in it"
-            )),
-        }
-    }
-}
-
-impl Serialize for HttpUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.as_str())
-    }
-}
-
 impl Default for StatusConfig {
     fn default() -> Self {
         Self {
             window: 10,
             allowed_lag: 0,
-        }
-    }
-}
-
-impl Default for MetricsConfig {
-    fn default() -> Self {
-        Self {
-            topics: Selection::default(),
-            granularity: Granularity::Partition,
-            series_per_family: 20_000,
         }
     }
 }
@@ -201,6 +121,7 @@ impl BrokerConfig {
         Self {
             broker,
             listen: default_listen(),
+            tls: None,
             interval: DEFAULT_INTERVAL,
             kafka: Some(kafka),
             logs: LogSource::Automatic,
@@ -222,6 +143,7 @@ impl OffsetsConfig {
     pub fn new(kafka: ConnectionSettings) -> Self {
         Self {
             listen: default_listen(),
+            tls: None,
             interval: DEFAULT_INTERVAL,
             kafka,
             concurrency: Self::DEFAULT_CONCURRENCY,
@@ -234,26 +156,6 @@ impl OffsetsConfig {
     }
 }
 
-impl JolokiaConfig {
-    /// How long an answer may take unless said otherwise.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
-
-    /// An agent without authentication.
-    pub fn new(url: HttpUrl) -> Self {
-        Self {
-            url,
-            user: None,
-            password_file: None,
-            timeout: Self::DEFAULT_TIMEOUT,
-        }
-    }
-}
-
-impl ConsumptionConfig {
-    /// How long an answer may take unless said otherwise.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
-}
-
 /// Loopback: whoever wants to be seen from outside says so.
 fn default_listen() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))
@@ -263,6 +165,7 @@ impl Section for BrokerConfig {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let broker = fields.required("broker");
         let listen = fields.or("listen", default_listen());
+        let tls = fields.optional_section("tls");
         let interval = fields.within("interval", DEFAULT_INTERVAL, MIN_INTERVAL..=MAX_INTERVAL);
         let kafka: Option<Option<ConnectionSettings>> = fields.optional_section("kafka");
         let logs = fields.or("logs", LogSource::Automatic);
@@ -293,6 +196,7 @@ impl Section for BrokerConfig {
         Some(Self {
             broker: broker?,
             listen: listen?,
+            tls: tls?,
             interval: interval?,
             kafka: kafka?,
             logs: logs?,
@@ -306,6 +210,7 @@ impl Section for BrokerConfig {
 impl Section for OffsetsConfig {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let listen = fields.or("listen", default_listen());
+        let tls = fields.optional_section("tls");
         let interval = fields.within("interval", DEFAULT_INTERVAL, MIN_INTERVAL..=MAX_INTERVAL);
         let kafka = fields.section("kafka");
         let concurrency = fields.within("concurrency", Self::DEFAULT_CONCURRENCY, 1..=256);
@@ -317,6 +222,7 @@ impl Section for OffsetsConfig {
         let metrics = fields.section("metrics");
         Some(Self {
             listen: listen?,
+            tls: tls?,
             interval: interval?,
             kafka: kafka?,
             concurrency: concurrency?,
@@ -341,64 +247,6 @@ impl Section for StatusConfig {
     }
 }
 
-impl Section for JolokiaConfig {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let url = fields.required("url");
-        let user: Option<Option<String>> = fields.optional("user");
-        let password_file: Option<Option<PathBuf>> = fields.optional("password_file");
-        if let (Some(user), Some(file)) = (&user, &password_file)
-            && user.is_some() != file.is_some()
-        {
-            fields.problem(
-                "user",
-                "`user` and `password_file` belong together; give both or neither",
-            );
-        }
-        let timeout = fields.within("timeout", Self::DEFAULT_TIMEOUT, MIN_TIMEOUT..=MAX_TIMEOUT);
-        Some(Self {
-            url: url?,
-            user: user?,
-            password_file: password_file?,
-            timeout: timeout?,
-        })
-    }
-}
-
-impl Section for ConsumptionConfig {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let url = fields.required("url");
-        let timeout = fields.within("timeout", Self::DEFAULT_TIMEOUT, MIN_TIMEOUT..=MAX_TIMEOUT);
-        Some(Self {
-            url: url?,
-            timeout: timeout?,
-        })
-    }
-}
-
-impl Section for MetricsConfig {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let default = Self::default();
-        let topics = fields.section("topics");
-        let granularity = fields.or("granularity", default.granularity);
-        let series_per_family = fields.within("series_per_family", default.series_per_family, 10..=1_000_000);
-        Some(Self {
-            topics: topics?,
-            granularity: granularity?,
-            series_per_family: series_per_family?,
-        })
-    }
-}
-
-impl Setting for Granularity {
-    fn read(value: &Value) -> Result<Self, String> {
-        match value.as_str() {
-            Some("topic") => Ok(Self::Topic),
-            Some("partition") => Ok(Self::Partition),
-            _ => Err(format!("{value} is neither topic nor partition")),
-        }
-    }
-}
-
 impl Setting for LogSource {
     fn read(value: &Value) -> Result<Self, String> {
         match value.as_str() {
@@ -410,23 +258,19 @@ impl Setting for LogSource {
     }
 }
 
-impl Setting for HttpUrl {
-    fn read(value: &Value) -> Result<Self, String> {
-        String::read(value)?.parse()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use kafka::connection::Tls;
     use kafka::settings::{parse, to_yaml};
 
     use super::*;
+    use crate::jolokia::Credentials;
 
     #[test]
     fn the_example_configurations_are_accepted() {
-        let broker = include_str!("../../examples/config/sidecar.yaml");
+        let broker = include_str!("../../../examples/config/sidecar.yaml");
         assert!(parse::<BrokerConfig>(broker, "example").is_ok());
-        let offsets = include_str!("../../examples/config/offsets.yaml");
+        let offsets = include_str!("../../../examples/config/offsets.yaml");
         assert!(parse::<OffsetsConfig>(offsets, "example").is_ok());
     }
 
@@ -434,16 +278,29 @@ mod tests {
     fn what_another_program_writes_is_read_as_the_same() {
         let kafka = ConnectionSettings::plaintext(vec!["127.0.0.1:9092".parse().unwrap()]);
         let mut broker = BrokerConfig::new(3.try_into().unwrap(), kafka.clone());
+        broker.tls = Some(TlsIdentity {
+            cert_file: "/etc/sidecar/tls.crt".into(),
+            key_file: "/etc/sidecar/tls.key".into(),
+        });
         broker.jolokia = Some(JolokiaConfig {
-            user: Some("sidecar".to_owned()),
-            password_file: Some("/etc/jolokia/password".into()),
-            ..JolokiaConfig::new("http://127.0.0.1:8778/jolokia/".parse().unwrap())
+            tls: Tls {
+                ca_file: Some("/etc/jolokia/ca.pem".into()),
+                identity: None,
+            },
+            credentials: Some(Credentials {
+                user: "sidecar".to_owned(),
+                password_file: "/etc/jolokia/password".into(),
+            }),
+            ..JolokiaConfig::new("https://kafka-0:8778/jolokia/".parse().unwrap())
         });
         broker.consumption = Some(ConsumptionConfig {
-            url: "http://offsets:9404/v1/consumption".parse().unwrap(),
             timeout: Duration::from_secs(2),
+            ..ConsumptionConfig::new("http://offsets:9404/v1/consumption".parse().unwrap())
         });
         broker.metrics.topics.deny.push("__*".parse().unwrap());
+        broker.metrics.families.allow.push("kafka_*".parse().unwrap());
+        broker.metrics.granularity = Granularity::Top(50);
+        broker.metrics.names = Names::Confluent;
         assert_eq!(
             parse::<BrokerConfig>(&to_yaml(&broker).unwrap(), "x").unwrap(),
             broker
@@ -460,17 +317,20 @@ mod tests {
         let text = "
 interval: 100ms
 kafka: {bootstrap: []}
-jolokia: {url: 'https://x/', user: a}
-metrics: {granularity: replica, topics: {allow: orders}}
+tls: {cert_file: /c}
+jolokia: {url: 'ftp://x/', user: a}
+metrics: {granularity: replica, names: mine, topics: {allow: orders}}
 ";
         let message = parse::<BrokerConfig>(text, "x").unwrap_err().to_string();
         for part in [
             "broker: is missing",
             "interval: 100ms is not between 1s and 5m",
             "kafka.bootstrap: names no broker",
-            "jolokia.url: `https://x/` is no address",
+            "tls.key_file: is missing",
+            "jolokia.url: `ftp://x/` is no address",
             "jolokia.user: `user` and `password_file` belong together",
-            "metrics.granularity: \"replica\" is neither topic nor partition",
+            "metrics.granularity: \"replica\" is none of partition, topic and {top: N}",
+            "metrics.names: \"mine\" is neither strimzi nor confluent",
             "metrics.topics.allow: `orders` is no list",
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
@@ -479,12 +339,14 @@ metrics: {granularity: replica, topics: {allow: orders}}
 kafka: {bootstrap: ['localhost:9092']}
 max_group_partitions: 10
 status: {window: 11, allowed_lag: -1}
+metrics: {granularity: {top: 0}}
 ";
         let message = parse::<OffsetsConfig>(text, "x").unwrap_err().to_string();
         for part in [
             "max_group_partitions: 10 is not between 1000 and 100000000",
             "status.window: 11 is not between 3 and 10",
             "status.allowed_lag: `-1` is no whole number",
+            "metrics.granularity: {\"top\":0} is none of partition, topic and {top: N}",
         ] {
             assert!(message.contains(part), "{part:?} is not in:\n{message}");
         }

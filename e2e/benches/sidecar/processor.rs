@@ -1,0 +1,52 @@
+//! What a process takes of the processor and of memory.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A process, as `/proc` knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Processor {
+    process: u32,
+}
+
+impl Processor {
+    pub(crate) fn of(process: u32) -> Self {
+        Self { process }
+    }
+
+    /// The share of one core that the process takes while `what` happens.
+    pub(crate) async fn share_during(self, what: impl Future<Output = ()>) -> io::Result<f64> {
+        let (began, before) = (Instant::now(), self.time()?);
+        what.await;
+        let took = self.time()?.saturating_sub(before);
+        Ok(took.as_secs_f64() / began.elapsed().as_secs_f64())
+    }
+
+    /// User and system time so far: fields 14 and 15 of proc_pid_stat(5).
+    fn time(self) -> io::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process))?;
+        // The second field is the program's name in brackets, which may hold anything.
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks: Option<u64> = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().ok())
+            .sum();
+        let ticks = ticks.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, stat.clone()))?;
+        Ok(Duration::from_secs_f64(
+            ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        ))
+    }
+
+    /// The most memory that was resident, in 10^6 bytes.
+    pub(crate) fn peak_rss_mb(self) -> io::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+        let kib = kib.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, status))?;
+        Ok(kib * 1024.0 / 1e6)
+    }
+}
