@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Secret, SecretVolumeSource, Volume};
+use k8s_openapi::api::core::v1::Secret;
 use kafka::settings::to_yaml;
 
-use super::kafka_pod::{mount, own_resources};
 use super::metadata::{Role, object};
+use super::pod::{CERTIFICATES, mount, own_resources, secret_volume};
 use super::programs::{self, BALANCER_PORT, Program, SIDECAR_PORT, everywhere};
-use super::server_properties::CERTIFICATES;
 use super::{BuildError, Installation, TOKEN_KEY, connection};
 use crate::cluster::Cluster;
 
@@ -28,22 +27,11 @@ pub(super) fn config(cluster: &Cluster) -> Result<String, BuildError> {
 
 /// Its Deployment.
 pub(super) fn deployment(cluster: &Cluster, installation: &Installation, config: &str) -> Deployment {
-    let token = Volume {
-        name: "token".to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(cluster.names.balancer_token()),
-            default_mode: Some(0o440),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    };
+    let token = secret_volume("token", &cluster.names.balancer_token());
     let account = cluster.names.balancer();
     let program = Program {
         role: Role::Balancer,
-        image: cluster
-            .balancer_image
-            .as_ref()
-            .unwrap_or(&installation.balancer_image),
+        image: installation.balancer_image_of(cluster),
         account: &account,
         command: "serve",
         port: BALANCER_PORT,

@@ -2,14 +2,16 @@
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, DownwardAPIVolumeFile, DownwardAPIVolumeSource, ObjectFieldSelector, Volume,
+    Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, ObjectFieldSelector, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::kafka_pod::{
-    self, container, empty_dir, from_field, mount, non_empty, own_resources, restricted_container, variable,
-};
+use super::kafka_pod::{self, container};
 use super::metadata::{Role, label_selector, object};
+use super::pod::{
+    container_port, empty_dir, from_field, mount, non_empty, own_resources, resources, restricted_container,
+    scraped, variable,
+};
 use super::programs::SIDECAR_PORT;
 use super::server_properties::FOLDER;
 use super::{BuildError, Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
@@ -39,16 +41,12 @@ pub(super) fn stateful_set(
     }
     let mut annotations = Default::default();
     if cluster.jmx_sidecar {
-        let image = cluster
-            .sidecar
-            .image
-            .as_ref()
-            .unwrap_or(&installation.sidecar_image);
+        let image = installation.sidecar_image_of(cluster);
         init_containers.push(copy_agent(image));
         spec.containers.push(sidecar::container(cluster, image));
         volumes.push(empty_dir("jolokia", Quantity("64Mi".to_owned())));
         volumes.push(sidecar::volume(cluster));
-        annotations = kafka_pod::scraped(SIDECAR_PORT);
+        annotations = scraped(SIDECAR_PORT);
     }
     spec.init_containers = non_empty(init_containers);
     spec.volumes = Some(volumes);
@@ -74,16 +72,12 @@ pub(super) fn stateful_set(
 fn broker(cluster: &Cluster, known: &Known) -> Container {
     let given = &cluster.resources;
     let memory = given.memory.written().clone();
-    let resources = kafka_pod::resources(given.cpu.written().clone(), memory.clone(), memory);
+    let resources = resources(given.cpu.written().clone(), memory.clone(), memory);
     let mut broker = container(cluster, "broker", given.heap_bytes(), resources, CLIENT_PORT);
     let variables = broker.env.get_or_insert_default();
     let mounts = broker.volume_mounts.get_or_insert_default();
     variables.push(variable("FIRST_NODE_ID", "0"));
-    if let Some(id) = known
-        .cluster_id
-        .as_ref()
-        .filter(|_| cluster.metadata.controllers() > 0)
-    {
+    if let Some(id) = known.cluster_id.as_ref().filter(|_| cluster.metadata.is_kraft()) {
         variables.push(variable("CLUSTER_ID", &id.to_string()));
     }
     let mut ports = vec![
@@ -155,14 +149,5 @@ fn copy_agent(image: &str) -> Container {
         security_context: Some(restricted_container()),
         volume_mounts: Some(vec![mount("jolokia", JOLOKIA_FOLDER, false)]),
         ..Container::default()
-    }
-}
-
-pub(super) fn container_port(name: &str, port: u16) -> ContainerPort {
-    ContainerPort {
-        name: Some(name.to_owned()),
-        container_port: port.into(),
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
     }
 }

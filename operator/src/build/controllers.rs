@@ -5,9 +5,9 @@ use k8s_openapi::api::core::v1::{Lifecycle, LifecycleHandler, SleepAction};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::Known;
-use super::brokers::container_port;
-use super::kafka_pod::{self, container, own_resources, variable};
+use super::kafka_pod::{self, container};
 use super::metadata::{Role, label_selector, object};
+use super::pod::{container_port, own_resources, variable};
 use crate::cluster::{CONTROLLER_PORT, Cluster, ClusterId, FIRST_CONTROLLER_ID};
 
 /// A log of metadata and its snapshot take little.

@@ -4,12 +4,12 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::metadata::{Role, label_selector, object};
-use crate::cluster::{Cluster, Metadata};
+use crate::cluster::Cluster;
 
 /// All of them.
 pub(super) fn budgets(cluster: &Cluster) -> Vec<PodDisruptionBudget> {
     let mut budgets = vec![budget(cluster, Role::Broker)];
-    if matches!(cluster.metadata, Metadata::KRaft { .. }) {
+    if cluster.metadata.is_kraft() {
         budgets.push(budget(cluster, Role::Controller));
     }
     budgets

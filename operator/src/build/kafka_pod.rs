@@ -6,19 +6,21 @@ use k8s_openapi::api::apps::v1::{
     StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetUpdateStrategy,
 };
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ObjectFieldSelector, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodAffinityTerm, PodAntiAffinity,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
-    SecretVolumeSource, SecurityContext, TCPSocketAction, Toleration, TopologySpreadConstraint, Volume,
-    VolumeMount, VolumeResourceRequirements, WeightedPodAffinityTerm,
+    Affinity, Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodAffinityTerm, PodAntiAffinity,
+    PodSpec, PodTemplateSpec, Probe, ResourceRequirements, TCPSocketAction, Toleration,
+    TopologySpreadConstraint, Volume, VolumeResourceRequirements, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::{Role, label_selector, labels, texts};
+use super::metadata::{Role, label_selector, labels};
+use super::pod::{
+    CERTIFICATES, certificates, config_volume, empty_dir, from_field, mount, non_empty, restricted_container,
+    restricted_pod, variable,
+};
 use super::restart::{CONFIGURATION_ANNOTATION, configuration_digest};
-use super::server_properties::{CERTIFICATES, DATA, FOLDER};
+use super::server_properties::{DATA, FOLDER};
 use super::{Known, metadata};
 use crate::cluster::{Cluster, Storage};
 use crate::crd::VolumeDeletionPolicy;
@@ -88,21 +90,6 @@ pub(super) fn volumes(cluster: &Cluster) -> Vec<Volume> {
     ];
     volumes.extend(certificates(cluster));
     volumes
-}
-
-/// The cluster's certificate; none without TLS.
-pub(super) fn certificates(cluster: &Cluster) -> Option<Volume> {
-    let tls = cluster.listeners.tls.as_ref()?;
-    Some(Volume {
-        name: "certificates".to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(tls.secret_name.clone()),
-            // Of the group, and of nobody else.
-            default_mode: Some(0o440),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    })
 }
 
 /// Where the data is: a volume of the pod, or a claim for one of its own.
@@ -256,117 +243,4 @@ fn tolerations(cluster: &Cluster) -> Vec<Toleration> {
     ];
     tolerations.extend(cluster.placement.pod.tolerations.clone());
     tolerations
-}
-
-/// A pod that is no root, in the sense of the restricted pod security standard.
-pub(super) fn restricted_pod(user: i64) -> PodSecurityContext {
-    PodSecurityContext {
-        run_as_non_root: Some(true),
-        run_as_user: Some(user),
-        run_as_group: Some(user),
-        fs_group: Some(user),
-        fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-        seccomp_profile: Some(SeccompProfile {
-            type_: "RuntimeDefault".to_owned(),
-            ..SeccompProfile::default()
-        }),
-        ..PodSecurityContext::default()
-    }
-}
-
-/// A container that can do nothing but compute and write to its volumes.
-pub(super) fn restricted_container() -> SecurityContext {
-    SecurityContext {
-        allow_privilege_escalation: Some(false),
-        read_only_root_filesystem: Some(true),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".to_owned()]),
-            ..Capabilities::default()
-        }),
-        ..SecurityContext::default()
-    }
-}
-
-/// Requests and limits; what is limited is memory only, since a limit of CPU stops programs that have done no harm.
-pub(super) fn resources(cpu: Quantity, memory: Quantity, memory_limit: Quantity) -> ResourceRequirements {
-    ResourceRequirements {
-        requests: Some(BTreeMap::from([
-            ("cpu".to_owned(), cpu),
-            ("memory".to_owned(), memory),
-        ])),
-        limits: Some(BTreeMap::from([("memory".to_owned(), memory_limit)])),
-        ..ResourceRequirements::default()
-    }
-}
-
-/// Quantities of the operator's own.
-pub(super) fn own_resources(cpu: &str, memory: &str, memory_limit: &str) -> ResourceRequirements {
-    let quantity = |text: &str| Quantity(text.to_owned());
-    resources(quantity(cpu), quantity(memory), quantity(memory_limit))
-}
-
-pub(super) fn variable(name: &str, value: &str) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-        ..EnvVar::default()
-    }
-}
-
-pub(super) fn from_field(name: &str, path: &str) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector {
-                field_path: path.to_owned(),
-                ..ObjectFieldSelector::default()
-            }),
-            ..EnvVarSource::default()
-        }),
-        ..EnvVar::default()
-    }
-}
-
-pub(super) fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
-    VolumeMount {
-        name: name.to_owned(),
-        mount_path: path.to_owned(),
-        read_only: read_only.then_some(true),
-        ..VolumeMount::default()
-    }
-}
-
-pub(super) fn config_volume(name: &str, config_map: &str) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: config_map.to_owned(),
-            ..ConfigMapVolumeSource::default()
-        }),
-        ..Volume::default()
-    }
-}
-
-pub(super) fn empty_dir(name: &str, most: Quantity) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            size_limit: Some(most),
-            ..EmptyDirVolumeSource::default()
-        }),
-        ..Volume::default()
-    }
-}
-
-pub(super) fn non_empty<T>(values: Vec<T>) -> Option<Vec<T>> {
-    Some(values).filter(|values| !values.is_empty())
-}
-
-/// Annotations by which many Prometheus find what to scrape.
-pub(super) fn scraped(port: u16) -> BTreeMap<String, String> {
-    texts([
-        ("prometheus.io/scrape", "true"),
-        ("prometheus.io/port", &port.to_string()),
-        ("prometheus.io/path", "/metrics"),
-    ])
 }

@@ -7,9 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use crate::cluster::Cluster;
 
-/// Labels that tell pods of a cluster from all others, by which they are selected. They are those of the original.
-pub(crate) const LABELS: [&str; 5] = ["component", "creator", "name", "role", "type"];
-
 /// The label and its value by which network policies know the operator's pods.
 pub const OPERATOR_LABEL: (&str, &str) = ("app.kubernetes.io/name", "kafka-operator");
 
@@ -57,14 +54,20 @@ impl Role {
     }
 }
 
-/// The labels that select the pods of a role.
-pub fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
+/// The labels that select all pods of a cluster. These and `role` are those of the original.
+pub(super) fn cluster_selector(cluster: &Cluster) -> BTreeMap<String, String> {
     texts([
         ("component", "kafka"),
         ("creator", "kafka-operator"),
         ("name", cluster.names.cluster()),
-        ("role", role.role()),
     ])
+}
+
+/// The labels that select the pods of a role.
+pub fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
+    let mut labels = cluster_selector(cluster);
+    labels.insert("role".to_owned(), role.role().to_owned());
+    labels
 }
 
 /// The same as one text, as the API takes it and as `status.selector` has it.
@@ -112,14 +115,9 @@ pub(super) fn object(cluster: &Cluster, role: Role, name: impl Into<String>) -> 
 }
 
 /// An account without rights: no pod of a cluster asks Kubernetes for anything, and so none gets a token.
-pub(super) fn account(cluster: &Cluster, name: &str) -> ServiceAccount {
-    let role = if name == cluster.names.cluster() {
-        Role::Broker
-    } else {
-        Role::Balancer
-    };
+pub(super) fn account(cluster: &Cluster, role: Role) -> ServiceAccount {
     ServiceAccount {
-        metadata: object(cluster, role, name),
+        metadata: object(cluster, role, role.object_name(cluster)),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     }

@@ -12,6 +12,7 @@ mod kafka_pod;
 mod metadata;
 mod network;
 mod offsets;
+mod pod;
 mod programs;
 mod restart;
 mod server_properties;
@@ -33,7 +34,6 @@ use crate::cluster::{Cluster, ClusterId, Metadata};
 
 pub use addresses::{balancer_url, listeners};
 pub use balancer::token_secret;
-pub(crate) use metadata::LABELS;
 pub use metadata::{OPERATOR_LABEL, Role, selector, selector_text};
 pub use restart::{CONFIGURATION_ANNOTATION, configuration_digest};
 
@@ -63,6 +63,18 @@ impl Default for Installation {
             sidecar_image: format!("krallistic/kafka-sidecar:{version}"),
             balancer_image: format!("krallistic/kafka-balancer:{version}"),
         }
+    }
+}
+
+impl Installation {
+    /// The image of a cluster's sidecars and of its exporter of consumer lag.
+    fn sidecar_image_of<'a>(&'a self, cluster: &'a Cluster) -> &'a str {
+        cluster.sidecar.image.as_ref().unwrap_or(&self.sidecar_image)
+    }
+
+    /// The image of a cluster's balancer.
+    fn balancer_image_of<'a>(&'a self, cluster: &'a Cluster) -> &'a str {
+        cluster.balancer_image.as_ref().unwrap_or(&self.balancer_image)
     }
 }
 
@@ -167,8 +179,8 @@ pub fn objects(
     known: &Known,
 ) -> Result<Vec<Object>, BuildError> {
     let mut objects = vec![
-        metadata::account(cluster, cluster.names.cluster()).into(),
-        metadata::account(cluster, &cluster.names.balancer()).into(),
+        metadata::account(cluster, Role::Broker).into(),
+        metadata::account(cluster, Role::Balancer).into(),
         server_properties::config_map(cluster).into(),
     ];
     if cluster.jmx_sidecar {

@@ -1,7 +1,8 @@
 //! Network policies: who may connect to what.
 //!
 //! Clients may come from anywhere, since listeners say who they must be. Brokers among themselves and controllers trust
-//! whoever reaches them where there is no TLS: their ports are for pods of the cluster and for the operator.
+//! whoever reaches them where there is no TLS: their ports are for pods of the cluster and for the operator. The kubelet's
+//! probes come from the pod's own node, which policies do not hold up.
 
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
@@ -9,9 +10,9 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::{OPERATOR_LABEL, Role, label_selector, object, texts};
+use super::metadata::{OPERATOR_LABEL, Role, cluster_selector, label_selector, object, texts};
 use super::programs::{BALANCER_PORT, OFFSETS_PORT, SIDECAR_PORT};
-use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT, Metadata, REPLICATION_PORT};
+use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT, REPLICATION_PORT};
 
 /// All of them.
 pub(super) fn policies(cluster: &Cluster) -> Vec<NetworkPolicy> {
@@ -27,7 +28,7 @@ pub(super) fn policies(cluster: &Cluster) -> Vec<NetworkPolicy> {
         Role::Broker,
         vec![from_anywhere(&clients), from_cluster(cluster, REPLICATION_PORT)],
     )];
-    if matches!(cluster.metadata, Metadata::KRaft { .. }) {
+    if cluster.metadata.is_kraft() {
         let rules = vec![from_cluster(cluster, CONTROLLER_PORT)];
         policies.push(policy(cluster, Role::Controller, rules));
     }
@@ -64,21 +65,17 @@ fn from_anywhere(ports: &[u16]) -> NetworkPolicyIngressRule {
 }
 
 fn from_cluster(cluster: &Cluster, to: u16) -> NetworkPolicyIngressRule {
-    let labels = |pairs: &[(&str, &str)]| LabelSelector {
-        match_labels: Some(texts(pairs.iter().copied())),
+    let pods = |labels| LabelSelector {
+        match_labels: Some(labels),
         ..LabelSelector::default()
     };
     let own = NetworkPolicyPeer {
-        pod_selector: Some(labels(&[
-            ("component", "kafka"),
-            ("creator", "kafka-operator"),
-            ("name", cluster.names.cluster()),
-        ])),
+        pod_selector: Some(pods(cluster_selector(cluster))),
         ..NetworkPolicyPeer::default()
     };
     let operator = NetworkPolicyPeer {
         namespace_selector: Some(LabelSelector::default()),
-        pod_selector: Some(labels(&[OPERATOR_LABEL])),
+        pod_selector: Some(pods(texts([OPERATOR_LABEL]))),
         ..NetworkPolicyPeer::default()
     };
     NetworkPolicyIngressRule {

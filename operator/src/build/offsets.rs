@@ -4,10 +4,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kafka::settings::to_yaml;
 use sidecar::config::OffsetsConfig;
 
-use super::kafka_pod::own_resources;
 use super::metadata::Role;
+use super::pod::{CERTIFICATES, own_resources};
 use super::programs::{self, OFFSETS_PORT, Program, everywhere, metrics, sampling_interval};
-use super::server_properties::CERTIFICATES;
 use super::{BuildError, Installation, connection};
 use crate::cluster::Cluster;
 
@@ -26,11 +25,7 @@ pub(super) fn config(cluster: &Cluster) -> Result<String, BuildError> {
 pub(super) fn deployment(cluster: &Cluster, installation: &Installation, config: &str) -> Deployment {
     let program = Program {
         role: Role::Offsets,
-        image: cluster
-            .sidecar
-            .image
-            .as_ref()
-            .unwrap_or(&installation.sidecar_image),
+        image: installation.sidecar_image_of(cluster),
         account: cluster.names.cluster(),
         command: "offsets",
         port: OFFSETS_PORT,

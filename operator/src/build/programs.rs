@@ -6,20 +6,17 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, HTTPGetAction, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, Volume,
-    VolumeMount,
+    ConfigMap, Container, PodSpec, PodTemplateSpec, ResourceRequirements, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sidecar::config::{DEFAULT_INTERVAL, DEFAULT_PORT, Granularity, MetricsConfig};
 
-use super::brokers::container_port;
-use super::kafka_pod::{
-    certificates, config_volume, mount, non_empty, restricted_container, restricted_pod, scraped,
-};
 use super::metadata::{Role, label_selector, labels, object};
+use super::pod::{
+    CERTIFICATES, certificates, config_volume, container_port, http_probe, mount, non_empty,
+    restricted_container, restricted_pod, scraped,
+};
 use super::restart::{CONFIGURATION_ANNOTATION, digest};
-use super::server_properties::CERTIFICATES;
 use crate::cluster::Cluster;
 use crate::crd;
 
@@ -107,8 +104,8 @@ fn pod(cluster: &Cluster, config_map: &str, program: Program<'_>) -> PodSpec {
                 .to_vec(),
         ),
         ports: Some(vec![container_port(program.port_name, program.port)]),
-        liveness_probe: Some(http_probe("/livez", program.port)),
-        readiness_probe: Some(http_probe("/readyz", program.port)),
+        liveness_probe: Some(http_probe("/livez", program.port, 3)),
+        readiness_probe: Some(http_probe("/readyz", program.port, 3)),
         resources: Some(program.resources),
         security_context: Some(restricted_container()),
         volume_mounts: Some(mounts),
@@ -123,20 +120,6 @@ fn pod(cluster: &Cluster, config_map: &str, program: Program<'_>) -> PodSpec {
         service_account_name: Some(program.account.to_owned()),
         volumes: Some(volumes),
         ..PodSpec::default()
-    }
-}
-
-fn http_probe(path: &str, port: u16) -> Probe {
-    Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(path.to_owned()),
-            port: IntOrString::Int(port.into()),
-            ..HTTPGetAction::default()
-        }),
-        period_seconds: Some(10),
-        timeout_seconds: Some(5),
-        failure_threshold: Some(3),
-        ..Probe::default()
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::metadata::{Role, object, texts};
+use super::pod::CERTIFICATES;
 use crate::cluster::{
     CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT, FIRST_CONTROLLER_ID, Metadata, REPLICATION_PORT,
 };
@@ -21,8 +22,6 @@ const JOLOKIA_POLICY: &str = include_str!("../../../deploy/jolokia/jolokia-acces
 
 /// The folder of the ConfigMap in containers.
 pub(super) const FOLDER: &str = "/etc/kafka-operator";
-/// The folder of the certificate's Secret in containers.
-pub(super) const CERTIFICATES: &str = "/etc/kafka-certificates";
 /// Where the volume is mounted.
 pub(super) const DATA: &str = "/var/lib/kafka/data";
 
@@ -201,7 +200,7 @@ fn replication(cluster: &Cluster) -> Vec<(&'static str, u32)> {
         ("transaction.state.log.replication.factor", replicas),
     ];
     // Share groups came after ZooKeeper had gone.
-    if matches!(cluster.metadata, Metadata::KRaft { .. }) {
+    if cluster.metadata.is_kraft() {
         properties.extend([
             ("share.coordinator.state.topic.min.isr", in_sync),
             ("share.coordinator.state.topic.replication.factor", replicas),

@@ -5,13 +5,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::metadata::{Role, object, selector, texts};
 use super::programs::{BALANCER_PORT, OFFSETS_PORT};
-use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT, Metadata};
+use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT};
 
 /// All of them, for so many brokers.
 pub(super) fn all(cluster: &Cluster, broker_pods: u32) -> Vec<Service> {
     let names = &cluster.names;
     let mut services = vec![headless(cluster, Role::Broker, port("broker", CLIENT_PORT))];
-    if matches!(cluster.metadata, Metadata::KRaft { .. }) {
+    if cluster.metadata.is_kraft() {
         services.push(headless(
             cluster,
             Role::Controller,

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Container, HTTPGetAction, Probe, Volume};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Volume};
 use kafka::BrokerId;
 use kafka::settings::to_yaml;
 use sidecar::config::{BrokerConfig, ConsumptionConfig, JolokiaConfig};
 
-use super::brokers::container_port;
-use super::kafka_pod::{config_volume, from_field, mount, own_resources, restricted_container};
 use super::metadata::{Role, object};
+use super::pod::{
+    CERTIFICATES, config_volume, container_port, from_field, http_probe, mount, own_resources,
+    restricted_container,
+};
 use super::programs::{OFFSETS_PORT, SIDECAR_PORT, everywhere, metrics, sampling_interval};
-use super::server_properties::CERTIFICATES;
 use super::{BuildError, connection};
 use crate::cluster::Cluster;
 
@@ -69,17 +69,7 @@ pub(super) fn container(cluster: &Cluster, image: &str) -> Container {
             "metadata.labels['apps.kubernetes.io/pod-index']",
         )]),
         ports: Some(vec![container_port("metrics", SIDECAR_PORT)]),
-        liveness_probe: Some(Probe {
-            http_get: Some(HTTPGetAction {
-                path: Some("/livez".to_owned()),
-                port: IntOrString::Int(SIDECAR_PORT.into()),
-                ..HTTPGetAction::default()
-            }),
-            period_seconds: Some(10),
-            timeout_seconds: Some(5),
-            failure_threshold: Some(6),
-            ..Probe::default()
-        }),
+        liveness_probe: Some(http_probe("/livez", SIDECAR_PORT, 6)),
         resources: Some(own_resources("50m", "32Mi", "128Mi")),
         security_context: Some(restricted_container()),
         volume_mounts: Some(mounts),

@@ -6,6 +6,7 @@
 mod balancing;
 mod cluster_id;
 mod image;
+mod listeners;
 mod names;
 mod problem;
 mod properties;
@@ -13,7 +14,7 @@ mod quantity;
 mod topics;
 mod zookeeper;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
@@ -33,7 +34,10 @@ pub use topics::Topic;
 pub use zookeeper::ZooKeeperConnect;
 
 /// Prefixes of labels and annotations that users leave to the operator.
-pub(crate) const OWN_PREFIX: &str = "krallistic.github.com/";
+const OWN_PREFIXES: [&str; 2] = ["krallistic.github.com/", "app.kubernetes.io/"];
+
+/// Labels by which pods of a cluster are selected, which users leave to the operator too.
+const OWN_LABELS: [&str; 5] = ["component", "creator", "name", "role", "type"];
 
 /// What a `Kafkacluster` asks for, complete and without contradiction.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,12 +137,9 @@ impl Resources {
 }
 
 impl Metadata {
-    /// How many controllers the cluster has of its own.
-    pub fn controllers(&self) -> u32 {
-        match self {
-            Self::ZooKeeper(_) => 0,
-            Self::KRaft { controllers } => *controllers,
-        }
+    /// Whether the cluster has controllers of its own.
+    pub fn is_kraft(&self) -> bool {
+        matches!(self, Self::KRaft { .. })
     }
 }
 
@@ -186,7 +187,7 @@ fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
     let properties = properties::read(spec, problems);
     replication_fits(&properties, brokers.unwrap_or(u32::MAX), problems);
     let topics = topics::read(&spec.topics, brokers.unwrap_or(u32::MAX), &properties, problems);
-    listeners(spec, problems);
+    listeners::check(spec, problems);
     let placement = placement(spec, problems);
     programs(spec, problems);
     let balancer = balancing::read(&spec.balancer, problems);
@@ -325,59 +326,6 @@ fn replication_fits(properties: &Properties, brokers: u32, problems: &mut Proble
     }
 }
 
-fn listeners(spec: &KafkaclusterSpec, problems: &mut Problems) {
-    if let Some(tls) = &spec.listeners.tls {
-        object_name("spec.listeners.tls.secretName", &tls.secret_name, problems);
-    }
-    if let Some(sasl) = &spec.listeners.sasl {
-        let mut users = BTreeSet::new();
-        for (index, user) in sasl.users.iter().enumerate() {
-            let field = format!("spec.listeners.sasl.users[{index}]");
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
-            if user.name.is_empty() || !user.name.chars().all(allowed) {
-                let cause = format!("`{}` is no name of a user", user.name);
-                problems.note(format!("{field}.name"), cause, "use letters, digits and ._@-");
-            }
-            if !users.insert(&user.name) {
-                let cause = format!("`{}` is there twice", user.name);
-                problems.note(format!("{field}.name"), cause, "remove one of the two");
-            }
-            object_name(
-                &format!("{field}.passwordSecret.name"),
-                &user.password_secret.name,
-                problems,
-            );
-        }
-    }
-    if let Some(external) = &spec.listeners.external {
-        let last = i64::from(external.first_node_port) + i64::from(spec.broker_count.max(1)) - 1;
-        if external.first_node_port < 1024 || last > 65_535 {
-            let cause = format!(
-                "ports {} to {last} are not all ports of nodes",
-                external.first_node_port
-            );
-            let cure = "choose a range that Kubernetes gives to nodes, 30000 to 32767 by default";
-            problems.note("spec.listeners.external.firstNodePort", cause, cure);
-        }
-        if let Some(host) = &external.advertised_host {
-            let address: Result<kafka::connection::BootstrapAddress, _> = format!("{host}:1").parse();
-            problems.check(
-                "spec.listeners.external.advertisedHost",
-                "write the host alone, such as kafka.example.org",
-                address.map_err(|_| format!("`{host}` is no host")),
-            );
-        }
-    }
-}
-
-fn object_name(field: &str, name: &str, problems: &mut Problems) {
-    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
-    if name.is_empty() || name.len() > 253 || !name.bytes().all(allowed) {
-        let cause = format!("`{name}` is no name of a Secret");
-        problems.note(field, cause, "name one of the same namespace");
-    }
-}
-
 fn placement(spec: &KafkaclusterSpec, problems: &mut Problems) -> Placement {
     if spec.minimum_grace_period < 0 {
         let cause = format!("is {} seconds", spec.minimum_grace_period);
@@ -394,11 +342,8 @@ fn placement(spec: &KafkaclusterSpec, problems: &mut Problems) -> Placement {
             );
         }
     }
-    let own = |key: &str| {
-        key.starts_with(OWN_PREFIX)
-            || key.starts_with("app.kubernetes.io/")
-            || crate::build::LABELS.contains(&key)
-    };
+    let own =
+        |key: &str| OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || OWN_LABELS.contains(&key);
     for (field, keys) in [
         ("labels", &spec.pod.labels),
         ("annotations", &spec.pod.annotations),
