@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use operator::build::{
-    Installation, Known, Object, Role, balancer_url, configuration_digest, connection, listeners, objects,
-    selector_text,
+    Installation, Known, Object, Role, balancer_url, broker_digest, connection, controller_digest, listeners,
+    objects, selector_text,
 };
 use operator::cluster::{Cluster, ClusterId};
 use operator::crd::Kafkacluster;
@@ -257,17 +257,23 @@ fn a_thousand_brokers_fit_into_what_kubernetes_takes() {
     }
 }
 
-fn digest(spec: &Value) -> String {
-    configuration_digest(&cluster(spec), &known(3))
+/// Of brokers and of controllers.
+fn digests(spec: &Value) -> (String, String) {
+    let (cluster, known) = (cluster(spec), known(3));
+    (
+        broker_digest(&cluster, &known),
+        controller_digest(&cluster, &known),
+    )
 }
 
 #[test]
-fn brokers_restart_for_what_they_read_at_their_start_only() {
+fn brokers_and_controllers_restart_for_what_they_read_at_their_start_only() {
     let base = json!({"brokerCount": 3});
-    let with = |name: &str, value: Value| {
+    let restarts = |name: &str, value: Value| {
         let mut spec = base.clone();
         spec[name] = value;
-        digest(&spec)
+        let (before, after) = (digests(&base), digests(&spec));
+        (before.0 != after.0, before.1 != after.1)
     };
     for (name, value) in [
         ("brokerCount", json!(5)),
@@ -279,24 +285,29 @@ fn brokers_restart_for_what_they_read_at_their_start_only() {
         ("pod", json!({"labels": {"team": "t"}})),
         ("resources", json!({"cpu": "3", "diskSpace": "1T"})),
     ] {
-        assert_eq!(with(name, value), digest(&base), "{name}");
+        assert_eq!(restarts(name, value), (false, false), "{name}");
     }
     for (name, value) in [
         ("image", json!("apache/kafka:4.2.0")),
         ("kafkaOptions", json!({"logRetentionHours": 24})),
         ("config", json!({"num.partitions": 3})),
-        ("resources", json!({"memory": "2Gi"})),
         ("listeners", json!({"tls": {"secretName": "tls"}})),
+    ] {
+        assert_eq!(restarts(name, value), (true, true), "{name}");
+    }
+    for (name, value) in [
+        ("resources", json!({"memory": "2Gi"})),
+        ("listeners", json!({"external": {"firstNodePort": 31000}})),
         ("rackTopologyKey", json!("zone")),
         ("jmxSidecar", json!(true)),
     ] {
-        assert_ne!(with(name, value), digest(&base), "{name}");
+        assert_eq!(restarts(name, value), (true, false), "{name}");
     }
 }
 
-/// Were it another one, a newer operator would restart every broker that there is.
+/// Were they others, a newer operator would restart everything that there is.
 #[test]
-fn the_digest_of_a_spec_is_the_same_in_every_version_of_the_operator() {
+fn the_digests_of_a_spec_are_the_same_in_every_version_of_the_operator() {
     let spec = json!({
         "brokerCount": 3,
         "image": "apache/kafka:4.3.1",
@@ -306,7 +317,11 @@ fn the_digest_of_a_spec_is_the_same_in_every_version_of_the_operator() {
         "listeners": {"tls": {"secretName": "tls"}, "sasl": {"users": [{"name": "u", "passwordSecret": {"name": "s"}}]},
                       "external": {"firstNodePort": 31000}},
     });
-    assert_eq!(digest(&spec), "010787601a54b8d6");
+    let (broker, controller) = digests(&spec);
+    assert_eq!(
+        (broker.as_str(), controller.as_str()),
+        ("b5548313dc1f4c1c", "5673aa34b5a0b33b")
+    );
 }
 
 #[test]

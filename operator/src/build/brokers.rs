@@ -13,6 +13,7 @@ use super::pod::{
     scraped, variable,
 };
 use super::programs::SIDECAR_PORT;
+use super::restart::broker_digest;
 use super::server_properties::FOLDER;
 use super::{BuildError, Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
 use crate::cluster::{CLIENT_PORT, Cluster, EXTERNAL_PORT, REPLICATION_PORT};
@@ -60,7 +61,13 @@ pub(super) fn stateful_set(
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(kafka_pod::update_strategy()),
             revision_history_limit: Some(2),
-            template: kafka_pod::template(cluster, Role::Broker, known, spec, annotations),
+            template: kafka_pod::template(
+                cluster,
+                Role::Broker,
+                broker_digest(cluster, known),
+                spec,
+                annotations,
+            ),
             volume_claim_templates: claim.map(|claim| vec![claim]),
             persistent_volume_claim_retention_policy: kafka_pod::retention(cluster),
             ..StatefulSetSpec::default()

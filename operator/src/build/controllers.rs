@@ -8,6 +8,7 @@ use super::Known;
 use super::kafka_pod::{self, container};
 use super::metadata::{Role, label_selector, object};
 use super::pod::{container_port, own_resources, variable};
+use super::restart::controller_digest;
 use crate::cluster::{CONTROLLER_PORT, Cluster, ClusterId, FIRST_CONTROLLER_ID};
 
 /// A log of metadata and its snapshot take little.
@@ -60,7 +61,13 @@ pub(super) fn stateful_set(
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(kafka_pod::update_strategy()),
             revision_history_limit: Some(2),
-            template: kafka_pod::template(cluster, Role::Controller, known, spec, []),
+            template: kafka_pod::template(
+                cluster,
+                Role::Controller,
+                controller_digest(cluster, known),
+                spec,
+                [],
+            ),
             volume_claim_templates: claim.map(|claim| vec![claim]),
             persistent_volume_claim_retention_policy: kafka_pod::retention(cluster),
             ..StatefulSetSpec::default()

@@ -14,14 +14,14 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::metadata;
 use super::metadata::{Role, label_selector, labels};
 use super::pod::{
     CERTIFICATES, certificates, config_volume, empty_dir, from_field, mount, non_empty, restricted_container,
     restricted_pod, variable,
 };
-use super::restart::{CONFIGURATION_ANNOTATION, configuration_digest};
+use super::restart::CONFIGURATION_ANNOTATION;
 use super::server_properties::{DATA, FOLDER};
-use super::{Known, metadata};
 use crate::cluster::{Cluster, Storage};
 use crate::crd::VolumeDeletionPolicy;
 
@@ -151,11 +151,11 @@ pub(super) fn update_strategy() -> StatefulSetUpdateStrategy {
     }
 }
 
-/// The pod's metadata, with what users add.
+/// The pod with its metadata, to which users may add; `digest` is that of the configuration.
 pub(super) fn template(
     cluster: &Cluster,
     role: Role,
-    known: &Known,
+    digest: String,
     spec: PodSpec,
     annotations: impl IntoIterator<Item = (String, String)>,
 ) -> PodTemplateSpec {
@@ -164,7 +164,6 @@ pub(super) fn template(
     all_labels.extend(labels(cluster, role));
     let mut all_annotations = pod.annotations.clone();
     all_annotations.extend(annotations);
-    let digest = configuration_digest(cluster, known);
     all_annotations.insert(CONFIGURATION_ANNOTATION.to_owned(), digest);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
