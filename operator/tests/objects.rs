@@ -12,6 +12,7 @@ use operator::cluster::{Cluster, ClusterId};
 use operator::crd::Kafkacluster;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sidecar::config::{Granularity, Names};
 
 fn cluster(spec: &Value) -> Cluster {
     let object: Kafkacluster = serde_json::from_value(json!({
@@ -397,7 +398,7 @@ fn configurations_are_read_back_by_those_for_whom_they_are() {
         "brokerCount": 2,
         "jmxSidecar": true,
         "listeners": {"tls": {"secretName": "tls"}},
-        "sidecar": {"intervalSeconds": 10, "granularity": "Topic"},
+        "sidecar": {"intervalSeconds": 10, "names": "Confluent", "busiestPartitions": 50},
     });
     let cluster = cluster(&spec);
     let built = built(&spec, 2);
@@ -412,6 +413,8 @@ fn configurations_are_read_back_by_those_for_whom_they_are() {
         kafka::settings::parse(&data("a-sidecar-config", "1.yaml"), "sidecar").unwrap();
     assert_eq!(sidecar.broker.get(), 1);
     assert_eq!(sidecar.interval.as_secs(), 10);
+    assert_eq!(sidecar.metrics.names, Names::Confluent);
+    assert_eq!(sidecar.metrics.granularity, Granularity::Top(50));
     let offsets: sidecar::config::OffsetsConfig =
         kafka::settings::parse(&data("kafka-offset-checker-a", "config.yaml"), "offsets").unwrap();
     assert!(!offsets.export_partitions);

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, Container, PodSpec, PodTemplateSpec, ResourceRequirements, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sidecar::config::{DEFAULT_INTERVAL, DEFAULT_PORT, Granularity, MetricsConfig};
+use sidecar::config::{DEFAULT_INTERVAL, DEFAULT_PORT, Granularity, MetricsConfig, Names};
 
 use super::metadata::{Role, label_selector, labels, object};
 use super::pod::{
@@ -137,16 +137,19 @@ pub(super) fn sampling_interval(cluster: &Cluster) -> Duration {
 /// What `/metrics` of sidecars and the exporter says.
 pub(super) fn metrics(cluster: &Cluster) -> MetricsConfig {
     let default = MetricsConfig::default();
-    let granularity = cluster.sidecar.granularity.map(|granularity| match granularity {
-        crd::Granularity::Topic => Granularity::Topic,
-        crd::Granularity::Partition => Granularity::Partition,
-    });
+    let said = &cluster.sidecar;
     MetricsConfig {
-        granularity: granularity.unwrap_or(default.granularity),
-        series_per_family: cluster
-            .sidecar
-            .series_per_family
-            .unwrap_or(default.series_per_family),
+        names: said.names.map_or(default.names, |names| match names {
+            crd::MetricNames::Strimzi => Names::Strimzi,
+            crd::MetricNames::Confluent => Names::Confluent,
+        }),
+        granularity: match (said.granularity, said.busiest_partitions) {
+            (Some(crd::Granularity::Topic), _) => Granularity::Topic,
+            (_, Some(busiest)) => Granularity::Top(busiest),
+            (Some(crd::Granularity::Partition), None) => Granularity::Partition,
+            (None, None) => default.granularity,
+        },
+        series_per_family: said.series_per_family.unwrap_or(default.series_per_family),
         ..default
     }
 }

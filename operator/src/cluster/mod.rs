@@ -378,6 +378,11 @@ fn programs(spec: &KafkaclusterSpec, problems: &mut Problems) {
             1..=300,
         ),
         (
+            "spec.sidecar.busiestPartitions",
+            spec.sidecar.busiest_partitions,
+            1..=100_000,
+        ),
+        (
             "spec.sidecar.seriesPerFamily",
             spec.sidecar.series_per_family,
             10..=1_000_000,
@@ -391,6 +396,11 @@ fn programs(spec: &KafkaclusterSpec, problems: &mut Problems) {
             );
             problems.note(field, cause, "write what is allowed");
         }
+    }
+    if spec.sidecar.granularity == Some(crd::Granularity::Topic) && spec.sidecar.busiest_partitions.is_some()
+    {
+        let cause = "has no use with granularity Topic, which has no series of partitions";
+        problems.note("spec.sidecar.busiestPartitions", cause, "remove one of the two");
     }
 }
 

@@ -34,7 +34,7 @@ pub use listeners::{
 };
 pub use options::{KafkaOption, KafkaOptions};
 pub use pod::PodSpec;
-pub use sidecar::{Granularity, SidecarSpec};
+pub use sidecar::{Granularity, MetricNames, SidecarSpec};
 pub use status::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus, ListenerStatus};
 pub use topics::Topic;
 
@@ -196,7 +196,8 @@ pub struct KafkaclusterSpec {
     #[serde(default)]
     pub jmx_sidecar: bool,
 
-    /// Settings of the sidecars and of the exporter of consumer lag.
+    /// Settings of the sidecars and of the exporter of consumer lag. Brokers do not restart for them: a sidecar takes them
+    /// when its pod is next made, the exporter at once.
     #[serde(default, skip_serializing_if = "SidecarSpec::is_empty")]
     pub sidecar: SidecarSpec,
 
