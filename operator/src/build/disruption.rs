@@ -19,6 +19,7 @@ fn budget(cluster: &Cluster, role: Role) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: object(cluster, role, role.object_name(cluster)),
         spec: Some(PodDisruptionBudgetSpec {
+            // Not the least that must be there: a single broker must not keep its node from being drained for ever.
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(label_selector(cluster, role)),
             // A pod that does not serve protects nothing, and would block the drain of its node.

@@ -41,7 +41,7 @@ pub use restart::{CONFIGURATION_ANNOTATION, broker_digest, controller_digest};
 /// since a pod cannot ask for the labels of its node.
 pub const RACK_ANNOTATION: &str = "krallistic.github.com/rack";
 
-/// The file in the sidecar's image that an init container copies for the broker's JVM.
+/// The file in the sidecar's image that an init container copies for the broker's JVM, for which the image has a `cp`.
 pub const JOLOKIA_AGENT: &str = "/opt/jolokia/jolokia-agent.jar";
 
 /// The key of the balancer's token within its Secret.

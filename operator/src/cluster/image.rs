@@ -16,10 +16,13 @@ pub struct KafkaVersion {
 }
 
 /// Since this version Kafka has no ZooKeeper mode.
-pub const FIRST_WITHOUT_ZOOKEEPER: KafkaVersion = KafkaVersion { major: 4, minor: 0 };
+pub(super) const FIRST_WITHOUT_ZOOKEEPER: KafkaVersion = KafkaVersion { major: 4, minor: 0 };
 
 /// Since this version KRaft is for production.
-pub const FIRST_WITH_KRAFT: KafkaVersion = KafkaVersion { major: 3, minor: 3 };
+pub(super) const FIRST_WITH_KRAFT: KafkaVersion = KafkaVersion { major: 3, minor: 3 };
+
+/// Since this version KRaft keeps passwords of users.
+pub(super) const FIRST_WITH_USERS_IN_KRAFT: KafkaVersion = KafkaVersion { major: 3, minor: 5 };
 
 /// Images that have neither of the two layouts which the start script knows.
 const OTHER_LAYOUTS: [(&str, &str); 4] = [
@@ -81,12 +84,7 @@ impl Image {
         if of_apache {
             return Some(KafkaVersion { major, minor });
         }
-        // Confluent Platform 7.9 is Kafka 3.9, 8.0 is Kafka 4.0.
-        let major: u32 = major;
-        Some(KafkaVersion {
-            major: major.checked_sub(4)?,
-            minor,
-        })
+        of_confluent_platform(major, minor)
     }
 
     fn repository(&self) -> &str {
@@ -102,6 +100,17 @@ impl Image {
         let undigested = self.0.split('@').next().unwrap_or_default();
         undigested[self.repository().len()..].strip_prefix(':')
     }
+}
+
+/// The Kafka in a Confluent Platform: 2.5 in 5.5, 2.8 in 6.2, 3.9 in 7.9, 4.0 in 8.0.
+fn of_confluent_platform(major: u32, minor: u32) -> Option<KafkaVersion> {
+    let (major, minor) = match major {
+        0..=4 => return None,
+        5 => (2, minor),
+        6 => (2, minor.checked_add(6)?),
+        _ => (major - 4, minor),
+    };
+    Some(KafkaVersion { major, minor })
 }
 
 impl fmt::Display for Image {
@@ -127,6 +136,8 @@ mod tests {
             version("registry.example:5000/confluentinc/cp-kafka:7.4.0"),
             Some((3, 4))
         );
+        assert_eq!(version("confluentinc/cp-kafka:6.2.1"), Some((2, 8)));
+        assert_eq!(version("confluentinc/cp-kafka:5.5.0"), Some((2, 5)));
         assert_eq!(version("docker.io/apache/kafka:4.3.1"), Some((4, 3)));
         assert_eq!(version("apache/kafka:3.9.2@sha256:abcd"), Some((3, 9)));
         assert!(version("confluentinc/cp-kafka:latest").unwrap() > (4, 0));

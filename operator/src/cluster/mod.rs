@@ -21,7 +21,8 @@ use kube::Resource;
 
 use crate::crd::{self, EMPTY_DIR, Kafkacluster, KafkaclusterSpec, VolumeDeletionPolicy};
 pub use cluster_id::ClusterId;
-pub use image::{FIRST_WITH_KRAFT, FIRST_WITHOUT_ZOOKEEPER, Image, KafkaVersion};
+use image::{FIRST_WITH_KRAFT, FIRST_WITH_USERS_IN_KRAFT, FIRST_WITHOUT_ZOOKEEPER};
+pub use image::{Image, KafkaVersion};
 pub use names::{
     CLIENT_PORT, CONTROLLER_PORT, EXTERNAL_PORT, FIRST_CONTROLLER_ID, MAX_CLUSTER_NAME, Names,
     REPLICATION_PORT,
@@ -239,6 +240,12 @@ fn image(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Image> {
         (Some(version), None) if version < FIRST_WITH_KRAFT => {
             let cause = format!("`{image}` has a Kafka before 3.3, which is not ready for KRaft mode");
             let cure = "use a newer one, such as apache/kafka:4.3.1, or set spec.zookeeperConnect";
+            problems.note(FIELD, cause, cure);
+        }
+        (Some(version), None) if version < FIRST_WITH_USERS_IN_KRAFT && spec.listeners.sasl.is_some() => {
+            let cause =
+                format!("`{image}` has a Kafka before 3.5, which has no users with passwords in KRaft mode");
+            let cure = "use a newer one, such as apache/kafka:4.3.1, or remove spec.listeners.sasl";
             problems.note(FIELD, cause, cure);
         }
         _ => {}

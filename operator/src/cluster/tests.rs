@@ -33,7 +33,7 @@ fn the_number_of_brokers_is_all_that_a_spec_needs() {
 }
 
 #[test]
-fn zookeeper_with_an_image_that_has_none_is_refused_with_the_tag_to_use() {
+fn an_image_whose_kafka_cannot_do_what_is_asked_is_refused_with_the_tag_to_use() {
     for image in [
         "confluentinc/cp-kafka:latest",
         "confluentinc/cp-kafka:8.0.0",
@@ -47,6 +47,10 @@ fn zookeeper_with_an_image_that_has_none_is_refused_with_the_tag_to_use() {
     assert!(matches!(cluster(fine).metadata, Metadata::ZooKeeper(_)));
     let old = problems(json!({"brokerCount": 1, "image": "confluentinc/cp-kafka:7.0.1"}));
     assert!(old.contains("not ready for KRaft"), "{old}");
+    let users = json!({"sasl": {"users": [{"name": "u", "passwordSecret": {"name": "s"}}]}});
+    let without = json!({"brokerCount": 1, "image": "confluentinc/cp-kafka:7.4.1", "listeners": users});
+    let said = problems(without);
+    assert!(said.contains("no users with passwords in KRaft mode"), "{said}");
 }
 
 #[test]

@@ -11,8 +11,9 @@ use super::definition;
 const INTRODUCTION: &str = "\
 # Kafkacluster
 
-All fields of `krallistic.github.com/v1`, kind `Kafkacluster` (short name `kc`). `kubectl explain kafkacluster.spec` says
-the same, and `kafka-operator check FILE` says everything that is wrong with a manifest. This page is written by
+All fields of `krallistic.github.com/v1`, kind `Kafkacluster` (short name `kc`), for Kubernetes 1.30 and newer.
+`kubectl explain kafkacluster.spec` says the same, and `kafka-operator check FILE` says everything that is wrong with a
+manifest. No program acts on a `Kafkacluster` yet: this is what one will do. The page is written by
 `kafka-operator crd --markdown`; a test fails when it differs.
 ";
 

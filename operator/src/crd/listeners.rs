@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How clients reach brokers, and how they prove who they are. Without anything here, port 9092 takes everybody in the clear.
+/// How clients reach brokers, and how they prove who they are.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listeners {
@@ -23,9 +23,10 @@ pub struct Listeners {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    /// The Secret with tls.crt, tls.key (PKCS#8, unencrypted) and ca.crt. The certificate is for all brokers and
-    /// controllers, `*.<cluster>.<namespace>.svc` and `*.<cluster>-controller.<namespace>.svc`,
-    /// and for both server and client use.
+    /// The Secret with tls.crt, tls.key (PKCS#8, unencrypted) and ca.crt. The certificate is for
+    /// `<cluster>.<namespace>.svc`, where clients begin, `*.<cluster>.<namespace>.svc`,
+    /// `*.<cluster>-controller.<namespace>.svc` and what brokers announce to clients outside, and for both server and
+    /// client use.
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: String,
     /// Whether clients need a certificate of the same authority.

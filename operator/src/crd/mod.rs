@@ -188,7 +188,8 @@ pub struct KafkaclusterSpec {
     #[schemars(range(min = 1))]
     pub leader_imbalance_interval: Option<i32>,
 
-    /// How clients reach brokers, and how they prove who they are.
+    /// How clients reach brokers, and how they prove who they are. Without anything here, port 9092 takes everybody in the
+    /// clear, also through the ports of nodes that the Services `<cluster>-broker-N` have, as the original's had.
     #[serde(default, skip_serializing_if = "Listeners::is_empty")]
     pub listeners: Listeners,
 
