@@ -10,8 +10,8 @@ use thiserror::Error;
 use crate::check::{self, CheckError, Verdict};
 use crate::crd;
 
-/// Runs Kafka clusters on Kubernetes: creates, configures, rolls, scales and balances them, and never below
-/// min.insync.replicas.
+/// Checks manifests of Kafka clusters for Kubernetes and prints the definition of their kind. It does not run clusters yet:
+/// a Kafkacluster that is applied does nothing.
 #[derive(Debug, Parser)]
 #[command(name = "kafka-operator", version, propagate_version = true, after_help = EXAMPLE)]
 pub struct Cli {
@@ -29,9 +29,8 @@ The least that a Kafka cluster needs:
   spec:
     brokerCount: 3
 
-Try it: kafka-operator check cluster.yaml && kubectl apply -f cluster.yaml
-        kubectl explain kafkacluster.spec
-        kubectl get kafkacluster";
+Try it: kafka-operator check cluster.yaml
+        kafka-operator crd | kubectl apply -f - && kubectl explain kafkacluster.spec";
 
 #[derive(Debug, Subcommand)]
 enum Command {

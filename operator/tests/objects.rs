@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use operator::build::{
     Installation, Known, Object, Role, balancer_url, broker_digest, connection, controller_digest, listeners,
-    objects, selector_text,
+    objects, selector_text, token_secret,
 };
 use operator::cluster::{Cluster, ClusterId};
 use operator::crd::Kafkacluster;
@@ -379,6 +379,31 @@ fn the_status_says_where_clients_connect() {
         selector,
         "component=kafka,creator=kafka-operator,name=a,role=data"
     );
+}
+
+#[test]
+fn the_balancer_finds_its_token_in_the_secret() {
+    let spec = json!({"brokerCount": 1});
+    let secret = token_secret(&cluster(&spec), "of random bits");
+    let key = secret.data.unwrap().into_keys().next().unwrap();
+    let built = serde_json::to_value(built(&spec, 1)).unwrap();
+    let is_balancer = |object: &&Value| object["metadata"]["name"] == "a-balancer";
+    let of_kind = |kind: &str| {
+        let objects = built.as_array().unwrap().iter().filter(is_balancer);
+        objects.into_iter().find(|object| object["kind"] == kind).unwrap()
+    };
+    let pod = &of_kind("Deployment")["spec"]["template"]["spec"];
+    let volume = list(pod, "volumes")
+        .iter()
+        .find(|volume| volume["secret"]["secretName"] == json!(secret.metadata.name))
+        .unwrap();
+    let mount = list(&pod["containers"][0], "volumeMounts")
+        .iter()
+        .find(|mount| mount["name"] == volume["name"])
+        .unwrap();
+    let file = format!("token_file: {}/{key}", mount["mountPath"].as_str().unwrap());
+    let config = of_kind("ConfigMap")["data"]["config.yaml"].as_str().unwrap();
+    assert!(config.contains(&file), "{file} is not in:\n{config}");
 }
 
 #[test]

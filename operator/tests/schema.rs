@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kube::core::cel::{ScopeContext, Validator, analyze_rule, apply_defaults, compile_schema};
 use operator::check::manifest;
-use operator::crd::{definition, definition_yaml, markdown};
+use operator::crd::{ConditionType, definition, definition_yaml, markdown};
 use serde_json::{Value, json};
 
 fn file(path: &str) -> PathBuf {
@@ -43,6 +43,16 @@ fn the_definition_in_the_repository_is_current() {
 fn the_reference_in_the_repository_is_current() {
     let page = format!("{}\n", markdown().trim_end());
     is_current("docs/kafkacluster.md", &page, "kafka-operator crd --markdown");
+}
+
+#[test]
+fn the_reference_names_every_condition() {
+    let page = markdown();
+    let row = page.lines().find(|line| line.starts_with("| `conditions`"));
+    let row = row.unwrap();
+    for condition in ConditionType::ALL {
+        assert!(row.contains(condition.name()), "{condition:?} is not in: {row}");
+    }
 }
 
 #[test]

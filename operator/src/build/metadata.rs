@@ -64,7 +64,7 @@ pub(super) fn cluster_selector(cluster: &Cluster) -> BTreeMap<String, String> {
 }
 
 /// The labels that select the pods of a role.
-pub fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
+pub(super) fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
     let mut labels = cluster_selector(cluster);
     labels.insert("role".to_owned(), role.role().to_owned());
     labels

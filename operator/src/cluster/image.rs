@@ -8,11 +8,11 @@ pub struct Image(String);
 
 /// A version of Kafka, such as 3.9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KafkaVersion {
+pub(super) struct KafkaVersion {
     /// Before the dot.
-    pub major: u32,
+    major: u32,
     /// After it.
-    pub minor: u32,
+    minor: u32,
 }
 
 /// Since this version Kafka has no ZooKeeper mode.
@@ -59,7 +59,7 @@ impl Image {
     }
 
     /// The Kafka in it; none when the name does not tell.
-    pub fn kafka_version(&self) -> Option<KafkaVersion> {
+    pub(super) fn kafka_version(&self) -> Option<KafkaVersion> {
         const NEWEST: KafkaVersion = KafkaVersion {
             major: u32::MAX,
             minor: u32::MAX,

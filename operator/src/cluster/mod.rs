@@ -21,12 +21,10 @@ use kube::Resource;
 
 use crate::crd::{self, EMPTY_DIR, Kafkacluster, KafkaclusterSpec, VolumeDeletionPolicy};
 pub use cluster_id::ClusterId;
+pub use image::Image;
 use image::{FIRST_WITH_KRAFT, FIRST_WITH_USERS_IN_KRAFT, FIRST_WITHOUT_ZOOKEEPER};
-pub use image::{Image, KafkaVersion};
-pub use names::{
-    CLIENT_PORT, CONTROLLER_PORT, EXTERNAL_PORT, FIRST_CONTROLLER_ID, MAX_CLUSTER_NAME, Names,
-    REPLICATION_PORT,
-};
+use names::MAX_CLUSTER_NAME;
+pub use names::{CLIENT_PORT, CONTROLLER_PORT, EXTERNAL_PORT, FIRST_CONTROLLER_ID, Names, REPLICATION_PORT};
 pub use problem::Problem;
 use problem::Problems;
 pub use properties::Properties;

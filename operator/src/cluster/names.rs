@@ -1,11 +1,9 @@
 //! What the objects of a cluster are called, and where its pods are reached.
 
-use std::fmt;
-
 use kafka::connection::{BootstrapAddress, InvalidAddress};
 
 /// The most characters of a cluster's name: names derived from it must fit into labels, 63 characters.
-pub const MAX_CLUSTER_NAME: usize = 40;
+pub(super) const MAX_CLUSTER_NAME: usize = 40;
 
 /// Controllers' ids begin here, so that those of brokers are the numbers of their pods.
 pub const FIRST_CONTROLLER_ID: u32 = 1000;
@@ -136,12 +134,6 @@ impl Names {
     /// A host name of a Service.
     pub fn service_host(&self, service: &str) -> String {
         format!("{service}.{}.svc", self.namespace)
-    }
-}
-
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.cluster)
     }
 }
 

@@ -241,7 +241,7 @@ pub(super) fn plain_text(value: &Value) -> Option<String> {
 
 impl Properties {
     /// A property, whichever way it is set.
-    pub fn get(&self, property: &str) -> Option<&str> {
+    pub(super) fn get(&self, property: &str) -> Option<&str> {
         let value = self.at_start.get(property).or_else(|| self.live.get(property))?;
         Some(value)
     }
