@@ -9,8 +9,8 @@
 //! made once of random bits; [`build::broker_digest`] and [`build::controller_digest`], for which pods are replaced;
 //! [`build::RACK_ANNOTATION`], for which brokers wait; [`build::connection`] and [`build::balancer_url`], by which Kafka and
 //! the balancer are reached; [`cluster::Properties::live`] and [`cluster::Cluster::topics`], which are set through Kafka;
-//! [`build::OPERATOR_LABEL`], by which policies let it in; [`build::listeners`], [`build::selector_text`] and [`crd::ConditionType`] for the status; and
-//! [`crd::PAUSED_ANNOTATION`].
+//! [`build::OPERATOR_LABEL`], by which policies let it in; [`build::listeners`], [`build::selector_text`] and
+//! [`crd::ConditionType`] for the status; and [`crd::PAUSED_ANNOTATION`].
 
 pub mod build;
 pub mod check;

@@ -54,7 +54,7 @@ pub(super) fn stateful_set(
     Ok(StatefulSet {
         metadata: object(cluster, Role::Broker, cluster.names.cluster()),
         spec: Some(StatefulSetSpec {
-            replicas: i32::try_from(known.broker_pods).ok(),
+            replicas: Some(known.broker_pods.into()),
             service_name: Some(cluster.names.cluster().to_owned()),
             selector: label_selector(cluster, Role::Broker),
             // Brokers need not wait for each other; which of them may go is for the operator to say.

@@ -24,7 +24,7 @@ const STOP_DELAY_SECONDS: i64 = 5;
 /// So many controllers.
 pub(super) fn stateful_set(
     cluster: &Cluster,
-    controllers: u32,
+    controllers: u16,
     id: &ClusterId,
     known: &Known,
 ) -> StatefulSet {
@@ -54,7 +54,7 @@ pub(super) fn stateful_set(
     StatefulSet {
         metadata: object(cluster, Role::Controller, cluster.names.controllers()),
         spec: Some(StatefulSetSpec {
-            replicas: i32::try_from(controllers).ok(),
+            replicas: Some(controllers.into()),
             service_name: Some(cluster.names.controllers()),
             selector: label_selector(cluster, Role::Controller),
             // A quorum forms when most are there; one after the other would wait for ever.

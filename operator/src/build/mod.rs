@@ -84,7 +84,7 @@ pub struct Known {
     /// In KRaft mode the id, which was decided before the first pod was made.
     pub cluster_id: Option<ClusterId>,
     /// How many brokers there must be pods for: more than the spec says while brokers are being emptied.
-    pub broker_pods: u32,
+    pub broker_pods: u16,
     /// A digest of the certificate and key that brokers were given; with another one they restart.
     pub certificate: Option<String>,
 }
@@ -219,7 +219,7 @@ pub fn connection(
     certificates: impl Into<PathBuf>,
 ) -> Result<ConnectionSettings, InvalidAddress> {
     // Three are enough to find the others, and who connects is not restarted when brokers are added.
-    const BOOTSTRAP: u32 = 3;
+    const BOOTSTRAP: u16 = 3;
     let brokers = 0..cluster.brokers.min(BOOTSTRAP);
     let bootstrap = brokers
         .map(|broker| cluster.names.broker_address(broker))

@@ -90,7 +90,7 @@ fn broker(cluster: &Cluster) -> Properties {
     properties
 }
 
-fn controller(cluster: &Cluster, controllers: u32) -> Properties {
+fn controller(cluster: &Cluster, controllers: u16) -> Properties {
     let mut properties = texts([
         ("node.id", "@NODE_ID@"),
         ("process.roles", "controller"),
@@ -110,7 +110,7 @@ fn controller(cluster: &Cluster, controllers: u32) -> Properties {
     properties
 }
 
-fn quorum(cluster: &Cluster, controllers: u32, set: &mut impl FnMut(&str, String)) {
+fn quorum(cluster: &Cluster, controllers: u16, set: &mut impl FnMut(&str, String)) {
     let voters: Vec<String> = (0..controllers)
         .map(|controller| {
             let id = FIRST_CONTROLLER_ID + controller;
@@ -192,7 +192,7 @@ fn security(cluster: &Cluster, clients: &[&str], own: &[&str], set: &mut impl Fn
 }
 
 /// Replicas of Kafka's own topics. It asks for three, and makes none of these topics where there are fewer brokers.
-fn replication(cluster: &Cluster) -> Vec<(&'static str, u32)> {
+fn replication(cluster: &Cluster) -> Vec<(&'static str, u16)> {
     let (replicas, in_sync) = (cluster.brokers.min(3), cluster.brokers.min(2));
     let mut properties = vec![
         ("offsets.topic.replication.factor", replicas),

@@ -8,7 +8,7 @@ use super::programs::{BALANCER_PORT, OFFSETS_PORT};
 use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT};
 
 /// All of them, for so many brokers.
-pub(super) fn all(cluster: &Cluster, broker_pods: u32) -> Vec<Service> {
+pub(super) fn all(cluster: &Cluster, broker_pods: u16) -> Vec<Service> {
     let names = &cluster.names;
     let mut services = vec![headless(cluster, Role::Broker, port("broker", CLIENT_PORT))];
     if cluster.metadata.is_kraft() {
@@ -50,7 +50,7 @@ fn headless(cluster: &Cluster, role: Role, port: ServicePort) -> Service {
 }
 
 /// Reaches one broker only, also through a port of the nodes.
-fn of_broker(cluster: &Cluster, broker: u32) -> Service {
+fn of_broker(cluster: &Cluster, broker: u16) -> Service {
     let mut selector = selector(cluster, Role::Broker);
     let pod = cluster.names.broker_pod(broker);
     selector.extend(texts([("statefulset.kubernetes.io/pod-name", pod.as_str())]));
@@ -58,9 +58,7 @@ fn of_broker(cluster: &Cluster, broker: u32) -> Service {
     let external = cluster.listeners.external.as_ref();
     if let Some(external) = external {
         ports.push(ServicePort {
-            node_port: i32::try_from(broker)
-                .ok()
-                .map(|broker| external.first_node_port + broker),
+            node_port: Some(external.first_node_port + i32::from(broker)),
             ..port("external", EXTERNAL_PORT)
         });
     }

@@ -22,7 +22,7 @@ pub(super) const JOLOKIA_PORT: u16 = 8778;
 const FOLDER: &str = "/etc/kafka-sidecar";
 
 /// A file for each broker: a StatefulSet's pods are all alike, and each sidecar has to know its own broker.
-pub(super) fn config_map(cluster: &Cluster, broker_pods: u32) -> Result<ConfigMap, BuildError> {
+pub(super) fn config_map(cluster: &Cluster, broker_pods: u16) -> Result<ConfigMap, BuildError> {
     let data = (0..broker_pods)
         .map(|broker| Ok((format!("{broker}.yaml"), to_yaml(&config(cluster, broker)?)?)))
         .collect::<Result<BTreeMap<_, _>, BuildError>>()?;
@@ -33,10 +33,10 @@ pub(super) fn config_map(cluster: &Cluster, broker_pods: u32) -> Result<ConfigMa
     })
 }
 
-fn config(cluster: &Cluster, broker: u32) -> Result<BrokerConfig, BuildError> {
+fn config(cluster: &Cluster, broker: u16) -> Result<BrokerConfig, BuildError> {
     let mut connection = connection(cluster, "kafka-sidecar", CERTIFICATES)?;
     connection.bootstrap = vec![cluster.names.broker_address(broker)?];
-    let id = BrokerId::try_from(i64::from(broker))?;
+    let id = BrokerId::try_from(i32::from(broker))?;
     let jolokia = format!("http://127.0.0.1:{JOLOKIA_PORT}/jolokia/");
     let offsets = cluster.names.service_host(&cluster.names.offsets());
     let consumption = format!("http://{offsets}:{OFFSETS_PORT}/v1/consumption");

@@ -47,7 +47,7 @@ pub struct Cluster {
     /// Whose all objects are; none for a manifest that was never applied.
     pub owner: Option<OwnerReference>,
     /// How many brokers there should be. Their ids are the numbers below it.
-    pub brokers: u32,
+    pub brokers: u16,
     /// Who keeps the metadata.
     pub metadata: Metadata,
     /// The image of brokers and controllers.
@@ -82,7 +82,7 @@ pub enum Metadata {
     /// Controllers of the cluster's own, so many.
     KRaft {
         /// 1, 3, 5 or 7.
-        controllers: u32,
+        controllers: u16,
     },
 }
 
@@ -168,7 +168,7 @@ impl Cluster {
 fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
     let spec = &object.spec;
     let names = names(object, problems);
-    let brokers = u32::try_from(spec.broker_count)
+    let brokers = u16::try_from(spec.broker_count)
         .ok()
         .filter(|count| (1..=FIRST_CONTROLLER_ID).contains(count));
     if brokers.is_none() {
@@ -184,8 +184,8 @@ fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
     let resources = resources(spec, problems);
     let storage = storage(spec, problems);
     let properties = properties::read(spec, problems);
-    replication_fits(&properties, brokers.unwrap_or(u32::MAX), problems);
-    let topics = topics::read(&spec.topics, brokers.unwrap_or(u32::MAX), &properties, problems);
+    replication_fits(&properties, brokers.unwrap_or(u16::MAX), problems);
+    let topics = topics::read(&spec.topics, brokers.unwrap_or(u16::MAX), &properties, problems);
     listeners::check(spec, problems);
     let placement = placement(spec, problems);
     programs(spec, problems);
@@ -269,7 +269,7 @@ fn metadata(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Metadata
         }
         (None, count) => {
             let count = count.unwrap_or(DEFAULT_CONTROLLERS);
-            let odd = u32::try_from(count)
+            let odd = u16::try_from(count)
                 .ok()
                 .filter(|count| matches!(count, 1 | 3 | 5 | 7));
             if odd.is_none() {
@@ -308,7 +308,7 @@ fn storage(spec: &KafkaclusterSpec, problems: &mut Problems) -> Option<Storage> 
 }
 
 /// Properties that say how many brokers something needs.
-fn replication_fits(properties: &Properties, brokers: u32, problems: &mut Problems) {
+fn replication_fits(properties: &Properties, brokers: u16, problems: &mut Problems) {
     for property in [
         "default.replication.factor",
         "min.insync.replicas",
@@ -320,7 +320,7 @@ fn replication_fits(properties: &Properties, brokers: u32, problems: &mut Proble
         let number = properties
             .get(property)
             .and_then(|value| value.parse::<u32>().ok());
-        if let Some(number) = number.filter(|number| *number > brokers) {
+        if let Some(number) = number.filter(|number| *number > u32::from(brokers)) {
             let cause = format!("{property} is {number}, and there are {brokers} brokers");
             problems.note(
                 "spec.kafkaOptions",

@@ -6,7 +6,7 @@ use kafka::connection::{BootstrapAddress, InvalidAddress};
 pub(super) const MAX_CLUSTER_NAME: usize = 40;
 
 /// Controllers' ids begin here, so that those of brokers are the numbers of their pods.
-pub const FIRST_CONTROLLER_ID: u32 = 1000;
+pub const FIRST_CONTROLLER_ID: u16 = 1000;
 
 /// Where clients connect.
 pub const CLIENT_PORT: u16 = 9092;
@@ -96,17 +96,17 @@ impl Names {
     }
 
     /// The Service that reaches one broker only.
-    pub fn broker_service(&self, broker: u32) -> String {
+    pub fn broker_service(&self, broker: u16) -> String {
         format!("{}-broker-{broker}", self.cluster)
     }
 
     /// The pod of a broker.
-    pub fn broker_pod(&self, broker: u32) -> String {
+    pub fn broker_pod(&self, broker: u16) -> String {
         format!("{}-{broker}", self.cluster)
     }
 
     /// The host of a broker within Kubernetes.
-    pub fn broker_host(&self, broker: u32) -> String {
+    pub fn broker_host(&self, broker: u16) -> String {
         format!("{}.{}", self.broker_pod(broker), self.broker_domain())
     }
 
@@ -117,7 +117,7 @@ impl Names {
     }
 
     /// The host of a controller within Kubernetes; the first one is 0.
-    pub fn controller_host(&self, controller: u32) -> String {
+    pub fn controller_host(&self, controller: u16) -> String {
         let controllers = self.controllers();
         format!("{controllers}-{controller}.{controllers}.{}.svc", self.namespace)
     }
@@ -127,7 +127,7 @@ impl Names {
     /// # Errors
     ///
     /// None for names that were validated.
-    pub fn broker_address(&self, broker: u32) -> Result<BootstrapAddress, InvalidAddress> {
+    pub fn broker_address(&self, broker: u16) -> Result<BootstrapAddress, InvalidAddress> {
         format!("{}:{REPLICATION_PORT}", self.broker_host(broker)).parse()
     }
 

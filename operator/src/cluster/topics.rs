@@ -26,7 +26,7 @@ const THROTTLES: &str = "replication.throttled.replicas";
 
 pub(super) fn read(
     topics: &[crd::Topic],
-    brokers: u32,
+    brokers: u16,
     properties: &Properties,
     problems: &mut Problems,
 ) -> Vec<Topic> {
@@ -51,7 +51,7 @@ pub(super) fn read(
 fn one(
     field: &str,
     topic: &crd::Topic,
-    brokers: u32,
+    brokers: u16,
     properties: &Properties,
     problems: &mut Problems,
 ) -> Option<Topic> {
@@ -99,13 +99,13 @@ fn positive(field: &str, number: Option<i32>, problems: &mut Problems) -> Option
 fn replicas_fit(
     field: &str,
     replicas: u32,
-    brokers: u32,
+    brokers: u16,
     config: &BTreeMap<String, String>,
     properties: &Properties,
     problems: &mut Problems,
 ) {
     let field = format!("{field}.replicationFactor");
-    if replicas > brokers {
+    if replicas > u32::from(brokers) {
         let cause = format!(
             "{replicas} replicas cannot be on {brokers} brokers, since each is on a broker of its own"
         );
