@@ -111,12 +111,7 @@ fn verdict(schema: &Validator, mut document: Value) -> Verdict {
 
 /// The schema of the definition, which also refuses fields that it does not know.
 fn validator() -> Result<Validator, CheckError> {
-    let definition = crd::definition();
-    let schema = definition
-        .spec
-        .versions
-        .into_iter()
-        .find_map(|version| version.schema?.open_api_v3_schema);
+    let schema = crd::schema_of_definition();
     let mut schema = serde_json::to_value(schema).map_err(|error| CheckError::Schema(error.to_string()))?;
     close(&mut schema);
     // The API server adds these to every schema.

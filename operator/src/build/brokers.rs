@@ -1,13 +1,13 @@
 //! The StatefulSet of brokers.
 
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, ObjectFieldSelector, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::kafka_pod::{self, container};
-use super::metadata::{Role, label_selector, object};
+use super::metadata::Role;
 use super::pod::{
     container_port, empty_dir, from_field, mount, non_empty, own_resources, resources, restricted_container,
     scraped, variable,
@@ -15,7 +15,7 @@ use super::pod::{
 use super::programs::SIDECAR_PORT;
 use super::restart::broker_digest;
 use super::server_properties::FOLDER;
-use super::{BuildError, Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
+use super::{Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
 use crate::cluster::{CLIENT_PORT, Cluster, EXTERNAL_PORT, REPLICATION_PORT};
 
 /// Seconds for a broker to hand over its leaders and to close its logs.
@@ -25,11 +25,7 @@ const JOLOKIA_FOLDER: &str = "/opt/kafka-operator/jolokia";
 const RACK_FOLDER: &str = "/etc/kafka-rack";
 
 /// The brokers, for as many as there must be pods.
-pub(super) fn stateful_set(
-    cluster: &Cluster,
-    installation: &Installation,
-    known: &Known,
-) -> Result<StatefulSet, BuildError> {
+pub(super) fn stateful_set(cluster: &Cluster, installation: &Installation, known: &Known) -> StatefulSet {
     let (data, claim) = kafka_pod::data(cluster, Role::Broker, None);
     let mut spec = kafka_pod::spec(cluster, Role::Broker, GRACE_SECONDS);
     let mut volumes = kafka_pod::volumes(cluster);
@@ -51,36 +47,16 @@ pub(super) fn stateful_set(
     }
     spec.init_containers = non_empty(init_containers);
     spec.volumes = Some(volumes);
-    Ok(StatefulSet {
-        metadata: object(cluster, Role::Broker, cluster.names.cluster()),
-        spec: Some(StatefulSetSpec {
-            replicas: Some(known.broker_pods.into()),
-            service_name: Some(cluster.names.cluster().to_owned()),
-            selector: label_selector(cluster, Role::Broker),
-            // Brokers need not wait for each other; which of them may go is for the operator to say.
-            pod_management_policy: Some("Parallel".to_owned()),
-            update_strategy: Some(kafka_pod::update_strategy()),
-            revision_history_limit: Some(2),
-            template: kafka_pod::template(
-                cluster,
-                Role::Broker,
-                broker_digest(cluster, known),
-                spec,
-                annotations,
-            ),
-            volume_claim_templates: claim.map(|claim| vec![claim]),
-            persistent_volume_claim_retention_policy: kafka_pod::retention(cluster),
-            ..StatefulSetSpec::default()
-        }),
-        ..StatefulSet::default()
-    })
+    let digest = broker_digest(cluster, known);
+    let template = kafka_pod::template(cluster, Role::Broker, digest, spec, annotations);
+    kafka_pod::stateful_set(cluster, Role::Broker, known.broker_pods, template, claim)
 }
 
 fn broker(cluster: &Cluster, known: &Known) -> Container {
     let given = &cluster.resources;
     let memory = given.memory.written().clone();
     let resources = resources(given.cpu.written().clone(), memory.clone(), memory);
-    let mut broker = container(cluster, "broker", given.heap_bytes(), resources, CLIENT_PORT);
+    let mut broker = container(cluster, Role::Broker, given.heap_bytes(), resources, CLIENT_PORT);
     let variables = broker.env.get_or_insert_default();
     let mounts = broker.volume_mounts.get_or_insert_default();
     variables.push(variable("FIRST_NODE_ID", "0"));
@@ -103,10 +79,15 @@ fn broker(cluster: &Cluster, known: &Known) -> Container {
         mounts.push(mount("rack", RACK_FOLDER, true));
     }
     if cluster.jmx_sidecar {
-        let agent = format!(
-            "-javaagent:{JOLOKIA_FOLDER}/agent.jar=host=127.0.0.1,port={},discoveryEnabled=false,executor=fixed,threadNr=2,policyLocation=file://{FOLDER}/jolokia-access.xml",
-            sidecar::JOLOKIA_PORT
-        );
+        let options = [
+            "host=127.0.0.1",
+            &format!("port={}", sidecar::JOLOKIA_PORT),
+            "discoveryEnabled=false",
+            "executor=fixed",
+            "threadNr=2",
+            &format!("policyLocation=file://{FOLDER}/jolokia-access.xml"),
+        ];
+        let agent = format!("-javaagent:{JOLOKIA_FOLDER}/agent.jar={}", options.join(","));
         variables.push(variable("KAFKA_OPTS", &agent));
         mounts.push(mount("jolokia", JOLOKIA_FOLDER, true));
     }

@@ -1,12 +1,12 @@
 //! The StatefulSet of KRaft controllers.
 
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Lifecycle, LifecycleHandler, SleepAction};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::Known;
 use super::kafka_pod::{self, container};
-use super::metadata::{Role, label_selector, object};
+use super::metadata::Role;
 use super::pod::{container_port, own_resources, variable};
 use super::restart::controller_digest;
 use crate::cluster::{CONTROLLER_PORT, Cluster, ClusterId, FIRST_CONTROLLER_ID};
@@ -31,7 +31,7 @@ pub(super) fn stateful_set(
     let volume = Quantity(VOLUME.to_owned());
     let (data, claim) = kafka_pod::data(cluster, Role::Controller, Some(&volume));
     let resources = own_resources(CPU, MEMORY, MEMORY);
-    let mut controller = container(cluster, "controller", HEAP, resources, CONTROLLER_PORT);
+    let mut controller = container(cluster, Role::Controller, HEAP, resources, CONTROLLER_PORT);
     controller.ports = Some(vec![container_port("controller", CONTROLLER_PORT)]);
     controller.env.get_or_insert_default().extend([
         variable("FIRST_NODE_ID", &FIRST_CONTROLLER_ID.to_string()),
@@ -51,27 +51,7 @@ pub(super) fn stateful_set(
     let mut spec = kafka_pod::spec(cluster, Role::Controller, GRACE_SECONDS);
     spec.containers = vec![controller];
     spec.volumes = Some(volumes);
-    StatefulSet {
-        metadata: object(cluster, Role::Controller, cluster.names.controllers()),
-        spec: Some(StatefulSetSpec {
-            replicas: Some(controllers.into()),
-            service_name: Some(cluster.names.controllers()),
-            selector: label_selector(cluster, Role::Controller),
-            // A quorum forms when most are there; one after the other would wait for ever.
-            pod_management_policy: Some("Parallel".to_owned()),
-            update_strategy: Some(kafka_pod::update_strategy()),
-            revision_history_limit: Some(2),
-            template: kafka_pod::template(
-                cluster,
-                Role::Controller,
-                controller_digest(cluster, known),
-                spec,
-                [],
-            ),
-            volume_claim_templates: claim.map(|claim| vec![claim]),
-            persistent_volume_claim_retention_policy: kafka_pod::retention(cluster),
-            ..StatefulSetSpec::default()
-        }),
-        ..StatefulSet::default()
-    }
+    let digest = controller_digest(cluster, known);
+    let template = kafka_pod::template(cluster, Role::Controller, digest, spec, []);
+    kafka_pod::stateful_set(cluster, Role::Controller, controllers, template, claim)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{
-    StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetUpdateStrategy,
+    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
 use k8s_openapi::api::core::v1::{
     Affinity, Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodAffinityTerm, PodAntiAffinity,
@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::metadata;
-use super::metadata::{Role, label_selector, labels};
+use super::metadata::{Role, label_selector, labels, object};
 use super::pod::{
     CERTIFICATES, certificates, config_volume, empty_dir, from_field, mount, non_empty, restricted_container,
     restricted_pod, variable,
@@ -34,7 +34,7 @@ const KAFKA_USER: i64 = 1000;
 /// The container of a broker or a controller; `heap` is in bytes.
 pub(super) fn container(
     cluster: &Cluster,
-    file: &str,
+    role: Role,
     heap: u64,
     resources: ResourceRequirements,
     port: u16,
@@ -66,7 +66,7 @@ pub(super) fn container(
         name: "kafka".to_owned(),
         image: Some(cluster.image.to_string()),
         command: Some(
-            ["/bin/sh", &format!("{FOLDER}/start.sh"), file]
+            ["/bin/sh", &format!("{FOLDER}/start.sh"), role.component()]
                 .map(str::to_owned)
                 .to_vec(),
         ),
@@ -128,8 +128,41 @@ pub(super) fn data(
     }
 }
 
+/// So many pods of a role, with the claim of each.
+pub(super) fn stateful_set(
+    cluster: &Cluster,
+    role: Role,
+    pods: u16,
+    template: PodTemplateSpec,
+    claim: Option<PersistentVolumeClaim>,
+) -> StatefulSet {
+    let name = role.object_name(cluster);
+    StatefulSet {
+        metadata: object(cluster, role, &name),
+        spec: Some(StatefulSetSpec {
+            replicas: Some(pods.into()),
+            service_name: Some(name),
+            selector: label_selector(cluster, role),
+            // A quorum forms when most controllers are there; one after the other would wait for ever. Brokers need not
+            // wait for each other either.
+            pod_management_policy: Some("Parallel".to_owned()),
+            // The operator deletes pods itself, in an order that keeps partitions in sync.
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("OnDelete".to_owned()),
+                ..StatefulSetUpdateStrategy::default()
+            }),
+            revision_history_limit: Some(2),
+            template,
+            volume_claim_templates: claim.map(|claim| vec![claim]),
+            persistent_volume_claim_retention_policy: retention(cluster),
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    }
+}
+
 /// What becomes of claims; none where there are none.
-pub(super) fn retention(cluster: &Cluster) -> Option<StatefulSetPersistentVolumeClaimRetentionPolicy> {
+fn retention(cluster: &Cluster) -> Option<StatefulSetPersistentVolumeClaimRetentionPolicy> {
     let Storage::Volume { deletion, .. } = &cluster.storage else {
         return None;
     };
@@ -141,14 +174,6 @@ pub(super) fn retention(cluster: &Cluster) -> Option<StatefulSetPersistentVolume
         when_deleted: Some(policy.to_owned()),
         when_scaled: Some(policy.to_owned()),
     })
-}
-
-/// The operator deletes pods itself, in an order that keeps partitions in sync.
-pub(super) fn update_strategy() -> StatefulSetUpdateStrategy {
-    StatefulSetUpdateStrategy {
-        type_: Some("OnDelete".to_owned()),
-        ..StatefulSetUpdateStrategy::default()
-    }
 }
 
 /// The pod with its metadata, to which users may add; `digest` is that of the configuration.

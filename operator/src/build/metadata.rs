@@ -24,7 +24,8 @@ pub enum Role {
 }
 
 impl Role {
-    fn role(self) -> &'static str {
+    /// The value of the label `role`.
+    fn label(self) -> &'static str {
         match self {
             Self::Broker => "data",
             Self::Controller => "controller",
@@ -66,7 +67,7 @@ pub(super) fn cluster_selector(cluster: &Cluster) -> BTreeMap<String, String> {
 /// The labels that select the pods of a role.
 pub(super) fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
     let mut labels = cluster_selector(cluster);
-    labels.insert("role".to_owned(), role.role().to_owned());
+    labels.insert("role".to_owned(), role.label().to_owned());
     labels
 }
 

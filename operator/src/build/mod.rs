@@ -201,7 +201,7 @@ pub fn objects(
         let id = known.cluster_id.as_ref().ok_or(BuildError::NoClusterId)?;
         objects.push(controllers::stateful_set(cluster, controllers, id, known).into());
     }
-    objects.push(brokers::stateful_set(cluster, installation, known)?.into());
+    objects.push(brokers::stateful_set(cluster, installation, known).into());
     objects.push(offsets::deployment(cluster, installation, &offsets).into());
     objects.push(balancer::deployment(cluster, installation, &balancer).into());
     Ok(objects)

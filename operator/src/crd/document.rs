@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-use super::definition;
+use super::schema_of_definition;
 
 const INTRODUCTION: &str = "\
 # Kafkacluster
@@ -28,12 +28,9 @@ const OF_KUBERNETES: [&str; 4] = [
 /// The page.
 pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
-    let schema = definition()
-        .spec
-        .versions
-        .into_iter()
-        .find_map(|version| version.schema?.open_api_v3_schema);
-    let properties = schema.and_then(|schema| schema.properties).unwrap_or_default();
+    let properties = schema_of_definition()
+        .and_then(|schema| schema.properties)
+        .unwrap_or_default();
     for name in ["spec", "status"] {
         if let Some(schema) = properties.get(name) {
             section(&mut page, name, schema);

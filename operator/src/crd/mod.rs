@@ -20,7 +20,9 @@ mod topics;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
@@ -273,6 +275,12 @@ fn default_disk() -> Quantity {
 /// The definition that is applied to Kubernetes.
 pub fn definition() -> CustomResourceDefinition {
     Kafkacluster::crd()
+}
+
+/// The schema of a `Kafkacluster` within it; none would be an error of the derive that makes it.
+pub fn schema_of_definition() -> Option<JSONSchemaProps> {
+    let mut versions = definition().spec.versions.into_iter();
+    versions.find_map(|version| version.schema?.open_api_v3_schema)
 }
 
 /// The definition as YAML, as `deploy/crds/kafkaclusters.yaml` has it.
