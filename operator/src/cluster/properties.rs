@@ -111,6 +111,8 @@ const REFUSED: [(&str, &str); 28] = [
     ),
 ];
 
+const LEADER_IMBALANCE: &str = "leader.imbalance.per.broker.percentage";
+
 const IDENTITY: &str = "ids follow from the names of pods";
 const LISTENERS: &str = "listeners are the operator's; set spec.listeners";
 const THROTTLES: &str = "throttles are the balancer's";
@@ -159,7 +161,7 @@ pub(super) fn read(spec: &KafkaclusterSpec, problems: &mut Problems) -> Properti
     }
     let Merged { properties, problems } = merged;
     for (property, (field, _)) in &properties {
-        if property.starts_with("zookeeper.") && spec.zookeeper_connect.is_none() {
+        if is_of_zookeeper(property) && spec.zookeeper_connect.is_none() {
             problems.note(field, "has no use in KRaft mode", "remove it");
         }
     }
@@ -176,11 +178,7 @@ fn leaders(spec: &KafkaclusterSpec, merged: &mut Merged<'_>) {
         let field = "spec.leaderImbalanceRatio";
         if (0.0..=1.0).contains(&ratio) {
             let percentage = format!("{:.0}", ratio * 100.0);
-            merged.set(
-                field.to_owned(),
-                "leader.imbalance.per.broker.percentage",
-                percentage,
-            );
+            merged.set(field.to_owned(), LEADER_IMBALANCE, percentage);
         } else {
             let cause = format!("{ratio} is not between 0 and 1");
             merged.problems.note(field, cause, "write 10 % as 0.1");
@@ -217,6 +215,11 @@ fn free(property: &str, value: &Value, problems: &mut Problems) -> Option<String
         problems.note(field, "has a value that no property can have", cure);
     }
     text
+}
+
+/// Whether only a Kafka in ZooKeeper mode looks at it. KRaft moves every leader back, however many are astray.
+fn is_of_zookeeper(property: &str) -> bool {
+    property.starts_with("zookeeper.") || property == LEADER_IMBALANCE
 }
 
 fn refusal(property: &str) -> Option<&'static str> {

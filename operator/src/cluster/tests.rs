@@ -66,7 +66,7 @@ fn every_problem_is_told_at_once_with_field_cause_and_cure() {
             {"name": "__consumer_offsets"},
             {"name": "low", "replicationFactor": 1, "config": {"leader.replication.throttled.replicas": "*"}},
         ],
-        "kafkaOptions": {"minInsyncReplicas": 2, "zookeeperSessionTimeoutMs": 6000},
+        "kafkaOptions": {"minInsyncReplicas": 2, "zookeeperSessionTimeoutMs": 6000, "leaderImbalanceBrokerPercentage": 5},
         "leaderImbalanceRatio": 10,
         "rackTopologyKey": "my zone",
         "sidecar": {"intervalSeconds": 0, "image": "a b", "granularity": "Topic", "busiestPartitions": 50},
@@ -86,6 +86,7 @@ fn every_problem_is_told_at_once_with_field_cause_and_cure() {
         "spec.topics[3].replicationFactor: 1 is less than min.insync.replicas, 2",
         "spec.topics[3].config.leader.replication.throttled.replicas: cannot be set here",
         "spec.kafkaOptions.zookeeperSessionTimeoutMs: has no use in KRaft mode",
+        "spec.kafkaOptions.leaderImbalanceBrokerPercentage: has no use in KRaft mode",
         "spec.leaderImbalanceRatio: 10 is not between 0 and 1",
         "spec.listeners.external.firstNodePort: ports 65535 to 65536",
         "spec.rackTopologyKey: `my zone` is no label of nodes",
@@ -127,7 +128,8 @@ fn options_are_properties_of_kafka_under_their_real_names() {
         "leaderImbalanceBrokerPercentage": 5, "messagesMaxBytes": 6, "numIOThreads": 7, "offsetCommitTimeoutMs": 8,
         "offsetTopicSegmentsBytes": 9, "queuedMaxRequest": 10, "logRetentionBytes": "-1", "offsetRetentionMinutes": 11,
     });
-    let properties = cluster(json!({"brokerCount": 1, "kafkaOptions": options})).properties;
+    let spec = json!({"brokerCount": 1, "image": "apache/kafka:3.9.2", "zookeeperConnect": "zk", "kafkaOptions": options});
+    let properties = cluster(spec).properties;
     for (property, value) in [
         ("leader.imbalance.per.broker.percentage", "5"),
         ("message.max.bytes", "6"),

@@ -180,12 +180,13 @@ pub struct KafkaclusterSpec {
     #[schemars(schema_with = "schema::free_properties")]
     pub config: BTreeMap<String, Value>,
 
-    /// The part of a broker's leaders, 0 to 1, that may be led elsewhere than preferred before Kafka moves them back.
+    /// The part of a broker's leaders, 0 to 1, that may be led elsewhere than preferred before Kafka moves them back; of
+    /// use with zookeeperConnect only, since KRaft moves all of them back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub leader_imbalance_ratio: Option<f64>,
 
-    /// Seconds between two looks at leaderImbalanceRatio.
+    /// Seconds between two looks for leaders to move back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub leader_imbalance_interval: Option<i32>,

@@ -65,7 +65,7 @@ kafka_options! {
     /// Seconds between two looks at the balance of leaders; leaderImbalanceInterval says the same.
     #[schemars(range(min = 1))]
     leader_imbalance_check_interval_seconds: i32 = "leaderImbalanceCheckIntervalSeconds" => "leader.imbalance.check.interval.seconds",
-    /// Percentage of a broker's leaders that may be led elsewhere than preferred; leaderImbalanceRatio says the same.
+    /// Percentage of a broker's leaders that may be led elsewhere than preferred; leaderImbalanceRatio says the same. Of use with zookeeperConnect only.
     #[schemars(range(min = 0, max = 100))]
     leader_imbalance_broker_percentage: i32 = "leaderImbalanceBrokerPercentage" => "leader.imbalance.per.broker.percentage",
     /// Records of a partition after which it is flushed to disk.
