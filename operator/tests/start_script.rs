@@ -50,7 +50,7 @@ impl Image {
         }
         image.file("etc/kafka-rack/rack", "zone-a");
         image.file("certificates/tls.crt", "the certificate\n");
-        image.file("certificates/tls.key", "-----BEGIN PRIVATE KEY-----\n");
+        image.file("certificates/tls.key", "-----BEGIN PRIVATE KEY-----");
         image
     }
 

@@ -37,7 +37,8 @@ if [ -n "${CERTIFICATES:-}" ]; then
         echo "tls.key is not in PKCS#8, the only form that Kafka reads; with cert-manager set privateKey.encoding to PKCS8." >&2
         exit 65
     fi
-    (umask 077 && cat "$CERTIFICATES/tls.key" "$CERTIFICATES/tls.crt" >/tmp/identity.pem)
+    # A key without a line end would swallow the first line of the certificate.
+    (umask 077 && { cat "$CERTIFICATES/tls.key" && echo && cat "$CERTIFICATES/tls.crt"; } >/tmp/identity.pem)
 fi
 
 # Logs go to standard output only. Kafka 4 has Log4j 2, what came before has Log4j 1; which it is shows in the binding of SLF4J.
