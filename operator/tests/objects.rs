@@ -15,14 +15,19 @@ use serde_json::{Value, json};
 use sidecar::config::{Granularity, Names};
 
 fn cluster(spec: &Value) -> Cluster {
+    named("a", spec).unwrap()
+}
+
+/// None where the spec or the name is refused.
+fn named(name: &str, spec: &Value) -> Option<Cluster> {
     let object: Kafkacluster = serde_json::from_value(json!({
         "apiVersion": "krallistic.github.com/v1",
         "kind": "Kafkacluster",
-        "metadata": {"name": "a", "namespace": "b", "uid": "u"},
+        "metadata": {"name": name, "namespace": "b", "uid": "u"},
         "spec": spec,
     }))
     .unwrap();
-    Cluster::validate(&object).unwrap()
+    Cluster::validate(&object).ok()
 }
 
 fn known(broker_pods: u16) -> Known {
@@ -99,6 +104,26 @@ proptest! {
 }
 
 proptest! {
+    #[test]
+    fn two_clusters_share_no_object(
+        one in "(kafka-offset-checker-)?a(-(balancer|broker|config|controller|sidecar|token|0)){0,3}",
+        other in "(kafka-offset-checker-)?a(-(balancer|broker|config|controller|sidecar|token|0)){0,3}",
+    ) {
+        prop_assume!(one != other);
+        let spec = json!({"brokerCount": 1, "jmxSidecar": true});
+        let (Some(one), Some(other)) = (named(&one, &spec), named(&other, &spec)) else {
+            return Ok(());
+        };
+        let names = |cluster: &Cluster| -> BTreeSet<(&'static str, String)> {
+            let built = objects(cluster, &Installation::default(), &known(1)).unwrap();
+            let token = token_secret(cluster, "").metadata.name.unwrap();
+            let names = built.iter().map(|object| (object.kind(), object.name().to_owned()));
+            names.chain([("Secret", token)]).collect()
+        };
+        let (of_one, of_other) = (names(&one), names(&other));
+        prop_assert_eq!(of_one.intersection(&of_other).next(), None);
+    }
+
     /// Whatever stands in a spec, it is refused or built.
     #[test]
     fn any_text_is_refused_or_built(

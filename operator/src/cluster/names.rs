@@ -144,7 +144,8 @@ fn belongs_to(name: &str) -> Option<&str> {
         number.bytes().all(|c| c.is_ascii_digit()).then_some(())?;
         Some(rest.strip_suffix("-broker")?.len())
     };
-    let suffixes = ["-controller", "-balancer", "-config", "-sidecar-config"];
+    // The ConfigMap of brokers of `a-sidecar` would be that of the sidecars of `a`.
+    let suffixes = ["-controller", "-balancer", "-config", "-sidecar"];
     let prefixed = name.strip_prefix("kafka-offset-checker-");
     suffixes
         .into_iter()
@@ -174,6 +175,7 @@ mod tests {
             "a-controller",
             "a-balancer",
             "a-broker-12",
+            "a-sidecar",
             "kafka-offset-checker-a",
         ] {
             let error = Names::new(taken, "default").unwrap_err();
