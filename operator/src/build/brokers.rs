@@ -97,7 +97,9 @@ fn broker(cluster: &Cluster, known: &Known) -> Container {
 
 /// A pod's node is known when it was scheduled; then the operator writes the rack onto the pod.
 fn await_rack(cluster: &Cluster) -> Container {
-    let wait = format!("until [ -s {RACK_FOLDER}/rack ]; do sleep 0.5; done");
+    // The first process of a container is stopped by signals that it handles only; without the trap a pod that still waits
+    // would take its whole grace to go.
+    let wait = format!("trap 'exit 1' TERM; until [ -s {RACK_FOLDER}/rack ]; do sleep 0.5; done");
     Container {
         name: "rack".to_owned(),
         image: Some(cluster.image.to_string()),

@@ -26,7 +26,7 @@ use crate::cluster::{Cluster, Storage};
 use crate::crd::VolumeDeletionPolicy;
 
 /// The name of the volume, which is also that of its claims.
-pub(super) const DATA_VOLUME: &str = "kafka-data";
+const DATA_VOLUME: &str = "kafka-data";
 
 /// The user of both images.
 const KAFKA_USER: i64 = 1000;
