@@ -301,6 +301,12 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         plans.any(|plan| plan.phase() != Phase::Proposed)
     }
 
+    /// Whether a plan waits for approval.
+    pub fn is_proposing(&self) -> bool {
+        let mut plans = self.journal.state().plans.values();
+        plans.any(|plan| plan.phase() == Phase::Proposed)
+    }
+
     /// What is known of the plan that is being made or stopped, and its moves with their states.
     pub fn moving(&self) -> Option<(&PlanHead, impl Iterator<Item = &MoveProgress>)> {
         let plans = self.journal.state().plans.values();

@@ -394,7 +394,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let Hands::Open(executor) = &mut self.hands else {
             return;
         };
-        if executor.status().plan.is_some() {
+        if executor.is_proposing() {
             let stopped = executor.stop(StopHow::Gently, now).await;
             if let Err(error) = stopped {
                 self.note_failure(error);

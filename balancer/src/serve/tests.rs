@@ -98,14 +98,18 @@ impl Stage {
 
     /// Makes what broker 0 leads so busy that it sends far more than its share.
     fn heat_up(&self) {
-        for number in [0, 4] {
-            self.cluster.produce_at(&orders(number), 0.9e6).unwrap();
-        }
+        self.produce_to_broker_0(0.9e6);
     }
 
     fn cool_down(&self) {
+        self.produce_to_broker_0(CALM);
+    }
+
+    fn produce_to_broker_0(&self, bytes_per_second: f64) {
         for number in [0, 4] {
-            self.cluster.produce_at(&orders(number), CALM).unwrap();
+            self.cluster
+                .produce_at(&orders(number), bytes_per_second)
+                .unwrap();
         }
     }
 
