@@ -16,6 +16,40 @@ use crate::http;
 
 const POLL: Duration = Duration::from_millis(50);
 
+/// The memory of a process, in KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// What is resident now (`VmRSS`, proc_pid_status(5)).
+    pub resident: u64,
+    /// The most that has been (`VmHWM`).
+    pub peak: u64,
+}
+
+impl Memory {
+    /// That of the process with this id.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn of(process: u32) -> io::Result<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
+            kib.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("it has no {name}")))
+        };
+        Ok(Self {
+            resident: field("VmRSS:")?,
+            peak: field("VmHWM:")?,
+        })
+    }
+
+    /// The peak in 10^6 bytes.
+    pub fn peak_mb(self) -> f64 {
+        self.peak as f64 * 1024.0 / 1e6
+    }
+}
+
 /// One of the project's programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {

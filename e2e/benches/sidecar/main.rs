@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
+use e2e::process::Memory;
 use e2e::stack::Service;
 use e2e::{BrokerSpec, Layout, LocalKafka};
 use exporter::Exporter;
@@ -200,7 +201,7 @@ async fn beside(kafka: &LocalKafka, broker: Processor) -> Outcome<Beside> {
     Ok(Beside {
         broker_share,
         own_share: own_share?,
-        rss_mb: own.peak_rss_mb()?,
+        rss_mb: Memory::of(sidecar.process.pid())?.peak_mb(),
         report_bytes,
         metrics_bytes,
         scrapes,

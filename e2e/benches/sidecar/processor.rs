@@ -1,4 +1,4 @@
-//! What a process takes of the processor and of memory.
+//! What a process takes of the processor.
 
 use std::io;
 use std::time::Duration;
@@ -39,14 +39,5 @@ impl Processor {
         Ok(Duration::from_secs_f64(
             ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
         ))
-    }
-
-    /// The most memory that was resident, in 10^6 bytes.
-    pub(crate) fn peak_rss_mb(self) -> io::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
-        let kib = kib.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, status))?;
-        Ok(kib * 1024.0 / 1e6)
     }
 }

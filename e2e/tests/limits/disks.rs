@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use e2e::disks::SlowDisks;
 use e2e::scene::{Outcome, Row, Scene};
 use e2e::{BrokerSpec, Layout};
-use kafka::settings::ByteRate;
 
-use crate::copies::{self, Copies, Meter};
-use crate::{figures, is_wanted};
+use crate::is_wanted;
+use crate::near::Near;
 
 /// What a disk can write, in bytes per second.
 const DISK: u64 = 8_000_000;
@@ -26,25 +25,6 @@ const ROWS: [Row<'_>; 6] = [
     ("live", &[0, 1], 1e6),
 ];
 
-/// To the broker whose disk has most to do.
-const PLANNED: Copies = Copies {
-    count: 4,
-    bytes: 12_000_000,
-    from: [0, 1],
-    to: [0, 3],
-    name: "planned",
-};
-
-const AT_ONCE: Copies = Copies {
-    count: 2,
-    bytes: 20_000_000,
-    name: "at-once",
-    ..PLANNED
-};
-
-/// The least rate of a throttle, in bytes per second.
-const FLOOR: u64 = 100_000;
-
 /// What is written in ten minutes, and more.
 const SPACE: u64 = 6_000_000_000;
 
@@ -55,27 +35,15 @@ async fn producers_hardly_notice_copies_to_disks_that_are_nearly_full_of_work() 
     }
     // Declared first, so that they go when the brokers have.
     let disks = SlowDisks::new(4, SPACE)?;
-    let mut scene = Scene::set_with(layout(&disks), "disks", &ROWS, 6).await?;
-    for copies in [PLANNED, AT_ONCE] {
-        copies.prepare(&scene).await?;
-    }
-    disks.slow_down(DISK)?;
-    let plan = PLANNED.plan(&scene).await?;
-    copies::balance(&mut scene, |config| {
-        config.capacity.bytes_in = ByteRate::from_bytes_per_second(NETWORK);
-        config.capacity.bytes_out = ByteRate::from_bytes_per_second(NETWORK);
-        config.execute.throttle_floor = ByteRate::from_bytes_per_second(FLOOR);
-    })
-    .await?;
-    let meter = Meter {
+    let scene = Scene::set_with(layout(&disks), "disks", &ROWS, 6).await?;
+    let near = Near {
+        limit: "disks",
+        bytes_per_second: DISK,
+        capacity: NETWORK,
+        slow_down: || disks.slow_down(DISK),
         carried: || disks.written(),
-        limit: DISK,
     };
-    let before = meter.before(&scene).await?;
-    let during = meter.during(&scene, &PLANNED, plan).await?;
-    let uncontrolled = meter.uncontrolled(&scene, &AT_ONCE).await?;
-    scene.end_with_the_cluster().await?;
-    figures::Row::new("disks", before, during, uncontrolled).judge()
+    near.judge(scene).await
 }
 
 fn layout(disks: &SlowDisks) -> Layout {

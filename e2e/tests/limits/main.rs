@@ -7,6 +7,7 @@
 mod copies;
 mod disks;
 mod figures;
+mod near;
 mod network;
 
 use e2e::scene::{Outcome, say};

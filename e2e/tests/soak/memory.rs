@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use e2e::{Service, Stack};
+use e2e::{Service, Stack, process};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -42,9 +42,12 @@ impl Memory {
     }
 
     fn look_at(&mut self, name: &str, service: &Service) {
-        let process = service.process.pid();
-        let Some(resident) = resident(process) else { return };
-        let found = self.programs.entry(format!("{name} ({process})")).or_insert(Use {
+        let id = service.process.pid();
+        let Ok(now) = process::Memory::of(id) else {
+            return;
+        };
+        let resident = now.resident;
+        let found = self.programs.entry(format!("{name} ({id})")).or_insert(Use {
             since: Instant::now(),
             first: resident,
             last: resident,
@@ -61,10 +64,4 @@ impl Memory {
         let mut warm = self.programs.values().filter(|found| found.warm);
         warm.all(|found| found.last <= found.first + SOME.max(found.first / 2))
     }
-}
-
-fn resident(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }

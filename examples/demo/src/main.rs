@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use e2e::process::Memory;
 use kafka::ClusterError;
 use load::witness::{self, WitnessError};
 use load::{Load, LoadError};
@@ -158,16 +159,10 @@ async fn conclude(
     Ok(summary.judged(expectations))
 }
 
-/// The most memory that a process has had, in 10^6 bytes (`VmHWM`, proc_pid_status(5)).
+/// The most memory that a process has had, in 10^6 bytes.
 fn peak_rss_mb(pid: u32) -> Result<f64, DemoError> {
-    let failed = |source| DemoError::Memory { pid, source };
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(failed)?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    let missing = || failed(io::Error::new(io::ErrorKind::InvalidData, "it has no VmHWM"));
-    kibibytes
-        .map(|kibibytes| kibibytes * 1024.0 / 1e6)
-        .ok_or_else(missing)
+    let memory = Memory::of(pid).map_err(|source| DemoError::Memory { pid, source })?;
+    Ok(memory.peak_mb())
 }
 
 /// Lets the shifted load go on until a signal comes.
