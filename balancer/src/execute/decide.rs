@@ -22,6 +22,10 @@ const HISTORY: usize = 50;
 /// How many partitions the journal knows to be cooling down; of more, those that were moved longest ago are forgotten.
 const COOL_DOWNS: usize = 20_000;
 
+/// How long a plan whose moves are over waits until Kafka shows nothing of its throttles, so that who sees the plan's
+/// end may end the balancer too. A broker that refuses to take a throttle back does not keep the next plan waiting.
+const LAST_LOOKS: Duration = Duration::from_secs(60);
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The next safe steps. Doing them and deciding again leads to the end of every plan; doing some of them, or none, or
@@ -47,15 +51,21 @@ pub fn decide(
         moves: 0,
         bytes: 0,
     };
+    let mut over = Vec::new();
     for (id, plan) in &state.plans {
         match plan.phase() {
             Phase::Proposed => continue,
-            _ if plan.is_over() => steps.push(finish(*id, plan, &situation)),
+            _ if plan.is_over() => over.push((*id, plan)),
             phase => advance(*id, plan, phase, &situation, &mut wanted, &mut spent, &mut steps),
         }
     }
     wanted.keep_for_strangers(&situation);
     steps.extend(wanted.steps(&situation));
+    let has_leftovers = wanted.has_leftovers(&situation);
+    let finished = over
+        .into_iter()
+        .filter(|(_, plan)| !has_leftovers || is_long_over(plan, now));
+    steps.extend(finished.map(|(id, plan)| finish(id, plan, &situation)));
     steps.extend(housekeeping(&situation, spent));
     steps
 }
@@ -208,6 +218,15 @@ fn lose_patience(
             )
         })
         .collect()
+}
+
+/// Whether the last move ended so long ago that its throttles are not waited for any more.
+fn is_long_over(plan: &ActivePlan, now: Timestamp) -> bool {
+    let ends = plan.moves.values().filter_map(|progress| match progress.state {
+        MoveState::Ended { at, .. } => Some(at),
+        _ => None,
+    });
+    ends.max().is_none_or(|last| now.since(last) > LAST_LOOKS)
 }
 
 /// Takes a plan whose moves are all over into the history.

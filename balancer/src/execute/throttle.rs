@@ -87,6 +87,24 @@ impl Wanted {
         // Lists without a rate throttle nothing, so the order in which the two appear does not matter.
         lists.chain(rates).collect()
     }
+
+    /// Whether Kafka still shows something of ours that nothing wants any more. What cannot be read does not count.
+    pub(super) fn has_leftovers(&self, situation: &Situation<'_>) -> bool {
+        let mut lists = situation.state.topic_throttles.iter();
+        let mut rates = situation.state.broker_throttles.iter();
+        let list_is_left = |(at, ours): (&(TopicName, Direction), &TopicThrottle)| {
+            let nothing = BTreeSet::new();
+            let wanted = self.replicas.get(at).unwrap_or(&nothing);
+            let shown = situation.seen.list(&at.0, at.1);
+            situation.seen.topic_id(&at.0) == Some(ours.topic_id)
+                && shown.is_some_and(|shown| is_left(ours, shown, wanted))
+        };
+        let rate_is_left = |(at, ours): (&(BrokerId, Direction), &BrokerThrottle)| {
+            let shown = situation.seen.rates.get(at);
+            !ours.yielded && !self.brokers.contains_key(at) && shown.is_some_and(|shown| is_ours(ours, shown))
+        };
+        lists.any(list_is_left) || rates.any(rate_is_left)
+    }
 }
 
 /// Whether a plan tells what a partition's reassignment is, or told that somebody else had begun it.
@@ -126,6 +144,13 @@ fn has_rate(broker: BrokerId, direction: Direction, situation: &Situation<'_>) -
 
 fn element(change: &Move, broker: BrokerId) -> String {
     format!("{}:{broker}", change.partition.partition)
+}
+
+/// Whether a list shows elements of ours that are not wanted, or the empty value that Kafka leaves after the last one.
+fn is_left(ours: &TopicThrottle, shown: &SeenList, wanted: &BTreeSet<String>) -> bool {
+    let mut own = ours.entries.iter().chain(&ours.over);
+    let names = own.any(|element| shown.elements.contains(element) && !wanted.contains(element));
+    names || (!ours.present_before && shown.present && shown.elements.is_empty())
 }
 
 fn list_step(

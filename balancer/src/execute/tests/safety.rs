@@ -9,7 +9,7 @@ use tokio::time::advance;
 use super::story::{Story, finished, outcomes, set};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::{Change, Guidance, Headroom};
-use crate::journal::{BrokerThrottle, Direction, MoveState, Outcome, Record, StopHow, Timestamp};
+use crate::journal::{BrokerThrottle, Direction, MoveState, Outcome, PlanId, Record, StopHow, Timestamp};
 
 use super::bench::*;
 
@@ -88,6 +88,42 @@ fn a_copy_starts_only_when_its_throttles_are_in_force() {
     let bench = Bench::moving(&[COPY]);
     assert!(bench.started().is_empty());
     assert_eq!(bench.throttled().started(), [0]);
+}
+
+#[test]
+fn a_plan_is_not_over_before_kafka_shows_nothing_of_its_throttles() {
+    let mut bench = Bench::moving(&[COPY]).throttled();
+    let ended = MoveState::Ended {
+        at: NOW,
+        outcome: Outcome::Done,
+    };
+    bench.set(0, ended, COPY.0, COPY.1);
+    let is_over = |bench: &Bench, seconds: u64| {
+        let steps = bench.decide_at(Timestamp(NOW.0 + seconds * 1000));
+        let mut intents = steps.into_iter().flat_map(|step| step.intent);
+        intents.any(|record| record == Record::Plan(PlanId(1), None))
+    };
+    assert!(!is_over(&bench, 0));
+    let lifting = bench.decide();
+    for record in lifting.into_iter().flat_map(|step| step.settled) {
+        bench.state.apply(record);
+    }
+    assert!(!is_over(&bench, 1), "the brokers have not heard of it yet");
+    for entries in bench.configs.values_mut().flatten() {
+        entries.retain(|entry| !entry.name.ends_with(".rate"));
+        for list in entries
+            .iter_mut()
+            .filter(|entry| entry.name.ends_with(".replicas"))
+        {
+            list.value = Some(String::new());
+        }
+    }
+    assert!(!is_over(&bench, 2), "empty values are left");
+    assert!(is_over(&bench, 61), "the next plan does not wait for it");
+    for entries in bench.configs.values_mut().flatten() {
+        entries.retain(|entry| !entry.name.ends_with(".replicas"));
+    }
+    assert!(is_over(&bench, 2));
 }
 
 #[test]

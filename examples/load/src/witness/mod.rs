@@ -121,9 +121,7 @@ fn read_all(connection: &Connection, accounts: &Accounts) -> Result<WitnessRepor
     for account in &accounts.partitions {
         let (topic, partition) = (account.topic.as_str(), account.partition);
         let what = format!("the offsets of {topic}-{partition}");
-        let (start, end) = client
-            .fetch_watermarks(topic, partition, PROGRESS_WITHIN)
-            .map_err(failed(&what))?;
+        let (start, end) = first_and_end(&client, topic, partition).map_err(failed(&what))?;
         let reading = Reading {
             end,
             audit: Audit::new(account),
@@ -172,6 +170,21 @@ fn read_all(connection: &Connection, accounts: &Accounts) -> Result<WitnessRepor
         }
     }
     Ok(report)
+}
+
+/// The offsets of a partition's first record and after its last one. A leader that has just been elected does not know its
+/// end before a follower has asked it, and librdkafka hands that answer on as an error.
+fn first_and_end(client: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    let begun = Instant::now();
+    loop {
+        match client.fetch_watermarks(topic, partition, PROGRESS_WITHIN) {
+            Err(error) if begun.elapsed() < PROGRESS_WITHIN => {
+                tracing::debug!(%error, topic, partition, "the witness could not learn offsets for a moment");
+                std::thread::sleep(POLL);
+            }
+            answer => return answer,
+        }
+    }
 }
 
 fn failed(what: &str) -> impl FnOnce(KafkaError) -> WitnessError {
