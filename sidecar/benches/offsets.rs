@@ -18,7 +18,7 @@ use kafka::connection::ConnectionSettings;
 use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Position, TopicPositions};
 use kafka::{BrokerId, Cluster, ClusterError, GroupId, PartitionId, TopicName, TopicPartition};
 use sidecar::config::OffsetsConfig;
-use sidecar::exposition::Format;
+use sidecar::exposition::{Encoding, Format};
 use sidecar::offsets::{self, OffsetsView};
 use sidecar::server::Served;
 use tokio_util::sync::CancellationToken;
@@ -218,6 +218,11 @@ fn memory(figure: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_000
 }
 
+fn text(view: &OffsetsView) -> String {
+    let pieces = view.metrics(Format::Prometheus, Encoding::Identity);
+    String::from_utf8(pieces.concat()).unwrap()
+}
+
 const DURATION: &str = "kafka_sidecar_source_collect_duration_seconds";
 const SUCCESS: &str = "kafka_sidecar_source_last_success_timestamp_seconds";
 
@@ -226,7 +231,7 @@ async fn samples(view: &OffsetsView, count: usize) -> Vec<f64> {
     let (mut seconds, mut last) = (Vec::new(), None);
     while seconds.len() < count {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let metrics = view.metrics(Format::Prometheus);
+        let metrics = text(view);
         let success = value(&metrics, SUCCESS);
         if success != last {
             last = success;
@@ -246,7 +251,7 @@ async fn measure(max_group_partitions: u32) {
     let view = sampling.view;
     let seconds = samples(&view, 12).await;
     let began = Instant::now();
-    let metrics = view.metrics(Format::Prometheus);
+    let metrics = text(&view);
     let written = began.elapsed();
     let mut out = std::io::stdout().lock();
     writeln!(

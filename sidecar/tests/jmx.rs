@@ -7,7 +7,7 @@
 mod recording;
 
 use sidecar::config::{MetricsConfig, Names};
-use sidecar::exposition::{Format, Text};
+use sidecar::exposition::{Encoding, Format, Text};
 use sidecar::jmx::{JmxReading, reads};
 use sidecar::jolokia::{JolokiaError, parse};
 use sidecar::totals::{broker_totals, topic_traffic};
@@ -73,15 +73,16 @@ fn the_recording_is_told_in_both_formats_and_by_both_sets_of_names() {
             "metrics-confluent.openmetrics.txt",
         ),
     ] {
-        let mut text = Text::new(format, &MetricsConfig::default(), 0);
+        let mut text = Text::new(format, Encoding::Identity, &MetricsConfig::default());
         let mut reading = recorded(names);
         reading.families.extend(reading.detail.as_ref().unwrap());
         reading.families.write(&mut text, |_| true);
+        let written = String::from_utf8(text.finish().concat()).unwrap();
         let expected = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(expected, text.finish()).unwrap();
+            std::fs::write(expected, written).unwrap();
         } else {
-            assert_eq!(text.finish(), std::fs::read_to_string(expected).unwrap());
+            assert_eq!(written, std::fs::read_to_string(expected).unwrap());
         }
     }
 }

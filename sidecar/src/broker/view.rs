@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use kafka::{BrokerId, TopicPartition};
 use tokio::sync::watch;
 
@@ -12,7 +12,7 @@ use super::families::{Leading, write_volumes};
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, MetricsConfig};
 use crate::derivation::{STALE_INTERVALS, Taken};
-use crate::exposition::{Families, Format, Grain, Kind, Text};
+use crate::exposition::{Encoding, Families, Format, Grain, Kind, Text};
 use crate::health::Health;
 use crate::logs::LogReading;
 use crate::rates::PartitionRates;
@@ -45,7 +45,6 @@ pub struct BrokerView {
     stale_after: Duration,
     metrics: MetricsConfig,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    last_length: AtomicUsize,
 }
 
 impl BrokerView {
@@ -60,7 +59,6 @@ impl BrokerView {
             stale_after: config.interval * STALE_INTERVALS,
             metrics: config.metrics.clone(),
             snapshots,
-            last_length: AtomicUsize::new(0),
         }
     }
 
@@ -79,10 +77,9 @@ impl Served for BrokerView {
     const REPORT_PATH: &'static str = "/v1/load";
     type Report = LoadReport;
 
-    fn metrics(&self, format: Format) -> String {
+    fn metrics(&self, format: Format, encoding: Encoding) -> Vec<Bytes> {
         let snapshot = self.snapshot();
-        let length = self.last_length.load(Ordering::Relaxed);
-        let mut text = Text::new(format, &self.metrics, length);
+        let mut text = Text::new(format, encoding, &self.metrics);
         snapshot.health.write(&mut text);
         if let Some(families) = self.fresh(&snapshot.families) {
             families.write(&mut text, |topic| self.metrics.topics.takes(topic));
@@ -102,9 +99,7 @@ impl Served for BrokerView {
             text.single("kafka_sidecar_window_seconds", Kind::Gauge, help, Some(window));
             leading.write_rates(&mut text, &load.rates);
         }
-        let text = text.finish();
-        self.last_length.store(text.len(), Ordering::Relaxed);
-        text
+        text.finish()
     }
 
     fn report(&self) -> Result<Arc<LoadReport>, NoReport> {

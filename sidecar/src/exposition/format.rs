@@ -1,5 +1,7 @@
 //! Which text format a reader gets.
 
+use super::quality::Range;
+
 /// A text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -9,22 +11,15 @@ pub enum Format {
     OpenMetrics,
 }
 
-/// What of an `Accept` header stands between two commas.
-#[derive(Debug)]
-struct Range<'a> {
-    media: &'a str,
-    version: Option<&'a str>,
-    quality: f32,
-}
-
 impl Format {
     /// The format for a reader with these `Accept` headers. OpenMetrics is for those who name it and prefer nothing to it;
     /// all others get Prometheus' format, whatever they accept: an answer in it is of more use than none.
     pub fn accepted<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
-        let ranges = headers.into_iter().flat_map(|header| header.split(','));
-        let ranges: Vec<Range<'_>> = ranges.filter_map(Range::parse).collect();
+        let ranges = Range::all(headers);
         let quality = |media: &str, version: &str| {
-            let meant = ranges.iter().filter(|range| range.means(media, version));
+            let means =
+                |range: &&Range<'_>| range.is(media) && range.version.is_none_or(|named| named == version);
+            let meant = ranges.iter().filter(means);
             meant.map(|range| range.quality).reduce(f32::max)
         };
         let prometheus = quality("text/plain", "0.0.4")
@@ -42,30 +37,6 @@ impl Format {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
         }
-    }
-}
-
-impl<'a> Range<'a> {
-    /// Reads a range; none where its quality is no number from 0 to 1.
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let mut range = Self {
-            media: parts.next()?,
-            version: None,
-            quality: 1.0,
-        };
-        for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
-            if name.eq_ignore_ascii_case("q") {
-                range.quality = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?;
-            } else if name.eq_ignore_ascii_case("version") {
-                range.version = Some(value.trim_matches('"'));
-            }
-        }
-        Some(range)
-    }
-
-    fn means(&self, media: &str, version: &str) -> bool {
-        self.media.eq_ignore_ascii_case(media) && self.version.is_none_or(|named| named == version)
     }
 }
 

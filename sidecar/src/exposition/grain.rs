@@ -104,7 +104,7 @@ fn write(family: &mut FamilyWriter<'_>, of: &[(&str, &str)], figure: Figure) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Kind, Text};
+    use super::super::{Encoding, Format, Kind, Text};
     use super::*;
     use crate::config::MetricsConfig;
 
@@ -121,10 +121,11 @@ mod tests {
                 Figure { value, confidence },
             )
         });
-        let mut text = Text::new(Format::Prometheus, &MetricsConfig::default(), 0);
+        let mut text = Text::new(Format::Prometheus, Encoding::Identity, &MetricsConfig::default());
         let figures = figures.iter().map(|(partition, figure)| (partition, *figure));
         grain.write(&mut text.family("x", Kind::Gauge, "X."), figures);
-        text.finish().lines().skip(2).collect::<Vec<_>>().join("\n")
+        let text = String::from_utf8(text.finish().concat()).unwrap();
+        text.lines().skip(2).collect::<Vec<_>>().join("\n")
     }
 
     #[test]

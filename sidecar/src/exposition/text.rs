@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Format;
+use axum::body::Bytes;
+
+use super::pages::Pages;
+use super::{Encoding, Format};
 use crate::config::MetricsConfig;
 use crate::selection::Selection;
 
@@ -21,7 +24,7 @@ pub enum Kind {
 /// The text so far.
 #[derive(Debug)]
 pub struct Text {
-    out: String,
+    pages: Pages,
     format: Format,
     families: Selection,
     series_per_family: usize,
@@ -40,11 +43,10 @@ pub struct FamilyWriter<'a> {
 }
 
 impl Text {
-    /// An empty text of the families that are configured, each with at most as many series. It will be about as long as
-    /// `length`; growing to megabytes step by step would take thrice the memory.
-    pub fn new(format: Format, config: &MetricsConfig, length: usize) -> Self {
+    /// An empty text of the families that are configured, each with at most as many series.
+    pub fn new(format: Format, encoding: Encoding, config: &MetricsConfig) -> Self {
         Self {
-            out: String::with_capacity(length),
+            pages: Pages::new(encoding),
             format,
             families: config.families.clone(),
             series_per_family: config.series_per_family as usize,
@@ -72,8 +74,8 @@ impl Text {
         }
     }
 
-    /// The text, with how many series of which family did not fit.
-    pub fn finish(mut self) -> String {
+    /// The text in pieces, with how many series of which family did not fit.
+    pub fn finish(mut self) -> Vec<Bytes> {
         let dropped = std::mem::take(&mut self.dropped);
         let mut family = self.family(
             "kafka_sidecar_series_dropped",
@@ -84,9 +86,9 @@ impl Text {
             family.series(&[("family", name)], *count as f64);
         }
         if self.format == Format::OpenMetrics {
-            self.out.push_str("# EOF\n");
+            self.pages.page().push_str("# EOF\n");
         }
-        self.out
+        self.pages.finish()
     }
 }
 
@@ -109,7 +111,7 @@ impl FamilyWriter<'_> {
             self.header();
         }
         self.written += 1;
-        let out = &mut self.text.out;
+        let out = self.text.pages.page();
         out.push_str(self.name);
         out.push_str(suffix);
         for (index, (label, value)) in labels.iter().enumerate() {
@@ -146,7 +148,7 @@ impl FamilyWriter<'_> {
             (_, Kind::Gauge) => (self.name, "gauge"),
             (_, Kind::Summary) => (self.name, "summary"),
         };
-        let out = &mut self.text.out;
+        let out = self.text.pages.page();
         out.push_str("# HELP ");
         out.push_str(name);
         out.push(' ');
@@ -190,7 +192,11 @@ mod tests {
             series_per_family,
             ..MetricsConfig::default()
         };
-        Text::new(format, &config, 0)
+        Text::new(format, Encoding::Identity, &config)
+    }
+
+    fn finished(text: Text) -> String {
+        String::from_utf8(text.finish().concat()).unwrap()
     }
 
     #[test]
@@ -199,7 +205,7 @@ mod tests {
         text.family("a", Kind::Gauge, "A\n\"\\.")
             .series(&[("x", "1\"} 5\nb\\"), ("y", "ü")], 1.5);
         assert_eq!(
-            text.finish(),
+            finished(text),
             "# HELP a A\\n\"\\\\.\n# TYPE a gauge\na{x=\"1\\\"} 5\\nb\\\\\",y=\"ü\"} 1.5\n"
         );
     }
@@ -212,7 +218,7 @@ mod tests {
         text.family("bytesinpersec", Kind::Counter, "B.").series(&[], 2.0);
         text.family("c", Kind::Gauge, "C.").series(&[], f64::INFINITY);
         assert_eq!(
-            text.finish(),
+            finished(text),
             "# HELP a A \\\"quoted\\\".\n# TYPE a counter\na_total 1\n\
              # HELP bytesinpersec B.\n# TYPE bytesinpersec unknown\nbytesinpersec 2\n\
              # HELP c C.\n# TYPE c gauge\nc +Inf\n# EOF\n"
@@ -227,7 +233,7 @@ mod tests {
             family.series(&[("x", value)], 1.0);
         }
         family.left_out(3);
-        let text = text.finish();
+        let text = finished(text);
         assert!(
             text.contains("a{x=\"2\"} 1\n") && !text.contains("a{x=\"3\"}"),
             "{text}"
@@ -242,13 +248,13 @@ mod tests {
     fn a_family_that_is_denied_is_neither_written_nor_counted_as_dropped() {
         let mut config = MetricsConfig::default();
         config.families.deny.push("jvm_*".parse().unwrap());
-        let mut text = Text::new(Format::Prometheus, &config, 0);
+        let mut text = Text::new(Format::Prometheus, Encoding::Identity, &config);
         let mut family = text.family("jvm_threads_current", Kind::Gauge, "T.");
         family.series(&[], 1.0);
         family.left_out(3);
         text.family("kafka_brokers", Kind::Gauge, "B.").series(&[], 3.0);
         assert_eq!(
-            text.finish(),
+            finished(text),
             "# HELP kafka_brokers B.\n# TYPE kafka_brokers gauge\nkafka_brokers 3\n"
         );
     }

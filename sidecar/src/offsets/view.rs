@@ -1,9 +1,9 @@
 //! What readers see of groups.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use tokio::sync::watch;
 
 use super::exposure::Positions;
@@ -11,7 +11,7 @@ use super::families;
 use crate::clock::Clock;
 use crate::config::{MetricsConfig, OffsetsConfig};
 use crate::derivation::{STALE_INTERVALS, Taken};
-use crate::exposition::{Format, Text};
+use crate::exposition::{Encoding, Format, Text};
 use crate::health::Health;
 use crate::report::ConsumptionReport;
 use crate::server::{NoReport, Served};
@@ -31,7 +31,6 @@ pub struct OffsetsView {
     stale_after: Duration,
     metrics: MetricsConfig,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    last_length: AtomicUsize,
 }
 
 impl OffsetsView {
@@ -45,7 +44,6 @@ impl OffsetsView {
             stale_after: config.interval * STALE_INTERVALS,
             metrics: config.metrics.clone(),
             snapshots,
-            last_length: AtomicUsize::new(0),
         }
     }
 
@@ -62,17 +60,14 @@ impl Served for OffsetsView {
     const REPORT_PATH: &'static str = "/v1/consumption";
     type Report = ConsumptionReport;
 
-    fn metrics(&self, format: Format) -> String {
+    fn metrics(&self, format: Format, encoding: Encoding) -> Vec<Bytes> {
         let snapshot = self.snapshot();
-        let length = self.last_length.load(Ordering::Relaxed);
-        let mut text = Text::new(format, &self.metrics, length);
+        let mut text = Text::new(format, encoding, &self.metrics);
         snapshot.health.write(&mut text);
         if let Some(positions) = snapshot.positions.as_ref().filter(|taken| self.is_fresh(taken)) {
             families::write(&mut text, &positions.reading, self.metrics.granularity);
         }
-        let text = text.finish();
-        self.last_length.store(text.len(), Ordering::Relaxed);
-        text
+        text.finish()
     }
 
     fn report(&self) -> Result<Arc<ConsumptionReport>, NoReport> {

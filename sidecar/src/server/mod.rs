@@ -3,13 +3,15 @@
 mod certificate;
 mod connections;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::exposition::Format;
+use crate::exposition::{Encoding, Format};
 use crate::probes::Probes;
 pub use certificate::Certificate;
 pub use connections::{Limits, serve};
@@ -32,8 +34,8 @@ pub trait Served: Send + Sync + 'static {
     /// The report.
     type Report: Serialize;
 
-    /// The text of `/metrics`.
-    fn metrics(&self, format: Format) -> String;
+    /// The text of `/metrics`, in pieces.
+    fn metrics(&self, format: Format, encoding: Encoding) -> Vec<Bytes>;
 
     /// The report.
     ///
@@ -73,11 +75,12 @@ impl<S> Clone for Sources<S> {
 /// The routes of one sidecar.
 pub fn router<S: Served>(served: Arc<S>, probes: Arc<Probes>) -> Router {
     Router::new()
-        .route("/metrics", get(metrics::<S>))
         .route(S::REPORT_PATH, get(report::<S>))
         .route("/livez", get(livez::<S>))
         .route("/readyz", get(readyz::<S>))
         .layer(CompressionLayer::new())
+        // Packed while it is written.
+        .route("/metrics", get(metrics::<S>))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             ANSWER_TIMEOUT,
@@ -90,13 +93,28 @@ async fn metrics<S: Served>(
     State(Sources { served, .. }): State<Sources<S>>,
     headers: HeaderMap,
 ) -> Response {
-    let accepted = headers.get_all(ACCEPT).iter();
-    let format = Format::accepted(accepted.filter_map(|header| header.to_str().ok()));
-    (
-        [(CONTENT_TYPE, format.content_type()), (VARY, "accept")],
-        served.metrics(format),
-    )
-        .into_response()
+    let format = Format::accepted(texts(&headers, ACCEPT));
+    let encoding = Encoding::accepted(texts(&headers, ACCEPT_ENCODING));
+    let pieces = served
+        .metrics(format, encoding)
+        .into_iter()
+        .map(Ok::<_, Infallible>);
+    let mut response = Body::from_stream(futures::stream::iter(pieces)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if let Some(coding) = encoding.content_encoding() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
+}
+
+/// The headers of a name, but for those that are no text.
+fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|header| header.to_str().ok())
 }
 
 async fn report<S: Served>(State(Sources { served, .. }): State<Sources<S>>) -> Response {
