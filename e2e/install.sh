@@ -1,6 +1,7 @@
 #!/bin/sh
-# Fetches a real Kafka (its jars), the Jolokia agent and the reference parser of OpenMetrics once, into a folder outside the
-# checkout, and prints Kafka's folder. Does nothing when it is there. Safe when run several times at once.
+# Fetches a real Kafka (its jars), the Jolokia agent, an application of Kafka Streams and the reference parser of
+# OpenMetrics once, into a folder outside the checkout, and prints Kafka's folder. Does nothing when it is there. Safe
+# when run several times at once.
 #
 # Usage: e2e/install.sh [KAFKA_VERSION]
 set -eu
@@ -10,6 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
 target=$cache/kafka-$version
 parser=$cache/prometheus-client-0.26.0
+streams=$cache/streams-$version
 
 # Debian packages, only those whose program is missing.
 missing=
@@ -45,6 +47,17 @@ if [ ! -e "$parser" ]; then
     python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$unfinished" \
         "prometheus_client==${parser##*-}" >&2
     mv "$unfinished" "$parser"
+    trap - EXIT
+fi
+
+# Streams groups came with Kafka 4.
+if [ "${version%%.*}" -ge 4 ] && [ ! -e "$streams" ]; then
+    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
+    trap 'rm -rf "$unfinished"' EXIT
+    mvn -q -B -f "$here/java/streams.xml" -Dkafka.version="$version" dependency:copy-dependencies \
+        -DoutputDirectory="$unfinished" >&2
+    chmod 755 "$unfinished"
+    mv "$unfinished" "$streams"
     trap - EXIT
 fi
 

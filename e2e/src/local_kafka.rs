@@ -374,6 +374,13 @@ impl LocalKafka {
         format!("{}/libs/*", self.install.display())
     }
 
+    /// As [`LocalKafka::class_path`], with Kafka's example of a streams application. Kafka 4 only.
+    pub fn streams_class_path(&self) -> String {
+        let streams = format!("streams-{}", self.layout.version);
+        let folder = self.install.with_file_name(streams);
+        format!("{}:{}/*", self.class_path(), folder.display())
+    }
+
     /// The folder with every node's configuration, log and data.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -138,9 +138,23 @@ impl Service {
     ///
     /// [`StackError`]; see [`Service::ready`] for what goes wrong later.
     pub fn offsets(kafka: &LocalKafka, interval: Duration) -> Result<Self, StackError> {
+        Self::offsets_with(kafka, interval, |_| {})
+    }
+
+    /// As [`Service::offsets`], with a configuration that is changed as wished.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::offsets`].
+    pub fn offsets_with(
+        kafka: &LocalKafka,
+        interval: Duration,
+        adjust: impl FnOnce(&mut OffsetsConfig),
+    ) -> Result<Self, StackError> {
         let mut config = OffsetsConfig::new(connection(kafka)?);
         config.listen = free_address()?;
         config.interval = interval;
+        adjust(&mut config);
         Self::start(Vec::new(), Program::Sidecar, &["offsets"], config.listen, &config)
     }
 

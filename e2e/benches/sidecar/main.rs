@@ -1,11 +1,12 @@
 //! What the sidecar costs beside one real broker with 4,000 replicas, and what the agent of the Prometheus JMX exporter
 //! costs there for the same content: a table for people, and `target/bench/sidecar.json`. `make bench-sidecar` runs it.
 //!
-//! Both agents are in the same JVM, and only one is asked at a time. What a sample costs the broker is its processor time
-//! while it is sampled, less what it takes when nobody asks.
+//! Both agents are in the same JVM, and only one is asked at a time, while 2,000 records a second are written. What a
+//! sample costs the broker is its processor time while it is sampled, less what it takes when nobody asks.
 
 mod exporter;
 mod processor;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,10 +20,9 @@ use e2e::{BrokerSpec, Layout, LocalKafka};
 use exporter::Exporter;
 use load::{Connection, Placement, TopicSettings, create_topics};
 use processor::Processor;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde::Serialize;
 use tokio::time::{Instant, interval, sleep};
+use traffic::Traffic;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -68,7 +68,7 @@ async fn main() -> Outcome {
     );
     say("a broker with 4,000 replicas starts …");
     let exporter = Exporter::new(agent)?;
-    let kafka = broker(&exporter).await?;
+    let (kafka, _traffic) = broker(&exporter).await?;
     let measured = measure(&kafka, &exporter).await?;
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
     std::fs::create_dir_all(&target)?;
@@ -77,8 +77,8 @@ async fn main() -> Outcome {
     Ok(())
 }
 
-/// One broker that leads every partition, with a record in each.
-async fn broker(exporter: &Exporter) -> Outcome<LocalKafka> {
+/// One broker that leads every partition, and is written to.
+async fn broker(exporter: &Exporter) -> Outcome<(LocalKafka, Traffic)> {
     let kafka = LocalKafka::start(Layout {
         brokers: vec![BrokerSpec::default()],
         heap_mib: 1024,
@@ -95,22 +95,8 @@ async fn broker(exporter: &Exporter) -> Outcome<LocalKafka> {
     });
     let placement = Placement::Replicas(vec![vec![0]; PARTITIONS as usize]);
     create_topics(&connection, &topics.collect::<Vec<_>>(), &placement, &[]).await?;
-    let bootstrap = kafka.bootstrap();
-    tokio::task::spawn_blocking(move || write(&bootstrap, &names)).await??;
-    Ok(kafka)
-}
-
-fn write(bootstrap: &str, topics: &[String]) -> Result<(), rdkafka::error::KafkaError> {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", bootstrap).create()?;
-    for topic in topics {
-        for partition in 0..i32::try_from(PARTITIONS).unwrap_or(i32::MAX) {
-            let record = BaseRecord::<(), [u8]>::to(topic)
-                .partition(partition)
-                .payload(&[0; 100]);
-            producer.send(record).map_err(|(error, _)| error)?;
-        }
-    }
-    producer.flush(Duration::from_secs(60))
+    let traffic = tokio::task::block_in_place(|| Traffic::begin(&kafka.bootstrap(), &names, PARTITIONS))?;
+    Ok((kafka, traffic))
 }
 
 async fn measure(kafka: &LocalKafka, exporter: &Exporter) -> Outcome<Measured> {

@@ -1,8 +1,9 @@
-//! The exporter of consumer lag beside a real Kafka: groups of three kinds, of which the test itself knows how far, how
+//! The exporter of consumer lag beside a real Kafka: groups of every kind, of which the test itself knows how far, how
 //! late and in which state they are.
 
+mod java;
+
 use std::error::Error;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -23,7 +24,6 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 const WITHIN: Duration = Duration::from_secs(90);
 const INTERVAL: Duration = Duration::from_secs(1);
 const TOPIC: &str = "orders";
-const SHARED: &str = "shared";
 
 /// How far lag in seconds may be from what the test knows: a sample is up to a second old, and the line between two
 /// samples is as exact as records come evenly.
@@ -107,44 +107,8 @@ async fn groups_are_as_far_as_late_and_in_the_state_that_the_test_knows() -> Out
     let labels = "{consumergroup=\"modern\"}";
     assert_eq!(value(&metrics, "max_lag_seconds", labels), seen);
 
-    share_groups_are_where_their_coordinator_says(&kafka, &exporter).await
-}
-
-/// Kafka's own share consumer takes all 50 records, acknowledges them and leaves; then 10 more are written.
-async fn share_groups_are_where_their_coordinator_says(kafka: &LocalKafka, exporter: &Service) -> Outcome {
-    let mut shared = Writer::new(kafka, SHARED)?;
-    shared.write(50).await?;
-    let output = Command::new("timeout")
-        .args(["60", "java", "-Xmx96m", "-cp", &kafka.class_path()])
-        .arg("org.apache.kafka.tools.VerifiableShareConsumer")
-        .args(["--bootstrap-server", &kafka.bootstrap()])
-        .args(["--topic", SHARED, "--group-id", "sharing", "--max-messages", "50"])
-        .args([
-            "--acknowledgement-mode",
-            "sync",
-            "--offset-reset-strategy",
-            "earliest",
-        ])
-        .output()?;
-    assert!(output.status.success(), "{output:?}");
-    let labels = format!("{{consumergroup=\"sharing\",topic=\"{SHARED}\",partition=\"0\"}}");
-    for lag in [0, 10] {
-        shared.write(lag).await?;
-        let metrics = until(exporter, "the share group's lag is seen", |metrics| {
-            value(metrics, "lag", &labels) == Some(lag as f64)
-                && is(metrics, "kind", "sharing", "share")
-                && is(metrics, "state", "sharing", "Empty")
-        })
-        .await?;
-        let late = value(&metrics, "lag_seconds", &labels).ok_or("nobody knows how late it is")?;
-        let known = if lag == 0 {
-            0.0
-        } else {
-            shared.since(50).as_secs_f64()
-        };
-        assert!((late - known).abs() <= SECONDS_APART, "{late} is not {known}");
-    }
-    Ok(())
+    java::share_groups_are_where_their_coordinator_says(&kafka, &exporter).await?;
+    java::streams_groups_are_where_their_application_committed(&kafka, &exporter).await
 }
 
 fn layout() -> Layout {
@@ -175,7 +139,9 @@ async fn create_topics(kafka: &LocalKafka) -> Outcome {
             configs: Default::default(),
         })
     };
-    for (name, made) in cluster.create_topics(&[topic(TOPIC)?, topic(SHARED)?]).await? {
+    let names = [TOPIC, java::SHARED].into_iter().chain(java::STREAMED);
+    let topics: Vec<NewTopic> = names.map(topic).collect::<Outcome<_>>()?;
+    for (name, made) in cluster.create_topics(&topics).await? {
         made.map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(())
