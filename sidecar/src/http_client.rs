@@ -123,7 +123,7 @@ impl HttpClient {
     ) -> Result<Answer, HttpError> {
         let client = self.client().await?;
         let request = client.request(method, self.url.clone()).headers(headers);
-        let mut answer = request.body(body).send().await.map_err(failed)?;
+        let mut answer = request.body(body).send().await?;
         if answer
             .content_length()
             .is_some_and(|length| length > self.max_bytes as u64)
@@ -131,7 +131,7 @@ impl HttpClient {
             return Err(HttpError::TooLarge(self.max_bytes));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        while let Some(chunk) = answer.chunk().await? {
             if body.len() + chunk.len() > self.max_bytes {
                 return Err(HttpError::TooLarge(self.max_bytes));
             }
@@ -184,17 +184,19 @@ pub fn client(tls: &Tls, adjust: impl FnOnce(ClientBuilder) -> ClientBuilder) ->
 }
 
 /// Tells what TLS refuses from what the network does, and from what cannot be unpacked.
-fn failed(error: reqwest::Error) -> HttpError {
-    let first = Some(&error as &(dyn Error + 'static));
-    let mut causes = std::iter::successors(first, |&error| cause(error));
-    if causes.any(|cause| cause.is::<rustls::Error>()) {
-        HttpError::Handshake(error)
-    } else if error.is_builder() {
-        HttpError::Request(error)
-    } else if error.is_decode() {
-        HttpError::Packed(error)
-    } else {
-        HttpError::Unreachable(error)
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        let first = Some(&error as &(dyn Error + 'static));
+        let mut causes = std::iter::successors(first, |&error| cause(error));
+        if causes.any(|cause| cause.is::<rustls::Error>()) {
+            Self::Handshake(error)
+        } else if error.is_builder() {
+            Self::Request(error)
+        } else if error.is_decode() {
+            Self::Packed(error)
+        } else {
+            Self::Unreachable(error)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka::cluster::ClusterDescription;
+use kafka::error::with_causes;
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use kafka::{Cluster, ClusterError};
 use sidecar::clock::Clock;
@@ -134,7 +135,7 @@ impl<C: Cluster, R: ReportSource> Observer<C, R> {
         let unix_ms = clock.unix_ms();
         for (broker, fetched) in self.source.reports(&description.brokers).await {
             match fetched
-                .map_err(|error| error.to_string())
+                .map_err(|error| with_causes(&error))
                 .and_then(|report| usable(report, description, unix_ms))
             {
                 Ok(report) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use kafka::cluster::Broker;
+use kafka::connection::Tls;
 use kafka::error::with_causes;
 use kafka::ids::BrokerId;
 use sidecar::http_client::{self, HttpError};
@@ -26,12 +27,12 @@ pub enum ReportError {
     #[error("no sidecar is configured for this broker")]
     NoSidecar,
     /// Nobody answers, or not in time.
-    #[error("the sidecar at {url} does not answer: {reason}")]
+    #[error("the sidecar at {url} does not answer")]
     Unreachable {
         /// Where.
         url: String,
         /// Why.
-        reason: String,
+        source: HttpError,
     },
     /// The sidecar has no report (yet), and says why.
     #[error("the sidecar at {url} has no report: {reason}")]
@@ -48,7 +49,7 @@ pub enum ReportError {
         url: String,
     },
     /// The answer is no report.
-    #[error("the answer of {url} is no load report: {source}")]
+    #[error("the answer of {url} is no load report")]
     Malformed {
         /// Where.
         url: String,
@@ -56,7 +57,7 @@ pub enum ReportError {
         source: serde_json::Error,
     },
     /// The report contradicts itself.
-    #[error("the report of {url} contradicts itself: {source}")]
+    #[error("the report of {url} contradicts itself")]
     Invalid {
         /// Where.
         url: String,
@@ -84,11 +85,13 @@ pub trait ReportSource: Send + 'static {
     ) -> impl Future<Output = Vec<(BrokerId, Result<LoadReport, ReportError>)>> + Send;
 }
 
-/// Fetches reports from sidecars over HTTP.
-#[derive(Debug, Clone)]
+/// Fetches reports from sidecars over HTTP. When a handshake of TLS has failed, the files of `sidecars.tls` are read again
+/// for the next time, so that certificates can be rotated.
+#[derive(Debug)]
 pub struct ReportReader {
     http: reqwest::Client,
     sidecars: Sidecars,
+    timeout: Duration,
 }
 
 impl ReportReader {
@@ -98,16 +101,29 @@ impl ReportReader {
     ///
     /// The files of `sidecars.tls` cannot be used.
     pub fn new(sidecars: Sidecars, timeout: Duration) -> Result<Self, HttpError> {
-        let tls = sidecars.tls.clone().unwrap_or_default();
-        let http = http_client::client(&tls, |builder| builder.timeout(timeout))?;
-        Ok(Self { http, sidecars })
+        let http = client(&sidecars.tls.clone().unwrap_or_default())?;
+        Ok(Self {
+            http,
+            sidecars,
+            timeout,
+        })
     }
 
     async fn fetch(&self, broker: BrokerId, url: &str) -> Result<LoadReport, ReportError> {
+        let fetching = tokio::time::timeout(self.timeout, self.fetch_patiently(broker, url));
+        fetching.await.unwrap_or_else(|_| {
+            Err(ReportError::Unreachable {
+                url: url.to_owned(),
+                source: HttpError::TimedOut(self.timeout),
+            })
+        })
+    }
+
+    async fn fetch_patiently(&self, broker: BrokerId, url: &str) -> Result<LoadReport, ReportError> {
         let url = || url.to_owned();
         let unreachable = |error: reqwest::Error| ReportError::Unreachable {
             url: url(),
-            reason: with_causes(&error),
+            source: error.into(),
         };
         let address = format!("{}/v1/load", url().trim_end_matches('/'));
         let mut response = self.http.get(address).send().await.map_err(unreachable)?;
@@ -137,6 +153,23 @@ impl ReportReader {
         }
         Ok(report)
     }
+
+    /// Takes what the files of `sidecars.tls` hold now; while they cannot be used, what they held goes on to be.
+    async fn read_files_again(&mut self) {
+        let tls = self.sidecars.tls.clone().unwrap_or_default();
+        match tokio::task::spawn_blocking(move || client(&tls)).await {
+            Ok(Ok(http)) => self.http = http,
+            Ok(Err(error)) => {
+                tracing::warn!(error = with_causes(&error), "`sidecars.tls` cannot be read again");
+            }
+            // The program is about to end.
+            Err(_) => {}
+        }
+    }
+}
+
+fn client(tls: &Tls) -> Result<reqwest::Client, HttpError> {
+    http_client::client(tls, |builder| builder)
 }
 
 impl ReportSource for ReportReader {
@@ -146,7 +179,7 @@ impl ReportSource for ReportReader {
             .map(|broker| (broker.id, self.sidecars.address(broker.id, &broker.host)))
             .collect();
         let reader = &*self;
-        stream::iter(addresses)
+        let fetched: Vec<_> = stream::iter(addresses)
             .map(|(broker, url)| async move {
                 let fetched = match url {
                     Some(url) => reader.fetch(broker, &url).await,
@@ -156,6 +189,111 @@ impl ReportSource for ReportReader {
             })
             .buffered(CONCURRENCY)
             .collect()
-            .await
+            .await;
+        let refused = |(_, report): &(BrokerId, Result<LoadReport, ReportError>)| {
+            matches!(
+                report,
+                Err(ReportError::Unreachable {
+                    source: HttpError::Handshake(_),
+                    ..
+                })
+            )
+        };
+        if fetched.iter().any(refused) {
+            self.read_files_again().await;
+        }
+        fetched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use kafka::connection::TlsIdentity;
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use sidecar::server::{Certificate, Limits, serve};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// Writes a new authority's certificate, and one of this host that it signed.
+    fn certify(folder: &Path) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        std::fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();
+        std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+        std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sidecar_whose_authority_was_replaced_is_read_again_at_the_next_look() {
+        let (shown, trusted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        certify(shown.path());
+        let trust = || std::fs::copy(shown.path().join("ca.pem"), trusted.path().join("ca.pem")).unwrap();
+        trust();
+        let identity = TlsIdentity {
+            cert_file: shown.path().join("tls.crt"),
+            key_file: shown.path().join("tls.key"),
+        };
+        let certificate = Certificate::read(identity, Duration::from_millis(10)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let limits = Limits {
+            // So that each look makes a connection of its own.
+            age: Duration::ZERO,
+            ..Limits::default()
+        };
+        let silent = Router::new().route(
+            "/v1/load",
+            get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "soon") }),
+        );
+        tokio::spawn(serve(
+            listener,
+            silent,
+            Some(certificate),
+            limits,
+            CancellationToken::new(),
+        ));
+
+        let sidecars = Sidecars {
+            port: Some(port),
+            tls: Some(Tls {
+                ca_file: Some(trusted.path().join("ca.pem")),
+                identity: None,
+            }),
+            ..Sidecars::default()
+        };
+        let mut reader = ReportReader::new(sidecars, Duration::from_secs(30)).unwrap();
+        let broker = Broker {
+            id: 0.try_into().unwrap(),
+            host: "127.0.0.1".to_owned(),
+            port: 9092,
+            rack: None,
+        };
+        let mut look = async || {
+            reader
+                .reports(std::slice::from_ref(&broker))
+                .await
+                .remove(0)
+                .1
+                .unwrap_err()
+        };
+        assert!(matches!(look().await, ReportError::NotReady { .. }));
+        certify(shown.path());
+        // The files are not written at one moment, nor read at once.
+        while matches!(look().await, ReportError::NotReady { .. }) {}
+        trust();
+        look().await;
+        let after = look().await;
+        assert!(matches!(after, ReportError::NotReady { .. }), "{after:?}");
     }
 }
