@@ -110,7 +110,14 @@ fn commit(bootstrap: &str, topics: &[String]) -> Result<(), KafkaError> {
                 .set("bootstrap.servers", bootstrap)
                 .set("group.id", format!("group-{number:04}"))
                 .create()?;
-            group.commit(&offsets, CommitMode::Sync)?;
+            let began = Instant::now();
+            // The first of a coordinator's groups come while it makes its part of the log of commits.
+            while let Err(error) = group.commit(&offsets, CommitMode::Sync) {
+                if began.elapsed() > WITHIN {
+                    return Err(error);
+                }
+                thread::sleep(Duration::from_millis(200));
+            }
         }
     };
     thread::scope(|scope| {
