@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use e2e::process::Memory;
+use e2e::processor::Processor;
 use e2e::{BrokerSpec, Layout, LocalKafka, Service};
 use load::{Connection, Placement, TopicSettings, create_topics};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -47,6 +48,9 @@ struct Measured {
     first_sample_seconds: f64,
     /// The longest of the later ones.
     later_sample_seconds: f64,
+    /// Processor time of the exporter and of all brokers for each sample, in seconds.
+    exporter_cpu_seconds: f64,
+    brokers_cpu_seconds: f64,
     /// In 10^6 bytes.
     peak_memory_mb: f64,
 }
@@ -130,6 +134,7 @@ fn commit(bootstrap: &str, topics: &[String]) -> Result<(), KafkaError> {
 }
 
 async fn sample(kafka: &LocalKafka, limit: u32) -> Outcome<Measured> {
+    let before = of_brokers(kafka)?;
     let mut exporter = Service::offsets_with(kafka, INTERVAL, |config| config.max_group_partitions = limit)?;
     let deadline = Instant::now() + WITHIN;
     let (mut took, mut last, mut pairs) = (Vec::new(), None, None);
@@ -150,14 +155,27 @@ async fn sample(kafka: &LocalKafka, limit: u32) -> Outcome<Measured> {
         }
     }
     let peak_memory_mb = Memory::of(exporter.process.pid())?.peak_mb();
+    let exporter_cpu = Processor::of(exporter.process.pid()).time()?;
+    let brokers_cpu = of_brokers(kafka)?.saturating_sub(before);
+    let each = |time: Duration| time.as_secs_f64() / SAMPLES as f64;
     exporter.process.terminate().await?;
     Ok(Measured {
         max_group_partitions: limit,
         pairs: pairs.ok_or("the exporter does not say how many pairs it follows")?,
         first_sample_seconds: took[0],
         later_sample_seconds: took[1..].iter().copied().fold(0.0, f64::max),
+        exporter_cpu_seconds: each(exporter_cpu),
+        brokers_cpu_seconds: each(brokers_cpu),
         peak_memory_mb,
     })
+}
+
+fn of_brokers(kafka: &LocalKafka) -> Outcome<Duration> {
+    let times = kafka
+        .ids()
+        .into_iter()
+        .map(|id| Ok(Processor::of(kafka.pid(id)?).time()?));
+    times.sum()
 }
 
 /// The largest value of the series that begin so.
@@ -175,6 +193,8 @@ fn table(measured: &[Measured]) -> String {
         "pairs",
         "first sample, s",
         "later, up to, s",
+        "CPU of exporter, s",
+        "CPU of brokers, s",
         "memory, at most, MB",
     ]);
     for row in measured {
@@ -183,6 +203,8 @@ fn table(measured: &[Measured]) -> String {
             format!("{:.0}", row.pairs),
             format!("{:.1}", row.first_sample_seconds),
             format!("{:.1}", row.later_sample_seconds),
+            format!("{:.1}", row.exporter_cpu_seconds),
+            format!("{:.1}", row.brokers_cpu_seconds),
             format!("{:.0}", row.peak_memory_mb),
         ]);
     }

@@ -12,6 +12,7 @@ pub mod local_kafka;
 pub mod network;
 mod port;
 pub mod process;
+pub mod processor;
 pub mod sampler;
 pub mod scene;
 pub mod stack;

@@ -5,7 +5,6 @@
 //! sample costs the broker is its processor time while it is sampled, less what it takes when nobody asks.
 
 mod exporter;
-mod processor;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -15,11 +14,11 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use e2e::process::Memory;
+use e2e::processor::Processor;
 use e2e::stack::Service;
 use e2e::{BrokerSpec, Layout, LocalKafka};
 use exporter::Exporter;
 use load::{Connection, Placement, TopicSettings, create_topics};
-use processor::Processor;
 use serde::Serialize;
 use tokio::time::{Instant, interval, sleep};
 use traffic::Traffic;

@@ -7,17 +7,22 @@ use tokio::time::Instant;
 
 /// A process, as `/proc` knows it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Processor {
+pub struct Processor {
     process: u32,
 }
 
 impl Processor {
-    pub(crate) fn of(process: u32) -> Self {
+    /// The process of this id.
+    pub fn of(process: u32) -> Self {
         Self { process }
     }
 
     /// The share of one core that the process takes while `what` happens.
-    pub(crate) async fn share_during(self, what: impl Future<Output = ()>) -> io::Result<f64> {
+    ///
+    /// # Errors
+    ///
+    /// There is no such process (any more).
+    pub async fn share_during(self, what: impl Future<Output = ()>) -> io::Result<f64> {
         let (began, before) = (Instant::now(), self.time()?);
         what.await;
         let took = self.time()?.saturating_sub(before);
@@ -25,7 +30,11 @@ impl Processor {
     }
 
     /// User and system time so far: fields 14 and 15 of proc_pid_stat(5).
-    fn time(self) -> io::Result<Duration> {
+    ///
+    /// # Errors
+    ///
+    /// There is no such process (any more).
+    pub fn time(self) -> io::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process))?;
         // The second field is the program's name in brackets, which may hold anything.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
