@@ -26,7 +26,7 @@ need openssl openssl
 need curl curl
 need setpriv util-linux
 need losetup mount
-need mkfs.ext4 e2fsprogs
+need mkfs.xfs xfsprogs
 [ -e "$target" ] || need go golang-go
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi

@@ -26,5 +26,6 @@ wait_until() {
     done
 }
 
-# identity PID: what a process's id and the next one's with the same id differ in; nothing when there is no such process.
-identity() { sed -n 's/^.*) //p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# identity PID: what a process's id and the next one's with the same id differ in, the time of its start; nothing when it has
+# ended.
+identity() { sed -n 's/^.*) //p' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }

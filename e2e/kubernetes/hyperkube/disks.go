@@ -3,7 +3,7 @@ package main
 // Volumes with a size: each is a file system in a file, mounted on a loop device in its node. It is full when it is full,
 // and grows when its claim does. One such provisioner runs on each node, for the claims that the scheduler gave to it.
 // Mounts belong to the node's namespace and free their loop devices with themselves, so that nothing is left of a node
-// that is killed but the files.
+// that is killed but the files. XFS, since ext4 grows only for processes with CAP_SYS_RESOURCE.
 
 import (
 	"context"
@@ -36,8 +36,10 @@ const (
 	selectedNode  = "volume.kubernetes.io/selected-node"
 	// After a step that failed, such as taking away a file system that a pod has not left yet.
 	retryAfter = 500 * time.Millisecond
-	smallest   = 16 << 20
 )
+
+// What XFS needs; who asks for less gets this.
+var smallest = resource.MustParse("300Mi")
 
 type disks struct {
 	node    string
@@ -154,7 +156,7 @@ func (d *disks) provide(ctx context.Context, claim *v1.PersistentVolumeClaim) er
 	if err != nil {
 		return err
 	}
-	size := claim.Spec.Resources.Requests[v1.ResourceStorage]
+	size := sizeFor(claim)
 	if err := d.makeDisk(name, size); err != nil {
 		return fmt.Errorf("%s/%s: %w", claim.Namespace, claim.Name, err)
 	}
@@ -195,7 +197,7 @@ func (d *disks) grow(ctx context.Context, volume *v1.PersistentVolume) error {
 	if err != nil || claim.UID != ref.UID {
 		return nil // about to be released
 	}
-	wanted := claim.Spec.Resources.Requests[v1.ResourceStorage]
+	wanted := sizeFor(claim)
 	if has := volume.Spec.Capacity[v1.ResourceStorage]; wanted.Cmp(has) > 0 {
 		if err := d.growDisk(volume.Name, wanted); err != nil {
 			return fmt.Errorf("%s/%s: %w", claim.Namespace, claim.Name, err)
@@ -233,9 +235,6 @@ func (d *disks) remove(ctx context.Context, volume *v1.PersistentVolume) error {
 }
 
 func (d *disks) makeDisk(name string, size resource.Quantity) error {
-	if size.Value() < smallest {
-		return fmt.Errorf("%s is too small for a file system; %d MiB at least", size.String(), smallest>>20)
-	}
 	file, folder := d.file(name), filepath.Join(d.mounts, name)
 	if isMounted(folder) {
 		return nil
@@ -246,8 +245,7 @@ func (d *disks) makeDisk(name string, size resource.Quantity) error {
 	if err := os.Truncate(file, size.Value()); err != nil {
 		return err
 	}
-	// All is zeros already, and the file is to stay sparse. No blocks are kept for root.
-	if err := run("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", file); err != nil {
+	if err := run("mkfs.xfs", "-q", "-f", file); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -272,7 +270,7 @@ func (d *disks) growDisk(name string, size resource.Quantity) error {
 	if err := run("losetup", "--set-capacity", device); err != nil {
 		return err
 	}
-	return run("resize2fs", device)
+	return run("xfs_growfs", filepath.Join(d.mounts, name))
 }
 
 func (d *disks) removeDisk(name string) error {
@@ -288,7 +286,14 @@ func (d *disks) removeDisk(name string) error {
 	return os.RemoveAll(d.file(name))
 }
 
-func (d *disks) file(name string) string { return filepath.Join(d.files, name+".ext4") }
+func (d *disks) file(name string) string { return filepath.Join(d.files, name+".xfs") }
+
+func sizeFor(claim *v1.PersistentVolumeClaim) resource.Quantity {
+	if size := claim.Spec.Resources.Requests[v1.ResourceStorage]; size.Cmp(smallest) > 0 {
+		return size
+	}
+	return smallest
+}
 
 func nodeOf(volume *v1.PersistentVolume) string {
 	affinity := volume.Spec.NodeAffinity
