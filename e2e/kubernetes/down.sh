@@ -21,9 +21,11 @@ if [ -s "$state/processes" ]; then
         wait_until "end of process $process" eval "! runs $process $identity"
     done <"$state/processes"
 fi
-# Unless another one runs, or the one that starts here does.
-mkdir -p "$(dirname "$cluster_lock")"
-(flock --nonblock 8 && clean_machine) 8>>"$cluster_lock" || true
+# Nodes take a moment to end after the processes that made them. Who starts a cluster has the lock already, and hands it on.
+if [ -d "$state/node1" ]; then
+    { : >&8; } 2>/dev/null || exec 8>>"$cluster_lock"
+    if flock --timeout 20 8; then clean_machine; fi
+fi
 if [ -d "$state" ]; then
     find "$state" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
 fi

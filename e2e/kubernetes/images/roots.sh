@@ -97,7 +97,8 @@ shared_libraries() {
     local to=$1 file
     shift
     for file in "$@"; do ldd "$file" 2>/dev/null || true; done |
-        grep -o '/[^ ]*' | grep -E '^/(usr/)?lib' | grep -v -e "$jre" -e X11 -e libX -e freetype -e asound | sort -u |
+        awk -v java="$jre" '{ for (i = 1; i <= NF; i++)
+            if ($i ~ /^\/(usr\/)?lib/ && index($i, java) != 1 && $i !~ /X11|libX|freetype|asound/) print $i }' | sort -u |
         while read -r file; do
             mkdir -p "$to${file%/*}"
             cp -Lu "$file" "$to$file"
