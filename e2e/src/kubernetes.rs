@@ -98,14 +98,12 @@ impl Kubernetes {
         Self::start(0, folder.path().to_owned(), Some(folder)).await
     }
 
-    async fn start(
-        nodes: u8,
-        folder: PathBuf,
-        temporary: Option<TempDir>,
-    ) -> Result<Self, KubernetesError> {
+    async fn start(nodes: u8, folder: PathBuf, temporary: Option<TempDir>) -> Result<Self, KubernetesError> {
         let logs = folder.join("log");
         std::fs::create_dir_all(&logs).map_err(cannot("make a folder for logs"))?;
         let log = logs.join(format!("cluster-{}.log", std::process::id()));
+        // It may have to wait for another cluster, or to build Kubernetes, and says so there.
+        tracing::info!(log = %log.display(), "a Kubernetes starts");
         let nodes = format!("NODES={nodes}");
         let line = [
             "env",
@@ -141,12 +139,12 @@ impl Kubernetes {
         let Some(process) = &self.process else {
             return Ok(());
         };
-        process
-            .exit_status()
-            .map_or(Ok(()), |status| Err(KubernetesError::Ended {
+        process.exit_status().map_or(Ok(()), |status| {
+            Err(KubernetesError::Ended {
                 status,
                 log: process.log_tail(),
-            }))
+            })
+        })
     }
 
     /// The file with which a client reaches the API as an administrator.

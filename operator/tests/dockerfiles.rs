@@ -57,7 +57,10 @@ fn what_is_copied_from_a_stage_was_made_in_one_of_that_name() {
         for words in starting_with(&instructions, "COPY") {
             if let Some(stage) = words[0].strip_prefix("--from=") {
                 // Another image has a tag.
-                assert!(stages.contains(stage) || stage.contains(':'), "{program}: {stage}");
+                assert!(
+                    stages.contains(stage) || stage.contains(':'),
+                    "{program}: {stage}"
+                );
             }
         }
     }

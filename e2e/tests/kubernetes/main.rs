@@ -31,7 +31,13 @@ async fn an_api_server_takes_the_custom_resource_and_refuses_what_breaks_its_rul
     let cluster = Kubernetes::control_plane().await?;
     let definition = include_str!("../../../deploy/crds/kafkaclusters.yaml");
     cluster.apply(definition).await?;
-    let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd",
+        "--all",
+        "--timeout=30s",
+    ];
     cluster.kubectl(&established).await?;
     let object = |count: i32| {
         format!(
@@ -51,7 +57,14 @@ async fn an_api_server_takes_the_custom_resource_and_refuses_what_breaks_its_rul
 }
 
 async fn a_pod_is_found_by_name_from_another_one(cluster: &Kubernetes) -> Outcome {
-    let ask = ["exec", "three-0", "--", "wget", "-qO-", "http://three-2.three:8080"];
+    let ask = [
+        "exec",
+        "three-0",
+        "--",
+        "wget",
+        "-qO-",
+        "http://three-2.three:8080",
+    ];
     assert_eq!(cluster.kubectl(&ask).await?, "three-2");
     Ok(())
 }

@@ -38,9 +38,7 @@ async fn logs_of_finished(cluster: &Kubernetes, name: &str) -> Result<String, Bo
 
 pub(crate) async fn the_images_of_the_programs_start_as_restricted_pods(cluster: &Kubernetes) -> Outcome {
     for program in ["kafka-operator", "kafka-sidecar", "kafka-balancer"] {
-        cluster
-            .apply(&job(program, program, "args: [--version]"))
-            .await?;
+        cluster.apply(&job(program, program, "args: [--version]")).await?;
         let said = logs_of_finished(cluster, program).await?;
         assert_eq!(said, format!("{program} {}", env!("CARGO_PKG_VERSION")));
     }

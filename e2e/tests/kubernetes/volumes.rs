@@ -20,7 +20,13 @@ pub(crate) async fn three_pods_get_a_volume_each_in_three_zones(cluster: &Kubern
     let nodes = cluster.kubectl(&nodes).await?;
     let mut zones = Vec::new();
     for node in nodes.split(' ') {
-        let zone = ["get", "node", node, "-o", "jsonpath={.metadata.labels.topology\\.kubernetes\\.io/zone}"];
+        let zone = [
+            "get",
+            "node",
+            node,
+            "-o",
+            "jsonpath={.metadata.labels.topology\\.kubernetes\\.io/zone}",
+        ];
         zones.push(cluster.kubectl(&zone).await?);
     }
     zones.sort();
