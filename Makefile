@@ -29,6 +29,18 @@ check: ## Format, clippy with warnings as errors, unit tests
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --exclude e2e --locked --quiet
 
+.PHONY: images
+images: ## Images of the programs and of what tests run on Kubernetes, without Docker, into target/images
+	@./e2e/kubernetes/images/build.sh
+
+.PHONY: kubernetes-up
+kubernetes-up: $(if $(filter 0,$(NODES)),,images) ## A real Kubernetes of three nodes (NODES) on this machine, as root; NODES=0 is a control plane alone
+	@./e2e/kubernetes/up.sh
+
+.PHONY: kubernetes-down
+kubernetes-down: ## End it
+	@./e2e/kubernetes/down.sh
+
 .PHONY: deny
 deny: ## Licences, sources and duplicates of all dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
@@ -39,7 +51,7 @@ simulation: ## The balancer against a simulated Kafka under 5,000 seeded schedul
 	$(CARGO) test --locked --release -p balancer --test simulation -- $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: test
-test: build check simulation ## Everything that can be proven on this machine, set-up included
+test: build check simulation images ## Everything that can be proven on this machine, set-up included
 	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
 
 .PHONY: soak

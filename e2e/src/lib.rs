@@ -8,6 +8,7 @@ mod command;
 pub mod contract;
 pub mod disks;
 pub mod http;
+pub mod kubernetes;
 pub mod local_kafka;
 pub mod network;
 mod port;
@@ -18,5 +19,6 @@ pub mod scene;
 pub mod stack;
 pub mod tap;
 
+pub use kubernetes::Kubernetes;
 pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Place, Reached};
 pub use stack::{Service, Stack};

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Builds the project's images and those that its tests need, without Docker and without a registry, into target/images: a
+# tarball for each, and all of them unpacked for nodes to take over. What has not changed is left as it is.
+#
+# Usage: e2e/kubernetes/images/build.sh
+set -euo pipefail
+umask 022
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+out=$root/target/images
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
+. "$here/roots.sh"
+
+main() {
+    local version
+    packages
+    "$here/../install.sh" >/dev/null
+    kafka_4=$("$root/e2e/install.sh" 4.3.1)
+    kafka_3=$("$root/e2e/install.sh" 3.9.2)
+    mkdir -p "$out"
+    exec 9>"$out/lock"
+    flock 9
+    get_reload4j 1.7.36
+    build_programs
+    make_jre
+
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
+    image pause kafka-operator.e2e/pause:1 65535 /pause
+    image box kafka-operator.e2e/box:1 0 ''
+    image operator "docker.io/krallistic/kafka-operator:$version" 65532 /usr/bin/kafka-operator "$programs/kafka-operator"
+    image balancer "docker.io/krallistic/kafka-balancer:$version" 65532 /usr/bin/kafka-balancer "$programs/kafka-balancer"
+    image sidecar "docker.io/krallistic/kafka-sidecar:$version" 65532 /usr/bin/kafka-sidecar "$programs/kafka-sidecar" \
+        "$kafka_4/jolokia-agent.jar" "$root/deploy/jolokia"
+    image apache-kafka docker.io/apache/kafka:4.3.1 1000 '' "$kafka_4/libs" "$jre" "$root/e2e/java/log4j2.xml"
+    image cp-kafka docker.io/confluentinc/cp-kafka:7.9.2 1000 '' "$kafka_3/libs" "$reload4j" "$jre"
+    unpack
+}
+
+# Debian packages, only those whose program is missing.
+packages() {
+    local missing=
+    command -v musl-gcc >/dev/null || missing="$missing musl-tools"
+    command -v jlink >/dev/null || missing="$missing default-jdk-headless"
+    ldd /bin/busybox >/dev/null 2>&1 && missing="$missing busybox-static"
+    [ -e /bin/busybox ] || missing="$missing busybox-static"
+    [ -z "$missing" ] || install_packages "$missing"
+}
+
+install_packages() {
+    local as_root=
+    [ "$(id -u)" = 0 ] || as_root="sudo -n"
+    say "installing$1"
+    # shellcheck disable=SC2086 # lists of words
+    { $as_root apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $1; } >&2 ||
+        fail "these packages are missing and could not be installed:$1"
+}
+
+# Kafka's binding of SLF4J up to 3.9, which e2e/install.sh leaves out.
+get_reload4j() {
+    reload4j=$cache/slf4j-reload4j-$1
+    [ ! -e "$reload4j" ] || return 0
+    say "fetching slf4j-reload4j $1"
+    mvn -q -B dependency:copy -Dartifact="org.slf4j:slf4j-reload4j:$1" -DoutputDirectory="$reload4j.$$" >&2
+    mv "$reload4j.$$" "$reload4j"
+}
+
+# Static programs where Rust's standard library for musl can be had, else such as need this machine's glibc, which then is
+# in the images.
+build_programs() {
+    local musl
+    musl=$(uname -m)-unknown-linux-musl
+    say "building the programs"
+    if (cd "$root" && rustup target add "$musl") >/dev/null 2>&1; then
+        programs=$root/target/$musl/release
+        cargo_build --target "$musl"
+    else
+        say "there is no Rust for $musl: the images get this machine's glibc"
+        programs=$root/target/release
+        cargo_build
+    fi
+}
+
+cargo_build() {
+    (cd "$root" && cargo build --release --locked --quiet -p operator -p sidecar -p balancer --bins "$@") ||
+        fail "the programs could not be built; what cargo said is above"
+}
+
+# What Kafka, its tools, ZooKeeper and the Jolokia agent need of Java.
+make_jre() {
+    local inputs modules=java.base,java.desktop,java.logging,java.management,java.management.rmi,java.naming,java.net.http
+    modules=$modules,java.rmi,java.security.jgss,java.security.sasl,java.sql,java.xml
+    modules=$modules,jdk.crypto.ec,jdk.httpserver,jdk.jfr,jdk.management,jdk.security.auth,jdk.unsupported,jdk.zipfs
+    inputs="$(jlink --version) $modules $(sha256sum <"$here/build.sh")"
+    jre=$out/jre
+    ! is_unchanged jre "$inputs" || return 0
+    say "making a Java runtime"
+    rm -rf "$jre"
+    jlink --add-modules "$modules" --strip-debug --no-header-files --no-man-pages --output "$jre"
+    # Classes as they are in memory, so that Java starts sooner. One thread at addresses that are not random writes the same
+    # file each time, in which the time of the file with the classes is.
+    touch --date=@0 "$jre/lib/modules"
+    setarch --addr-no-randomize "$jre/bin/java" -Xint -XX:+UseSerialGC -Xshare:dump >/dev/null 2>&1
+    keep jre "$inputs"
+}
+
+# image NAME REFERENCE USER ENTRYPOINT INPUT...: packs what NAME_root makes of the inputs, unless they are those of before.
+image() {
+    local name=$1 reference=$2 user=$3 entrypoint=$4 made=$out/$1.tar inputs folder
+    shift 4
+    inputs="$reference $user $(find "$here" "$@" -type f -print0 | sort -z | xargs -0 sha256sum)"
+    if [ -e "$made" ] && is_unchanged "$name" "$inputs"; then
+        return
+    fi
+    folder=$(mktemp -d "$out/unfinished.XXXXXX")
+    chmod 755 "$folder"
+    "${name//-/_}_root" "$folder"
+    # shellcheck disable=SC2086 # none or one
+    "$here/image.sh" "$folder" "$reference" "$made" "$user" $entrypoint
+    rm -r "$folder"
+    keep "$name" "$inputs"
+    say "$reference: $(($(stat -c %s "$made") / 1000000)) MB"
+}
+
+unpack() {
+    local inputs
+    inputs=$(sha256sum "$out"/*.tar)
+    if [ -e "$out/unpacked" ] && is_unchanged unpacked "$inputs"; then
+        return
+    fi
+    "$here/unpack.sh" "$out/unpacked" "$out"/*.tar
+    keep unpacked "$inputs"
+    say "unpacked"
+}
+
+is_unchanged() { [ -e "$out/$1.inputs" ] && sha256sum <<<"$2" | cmp --quiet - "$out/$1.inputs"; }
+keep() { sha256sum <<<"$2" >"$out/$1.inputs"; }
+
+say() { echo "images: $*" >&2; }
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+main

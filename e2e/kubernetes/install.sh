@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Builds Kubernetes once, into a folder outside the checkout, and prints that folder. Does nothing when it is there. Safe
+# when run several times at once. A first build takes 7 to 15 minutes on two cores and 4 GB of disk for Go's caches.
+#
+# Usage: e2e/kubernetes/install.sh
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
+module=$here/hyperkube
+version=$(sed -n 's#^require k8s.io/kubernetes v##p' "$module/go.mod")
+# All that decides what is built: the module, and this script, which has the flags.
+hash=$(cd "$here" && sha256sum install.sh hyperkube/go.mod hyperkube/go.sum hyperkube/*.go | sha256sum | cut -c 1-12)
+target=$cache/kubernetes-$version-$hash
+
+# Debian packages, only those whose program is missing.
+missing=
+need() { [ -e "$1" ] || command -v "$1" >/dev/null || missing="$missing $2"; }
+need containerd containerd
+need runc runc
+need /usr/lib/cni/bridge containernetworking-plugins
+need iptables iptables
+need conntrack conntrack
+need ip iproute2
+need openssl openssl
+need curl curl
+need setpriv util-linux
+need losetup mount
+need mkfs.xfs xfsprogs
+[ -e "$target" ] || need go golang-go
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
+    echo "installing$missing" >&2
+    # shellcheck disable=SC2086 # lists of words
+    if ! { command -v apt-get && $as_root apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >&2; then
+        echo "e2e/kubernetes/install.sh: these packages are missing and could not be installed:$missing" >&2
+        echo "  install them (Debian: apt-get install$missing) and run this again" >&2
+        exit 1
+    fi
+fi
+
+# Sets `go` to a Go that is new enough: the one on the PATH, or one that the one on the PATH fetches as a module. Debian 12
+# has Go 1.19, which is too old to build this but can fetch a module.
+find_go() {
+    local wanted has empty toolchain
+    wanted=$(sed -n 's/^go //p' "$module/go.mod")
+    has=$(cd / && go env GOVERSION)
+    if printf '%s\n' "go$wanted" "$has" | sort --version-sort --check=quiet; then
+        go=go
+        return
+    fi
+    echo "fetching Go $wanted, since $has is too old" >&2
+    toolchain=golang.org/toolchain@v0.0.1-go$wanted.linux-$(go env GOARCH)
+    # `go mod download` wants to be in a module, of which nothing is asked.
+    empty=$(mktemp -d)
+    (cd "$empty" && go mod init x && go mod download "$toolchain") >/dev/null 2>&1 || {
+        echo "e2e/kubernetes/install.sh: Go $wanted or newer is needed and could not be fetched; \`go\` on the PATH is $has" >&2
+        exit 1
+    }
+    rm -r "$empty"
+    toolchain=$(cd / && go env GOMODCACHE)/$toolchain
+    # Files of modules are never executable.
+    chmod -R u+w "$toolchain/bin" "$toolchain/pkg/tool"
+    chmod +x "$toolchain"/bin/* "$toolchain"/pkg/tool/*/*
+    go=$toolchain/bin/go
+}
+
+mkdir -p "$cache"
+exec 9>"$cache/kubernetes-install.lock"
+if ! flock --nonblock 9; then
+    echo "another process builds Kubernetes; waiting for it" >&2
+    flock 9
+fi
+
+if [ ! -e "$target" ]; then
+    find_go
+    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
+    trap 'rm -rf "$unfinished"' EXIT
+    echo "building Kubernetes $version, which takes minutes the first time" >&2
+    started=$SECONDS
+    said=k8s.io/component-base/version
+    flags="-s -w -X $said.gitVersion=v$version -X $said.gitMajor=${version%%.*} -X $said.gitTreeState=clean"
+    flags="$flags -X $said.gitMinor=$(cut -d. -f2 <<<"$version") -X k8s.io/client-go/pkg/version.gitVersion=v$version"
+    (cd "$module" && CGO_ENABLED=0 GOFLAGS='-buildvcs=false' "$go" build -trimpath -ldflags "$flags" -o "$unfinished/hyperkube" .) >&2 &
+    build=$!
+    while sleep 1 && kill -0 $build 2>/dev/null; do
+        if [ $(((SECONDS - started) % 60)) = 0 ]; then
+            echo "  still building after $(((SECONDS - started) / 60)) min" >&2
+        fi
+    done
+    wait $build || {
+        echo "e2e/kubernetes/install.sh: Kubernetes $version could not be built; what Go said is above" >&2
+        exit 1
+    }
+    for name in $("$unfinished/hyperkube" names); do ln -s hyperkube "$unfinished/$name"; done
+    chmod 755 "$unfinished"
+    mv "$unfinished" "$target"
+    trap - EXIT
+    echo "built in $((SECONDS - started)) s" >&2
+fi
+echo "$target"

@@ -1,0 +1,31 @@
+# Sourced by the scripts beside it: what each of their steps needs. `state` is the cluster's folder.
+# shellcheck shell=bash disable=SC2154 # state
+
+say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
+
+# start NAME COMMAND...: starts a program in the background, which ends with this shell however that ends. Its output goes
+# to log/NAME.log.
+start() {
+    local name=$1
+    shift
+    setpriv --pdeathsig KILL -- "$@" </dev/null >"$state/log/$name.log" 2>&1 &
+    # Within a node ids mean nothing outside, and all of it ends with process 1.
+    [ $$ = 1 ] || echo "$! $(identity $!)" >>"$state/processes"
+}
+
+# wait_until WHAT COMMAND...: waits for the command to succeed, for a minute.
+wait_until() {
+    local what=$1 deadline=$((SECONDS + 60))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if [ $SECONDS -gt $deadline ]; then
+            echo "no $what after 60 s; logs are in $state/log" >&2
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+# identity PID: what a process's id and the next one's with the same id differ in, the time of its start; nothing when it has
+# ended.
+identity() { sed -n 's/^.*) //p' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }

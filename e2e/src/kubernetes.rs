@@ -1,0 +1,234 @@
+//! A real Kubernetes on this machine, by the scripts in `e2e/kubernetes/`: three nodes in three zones, or a control plane
+//! alone.
+//!
+//! From here the addresses of pods, Services and nodes are all reached, and pods reach this machine at
+//! [`Kubernetes::HOST`].
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::process::Command;
+use tokio::time::sleep;
+
+use crate::child::Child;
+use crate::command::run;
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// What can go wrong with a Kubernetes.
+#[derive(Debug, Error)]
+pub enum KubernetesError {
+    /// A file, folder or process could not be set up.
+    #[error("cannot {what}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The cluster ended, or could not start.
+    #[error("the cluster ended with {status}; the end of its log:\n{log}")]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last lines.
+        log: String,
+    },
+    /// `kubectl` failed.
+    #[error("kubectl {arguments}: {said}")]
+    Refused {
+        /// What it was asked to do.
+        arguments: String,
+        /// What it said.
+        said: String,
+    },
+    /// A pod has no address.
+    #[error("pod {pod} has no address but `{address}`")]
+    NoAddress {
+        /// The pod.
+        pod: String,
+        /// What there is in place of one.
+        address: String,
+    },
+}
+
+/// A running cluster. Dropping it ends all of it and removes its files, but for logs in `target/e2e/kubernetes/log`.
+///
+/// Only one cluster with nodes runs at a time on a machine, whatever started it: [`Kubernetes::up`] waits for the others.
+#[derive(Debug)]
+pub struct Kubernetes {
+    // None once it is being dropped: what it ran has to end first.
+    process: Option<Child>,
+    folder: PathBuf,
+    /// Where `kubectl` is.
+    programs: PathBuf,
+    _temporary: Option<TempDir>,
+}
+
+impl Kubernetes {
+    /// This machine's address as pods and nodes see it.
+    pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 214, 0, 1);
+
+    /// Starts a cluster of three nodes, `node1` in `zone1` and so on, with the images that `make images` has built, and
+    /// returns when all of them are ready. It needs root.
+    ///
+    /// # Errors
+    ///
+    /// [`KubernetesError::Ended`] with what the scripts said.
+    pub async fn up() -> Result<Self, KubernetesError> {
+        // Beside the images, whose files nodes share.
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e/kubernetes");
+        Self::start(3, folder, None).await
+    }
+
+    /// Starts a control plane alone, where pods stay pending; any number of them run at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kubernetes::up`].
+    pub async fn control_plane() -> Result<Self, KubernetesError> {
+        let folder = TempDir::with_prefix("kubernetes").map_err(cannot("make a folder for the cluster"))?;
+        Self::start(0, folder.path().to_owned(), Some(folder)).await
+    }
+
+    async fn start(nodes: u8, folder: PathBuf, temporary: Option<TempDir>) -> Result<Self, KubernetesError> {
+        let logs = folder.join("log");
+        std::fs::create_dir_all(&logs).map_err(cannot("make a folder for logs"))?;
+        let log = logs.join(format!("cluster-{}.log", std::process::id()));
+        // It may have to wait for another cluster, or to build Kubernetes, and says so there.
+        tracing::info!(log = %log.display(), "a Kubernetes starts");
+        let nodes = format!("NODES={nodes}");
+        let line = [
+            "env",
+            &nodes,
+            "bash",
+            &script("cluster.sh"),
+            &folder.display().to_string(),
+        ];
+        let child = Child::spawn(&line.map(str::to_owned), &log).map_err(cannot("start the cluster"))?;
+        let mut cluster = Self {
+            process: Some(child),
+            folder,
+            programs: PathBuf::new(),
+            _temporary: temporary,
+        };
+        while !cluster.is_ready() {
+            cluster.check_running()?;
+            sleep(POLL).await;
+        }
+        let programs = run(&script("install.sh"), &[]).map_err(cannot("find kubectl"))?;
+        cluster.programs = PathBuf::from(programs.trim());
+        Ok(cluster)
+    }
+
+    /// Whether the scripts say so, and say it of this cluster: its folder may be that of another one that has to end first.
+    fn is_ready(&self) -> bool {
+        let first = std::fs::read_to_string(self.folder.join("processes")).unwrap_or_default();
+        let process = self.process.as_ref().map(|process| process.pid().to_string());
+        first.split(' ').next() == process.as_deref() && self.kubeconfig().exists()
+    }
+
+    fn check_running(&self) -> Result<(), KubernetesError> {
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
+        process.exit_status().map_or(Ok(()), |status| {
+            Err(KubernetesError::Ended {
+                status,
+                log: process.log_tail(),
+            })
+        })
+    }
+
+    /// The file with which a client reaches the API as an administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// Runs `kubectl` and gives what it printed, without the last line end.
+    ///
+    /// # Errors
+    ///
+    /// [`KubernetesError::Refused`] with what it said, [`KubernetesError::Ended`] when the cluster runs no more.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, KubernetesError> {
+        self.kubectl_reading(Stdio::null(), arguments).await
+    }
+
+    /// `kubectl apply` of a manifest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kubernetes::kubectl`].
+    pub async fn apply(&self, manifest: &str) -> Result<(), KubernetesError> {
+        let file = file_with(manifest).map_err(cannot("write a manifest to a file"))?;
+        self.kubectl_reading(file.into(), &["apply", "--server-side", "-f", "-"])
+            .await
+            .map(drop)
+    }
+
+    async fn kubectl_reading(&self, input: Stdio, arguments: &[&str]) -> Result<String, KubernetesError> {
+        self.check_running()?;
+        let output = Command::new(self.programs.join("kubectl"))
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig())
+            .stdin(input)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(cannot("run kubectl"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        }
+        Err(KubernetesError::Refused {
+            arguments: arguments.join(" "),
+            said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
+    }
+
+    /// A pod's address, at which this machine reaches it.
+    ///
+    /// # Errors
+    ///
+    /// [`KubernetesError::NoAddress`] before the pod has started, or as [`Kubernetes::kubectl`].
+    pub async fn pod_address(&self, pod: &str) -> Result<IpAddr, KubernetesError> {
+        let address = self
+            .kubectl(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"])
+            .await?;
+        address.parse().map_err(|_| KubernetesError::NoAddress {
+            pod: pod.to_owned(),
+            address,
+        })
+    }
+}
+
+impl Drop for Kubernetes {
+    fn drop(&mut self) {
+        drop(self.process.take());
+        // What is outside processes: a bridge, control groups, files.
+        if let Err(error) = run(&script("down.sh"), &[&self.folder.display().to_string()]) {
+            tracing::warn!(%error, "what a cluster leaves behind could not be taken away");
+        }
+    }
+}
+
+fn file_with(text: &str) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn script(name: &str) -> String {
+    format!("{}/kubernetes/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cannot(what: &'static str) -> impl FnOnce(io::Error) -> KubernetesError {
+    move |source| KubernetesError::Io { what, source }
+}
