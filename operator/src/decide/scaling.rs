@@ -1,8 +1,8 @@
 //! How many brokers there are pods for, and what is done with those that are to go.
 //!
 //! There is one way out, and where a broker stands on it follows from what is: it is remembered in the status as being
-//! emptied; the balancer is asked to empty it; Kafka itself says, by its metadata and by the broker's own log
-//! directories, that it hosts nothing; then its pod goes; then Kafka and the balancer forget it, and so does the status.
+//! emptied; the balancer is asked to empty it; Kafka itself says, by its metadata and, of a broker that is alive, by its own
+//! log directories, that it hosts nothing; then its pod goes; then Kafka and the balancer forget it, and so does the status.
 //! A question without an answer never counts as one that was answered well.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +129,8 @@ impl Situation<'_> {
             };
         }
         match kafka.stored.get(&id) {
+            // Nothing new is placed on a broker that is not alive, and what may be on its volume is no replica of anything.
+            _ if !kafka.is_alive(id) => Leaving::Empty,
             Some(Ok(0)) => Leaving::Empty,
             Some(Ok(stored)) => Leaving::Hosts(*stored),
             Some(Err(reason)) => Leaving::Unseen(reason.clone()),

@@ -143,6 +143,16 @@ fn a_question_without_an_answer_is_never_taken_for_a_good_one() {
 }
 
 #[test]
+fn a_broker_that_never_started_goes_when_nothing_is_assigned_to_it() {
+    let (after, mut observed) = shrinking(&MOVED);
+    observed.kafka = Ok(kafka(&[0, 1, 2, 3], &MOVED));
+    stored(&mut observed, &[(3, Ok(0)), (4, Err("it does not answer"))]);
+    assert_eq!(kept(&decided(&after, &observed)), Some(3));
+    observed.kafka = Ok(kafka(&[0, 1, 2, 3], &[(&[0, 1, 4], &[0, 1])]));
+    assert_eq!(kept(&decided(&after, &observed)), Some(5));
+}
+
+#[test]
 fn a_broker_that_went_with_data_on_it_is_brought_back() {
     let (after, mut observed) = shrinking(&HOSTED);
     remember(&mut observed, &[3, 4]);
