@@ -1,7 +1,9 @@
 //! How a cluster's Kafka and its balancer are reached.
 
+use std::future::Future;
 use std::time::Duration;
 
+use balancer::api::view::State;
 use balancer::client::{ClientError, Server, Token};
 use kafka::client::KafkaCluster;
 use kafka::connection::ConnectionSettings;
@@ -9,11 +11,12 @@ use kafka::membership::Membership;
 
 use crate::build::balancer_url;
 use crate::cluster::Cluster;
+use crate::decide::BalancerOrder;
 
 /// How long the balancer has for an answer. A cluster whose balancer is slow must not keep the others waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes clients. Tests have another one, whose clients reach no network.
+/// Reaches Kafka and balancers. Tests have others, that reach no network.
 pub trait Clients: Send + Sync + 'static {
     /// A client of Kafka.
     type Kafka: kafka::Cluster + Membership;
@@ -21,8 +24,16 @@ pub trait Clients: Send + Sync + 'static {
     /// A client of the Kafka that is reached in this way.
     fn kafka(&self, settings: ConnectionSettings) -> Self::Kafka;
 
-    /// Where a cluster's balancer is.
-    fn balancer_url(&self, cluster: &Cluster) -> String;
+    /// What a cluster's balancer says of itself.
+    fn balancer_state(&self, cluster: &Cluster) -> impl Future<Output = Result<State, ClientError>> + Send;
+
+    /// Asks something of a cluster's balancer.
+    fn order(
+        &self,
+        cluster: &Cluster,
+        token: Option<Token>,
+        order: &BalancerOrder,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send;
 }
 
 /// The clients of real clusters.
@@ -36,12 +47,21 @@ impl Clients for Network {
         KafkaCluster::new(settings)
     }
 
-    fn balancer_url(&self, cluster: &Cluster) -> String {
-        balancer_url(cluster)
+    async fn balancer_state(&self, cluster: &Cluster) -> Result<State, ClientError> {
+        Server::new(&balancer_url(cluster), None, PATIENCE)?.state().await
     }
-}
 
-/// A client of the balancer at this address.
-pub(super) fn balancer(url: &str, token: Option<Token>) -> Result<Server, ClientError> {
-    Server::new(url, token, PATIENCE)
+    async fn order(
+        &self,
+        cluster: &Cluster,
+        token: Option<Token>,
+        order: &BalancerOrder,
+    ) -> Result<(), ClientError> {
+        let server = Server::new(&balancer_url(cluster), token, PATIENCE)?;
+        let done = match order {
+            BalancerOrder::Drain(brokers) => server.drain(brokers).await,
+            BalancerOrder::Undrain(brokers) => server.undrain(brokers).await,
+        };
+        done.map(|_| ())
+    }
 }

@@ -10,7 +10,7 @@ use kafka::error::with_causes;
 use kube::ResourceExt;
 use zeroize::Zeroizing;
 
-use super::clients::{self, Clients};
+use super::clients::Clients;
 use super::kafka as asking;
 use super::kubernetes::{Kubernetes, KubernetesError};
 use super::{Operator, certificates};
@@ -85,7 +85,10 @@ impl<C: Clients> Operator<C> {
         if observed.broker_pods.iter().any(|pod| pod.ready) {
             let (said, client) = self.ask_kafka(cluster, &uid, &observed).await;
             (observed.kafka, kafka) = (said, client);
-            observed.balancer = self.ask_balancer(cluster, token.as_ref()).await;
+            let state = self.clients.balancer_state(cluster).await;
+            observed.balancer = state
+                .map(BalancerFacts::from)
+                .map_err(|error| with_causes(&error));
         } else {
             observed.kafka = Err("no broker is ready".to_owned());
             observed.balancer = Err("no broker is ready".to_owned());
@@ -143,13 +146,6 @@ impl<C: Clients> Operator<C> {
             .kafka(uid, settings, |settings| self.clients.kafka(settings));
         let said = asking::look(client.as_ref(), &questions(cluster, observed)).await;
         (said.map_err(|error| with_causes(&error)), Some(client))
-    }
-
-    async fn ask_balancer(&self, cluster: &Cluster, token: Option<&Secret>) -> Result<BalancerFacts, String> {
-        let url = self.clients.balancer_url(cluster);
-        let server = clients::balancer(&url, token.and_then(bearer)).map_err(|error| with_causes(&error))?;
-        let state = server.state().await.map_err(|error| with_causes(&error))?;
-        Ok(state.into())
     }
 }
 

@@ -234,6 +234,8 @@ impl<C: Clients> Operator<C> {
     /// Events are for people who look later; without them nothing else is worse.
     async fn publish(&self, note: &Note, reference: &ObjectReference) {
         const LONGEST: usize = 1_000;
+        // Events of one reason are counted together, unless their actions differ.
+        const LONGEST_ACTION: usize = 128;
         tracing::info!(
             cluster = reference.name,
             namespace = reference.namespace,
@@ -247,7 +249,7 @@ impl<C: Clients> Operator<C> {
             },
             reason: note.reason.clone(),
             note: Some(note.message.chars().take(LONGEST).collect()),
-            action: "Reconcile".to_owned(),
+            action: note.message.chars().take(LONGEST_ACTION).collect(),
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, reference).await {

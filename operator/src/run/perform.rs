@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use kafka::error::with_causes;
-use kafka::ids::BrokerId;
 use kube::ResourceExt;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
 use sha2::{Digest, Sha256};
 
-use super::clients::{self, Clients};
+use super::clients::Clients;
 use super::kafka as asking;
 use super::kubernetes::{Existing, KubernetesError};
 use super::look::{Look, bearer};
@@ -141,28 +140,9 @@ impl<C: Clients> Operator<C> {
         look: &Look<C::Kafka>,
         order: &BalancerOrder,
     ) -> Result<(), String> {
-        let url = self.clients.balancer_url(cluster);
         let token = look.token.as_ref().and_then(bearer);
-        let server = clients::balancer(&url, token).map_err(|error| with_causes(&error))?;
-        let numbers = |brokers: &[BrokerId]| {
-            let numbers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-            numbers.join(", ")
-        };
-        let (what, done) = match order {
-            BalancerOrder::Drain(brokers) => (
-                format!("the balancer does not empty brokers {}", numbers(brokers)),
-                server.drain(brokers).await,
-            ),
-            BalancerOrder::Undrain(brokers) => (
-                format!(
-                    "the balancer does not let load go to brokers {}",
-                    numbers(brokers)
-                ),
-                server.undrain(brokers).await,
-            ),
-        };
-        done.map(|_| ())
-            .map_err(|error| format!("{what}: {}", with_causes(&error)))
+        let done = self.clients.order(cluster, token, order).await;
+        done.map_err(|error| format!("the balancer does not take an order: {}", with_causes(&error)))
     }
 }
 
