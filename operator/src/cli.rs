@@ -47,7 +47,7 @@ enum Command {
         #[arg(
             long,
             env = "RUST_LOG",
-            default_value = "info,kube_runtime=warn",
+            default_value = "info,kube_runtime=warn,krafka=error",
             value_name = "FILTER"
         )]
         log: String,

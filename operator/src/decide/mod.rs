@@ -253,23 +253,26 @@ fn roll(
         next = rolling::controllers(pods, kafka);
         waits = pods.incomplete();
     }
+    let digest = broker_digest(cluster, known);
+    let pods = Pods {
+        present: &observed.broker_pods,
+        wanted: observed.brokers.as_ref().map_or(0, |set| set.replicas),
+        digest: &digest,
+        now: observed.now,
+    };
     if next == Step::Done {
-        let digest = broker_digest(cluster, known);
-        let pods = Pods {
-            present: &observed.broker_pods,
-            wanted: observed.brokers.as_ref().map_or(0, |set| set.replicas),
-            digest: &digest,
-            now: observed.now,
-        };
         // In KRaft mode any broker may be named as the controller, and none is.
         let controller = match cluster.metadata {
             Metadata::ZooKeeper(_) => kafka.ok().and_then(|kafka| kafka.description.controller),
             Metadata::KRaft { .. } => None,
         };
-        next = rolling::brokers(pods, kafka, controller, waits);
+        next = rolling::brokers(pods, kafka, controller, waits.clone());
     }
     match next {
-        Step::Done => {}
+        Step::Done => {
+            let unready = waits.or_else(|| pods.incomplete());
+            progress.doing.extend(unready.map(|reason| ("Starting", reason)));
+        }
         Step::Replace(pods) => {
             let names: Vec<&str> = pods.iter().map(|replaced| replaced.pod.as_str()).collect();
             progress

@@ -234,11 +234,11 @@ impl Situation<'_> {
                     Ok(balancer) if balancer.mode == Mode::Approve => {
                         "; plans wait for `kafka-balancer approve`".to_owned()
                     }
-                    Ok(_) => String::new(),
+                    Ok(_) => "; what keeps one from moving is in `kafka-balancer history`".to_owned(),
                 };
                 let numbers: Vec<String> = leaving.keys().map(u16::to_string).collect();
                 let numbers = numbers.join(", ");
-                format!("brokers {numbers} are being emptied, {replicas} replicas are left{waits}")
+                format!("being emptied: {numbers}, with {replicas} replicas left{waits}")
             }
             Leaving::Empty => format!("broker {number} hosts nothing, and its pod goes"),
             Leaving::Going | Leaving::Gone => format!("broker {number} stops"),

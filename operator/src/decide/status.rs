@@ -203,6 +203,7 @@ fn progressing(progress: &Progress, ready: &Said) -> Said {
             Said::new(true, reason, doing.join("; "))
         }
         None if ready.status == "False" => Said::new(true, "Starting", ready.message.clone()),
+        None if ready.status == "Unknown" => Said::unknown(ready.reason, ready.message.clone()),
         None => Said::new(false, "AsWanted", "all is as the spec says"),
     }
 }

@@ -18,11 +18,11 @@ pub(super) async fn look(
     questions: &Questions,
 ) -> Result<KafkaFacts, ClusterError> {
     let defaults = [ConfigResource::BrokerDefault];
-    let (description, reassignments, defaults) = tokio::try_join!(
-        kafka.describe(),
-        kafka.reassignments(),
-        kafka.configs(&defaults, &LIVE),
-    )?;
+    // A move that begins or ends while topics are read is in one of the two lists: its partition's replicas, of which some
+    // come and some go, are never taken for as many as there should be.
+    let mut reassignments = kafka.reassignments().await?;
+    let (description, defaults) = tokio::try_join!(kafka.describe(), kafka.configs(&defaults, &LIVE))?;
+    reassignments.extend(kafka.reassignments().await?);
     let mut facts = KafkaFacts {
         description,
         quorum: None,

@@ -70,7 +70,7 @@ fn brokers_go_when_they_are_remembered_drained_and_proven_empty() {
     let (_, reason, message) = condition(&waits.status, ConditionType::Progressing);
     assert_eq!(reason, "ScalingDown");
     assert!(
-        message.contains("brokers 3, 4 are being emptied, 2 replicas are left"),
+        message.contains("being emptied: 3, 4, with 2 replicas left"),
         "{message}"
     );
 
@@ -123,7 +123,7 @@ fn a_question_without_an_answer_is_never_taken_for_a_good_one() {
     unanswered(&|observed| stored(observed, &[(3, Ok(0))]), "have not been read");
     unanswered(
         &|observed| stored(observed, &[(3, Ok(0)), (4, Ok(7))]),
-        "7 replicas are left",
+        "with 7 replicas left",
     );
     let moving = |observed: &mut Observed| {
         let partition = TopicPartition::new("orders".parse().unwrap(), 0_u16.into());
@@ -139,7 +139,7 @@ fn a_question_without_an_answer_is_never_taken_for_a_good_one() {
             .reassignments
             .insert(partition, moving);
     };
-    unanswered(&moving, "1 replicas are left");
+    unanswered(&moving, "with 1 replicas left");
 }
 
 #[test]
