@@ -297,10 +297,10 @@ pub struct NewTopic {
 pub enum Placement {
     /// Where Kafka likes.
     Automatic {
-        /// How many partitions.
-        partitions: u32,
-        /// How many replicas of each.
-        replication_factor: u16,
+        /// How many partitions; as many as brokers make by default when none.
+        partitions: Option<u32>,
+        /// How many replicas of each; as many as brokers make by default when none.
+        replication_factor: Option<u16>,
     },
     /// On these brokers, the preferred leader first, one list a partition.
     Manual(Vec<Vec<BrokerId>>),

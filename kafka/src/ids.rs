@@ -89,6 +89,12 @@ macro_rules! number {
             }
         }
 
+        impl From<u16> for $name {
+            fn from(value: u16) -> Self {
+                Self(value.into())
+            }
+        }
+
         impl From<$name> for i32 {
             fn from(id: $name) -> i32 {
                 id.0

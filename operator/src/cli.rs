@@ -1,17 +1,18 @@
 //! The command line.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use thiserror::Error;
+use tracing_subscriber::EnvFilter;
 
 use crate::check::{self, CheckError, Verdict};
 use crate::crd;
+use crate::run::{self, RunError, Settings};
 
-/// Checks manifests of Kafka clusters for Kubernetes and prints the definition of their kind. It does not run clusters yet:
-/// a Kafkacluster that is applied does nothing.
+/// Runs Kafka clusters on Kubernetes: what is said in a Kafkacluster is made, and kept.
 #[derive(Debug, Parser)]
 #[command(name = "kafka-operator", version, propagate_version = true, after_help = EXAMPLE)]
 pub struct Cli {
@@ -34,6 +35,23 @@ Try it: kafka-operator check cluster.yaml
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run Kafkaclusters until SIGTERM
+    Run {
+        /// How
+        #[command(flatten)]
+        settings: Box<Settings>,
+        /// How log lines look
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        log_format: LogFormat,
+        /// What is logged, such as `info` or `info,operator=debug`
+        #[arg(
+            long,
+            env = "RUST_LOG",
+            default_value = "info,kube_runtime=warn,krafka=error",
+            value_name = "FILTER"
+        )]
+        log: String,
+    },
     /// Read manifests and say everything that is wrong with the Kafkaclusters in them; needs no Kubernetes
     Check {
         /// YAML, of one or more documents; those of other kinds are passed over. `-` is standard input
@@ -53,9 +71,29 @@ enum Command {
     },
 }
 
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines to read.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CliError {
+    /// The operator ended.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// What is to be logged cannot be understood.
+    #[error("`{filter}` is no filter of logs: {reason}")]
+    LogFilter {
+        /// The filter.
+        filter: String,
+        /// Why.
+        reason: String,
+    },
     /// A file could not be checked.
     #[error("{} cannot be checked: {source}", path.display())]
     Check {
@@ -81,8 +119,16 @@ impl Cli {
     /// # Errors
     ///
     /// What went wrong, with cause and cure.
-    pub fn run(self) -> Result<(), CliError> {
+    pub async fn run(self) -> Result<(), CliError> {
         match self.command {
+            Command::Run {
+                settings,
+                log_format,
+                log,
+            } => {
+                start_logging(log_format, &log)?;
+                Ok(run::run(*settings).await?)
+            }
             Command::Check { files } => check_all(&files),
             Command::Crd { markdown: true } => print(&crd::markdown()),
             Command::Crd { markdown: false } => print(&crd::definition_yaml()?),
@@ -93,6 +139,22 @@ impl Cli {
             }
         }
     }
+}
+
+fn start_logging(format: LogFormat, filter: &str) -> Result<(), CliError> {
+    let parsed = EnvFilter::try_new(filter).map_err(|error| CliError::LogFilter {
+        filter: filter.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
 }
 
 fn check_all(files: &[PathBuf]) -> Result<(), CliError> {

@@ -17,3 +17,5 @@ pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod crd;
+pub mod decide;
+pub mod run;

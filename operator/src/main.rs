@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use operator::cli::Cli;
 
-fn main() -> ExitCode {
-    match Cli::parse().run() {
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);

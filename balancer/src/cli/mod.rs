@@ -1,6 +1,5 @@
 //! The command line.
 
-mod client;
 mod offline;
 mod simulate;
 mod snapshot;
@@ -13,9 +12,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use kafka::ids::{BrokerId, TopicPartition};
 use thiserror::Error;
 
+use crate::client::{ClientError, PATIENCE, Server, Token};
 use crate::config::Config;
 use crate::journal::Mode;
-use client::{ClientError, Server};
 
 /// Finds hot partitions and brokers of a Kafka cluster, plans the cheapest cure and executes it against live traffic.
 ///
@@ -222,7 +221,8 @@ impl Cli {
     ///
     /// What went wrong, with cause and cure.
     pub async fn run(self) -> Result<(), CliError> {
-        let server = || Server::new(&self.url, self.token_file.clone());
+        let token = || self.token_file.clone().map(Token::File);
+        let server = || Server::new(&self.url, token(), PATIENCE);
         match self.command {
             Subcommands::Serve {
                 ref config,

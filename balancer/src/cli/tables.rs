@@ -2,10 +2,10 @@
 
 use comfy_table::{Table, presets};
 
-use super::client::Status;
 use crate::api::view::{
     BrokerView, FinishedPlan, MaintenanceView, MoveView, PlanView, ResourceFigures, SourceView, State,
 };
+use crate::client::Status;
 use crate::journal::Timestamp;
 use crate::model::Resource;
 

@@ -37,8 +37,8 @@ pub async fn a_topic_is_described_where_it_was_placed<C: Cluster>(cluster: &C) -
 /// Where Kafka chooses, each replica of a partition is on another broker.
 pub async fn kafka_places_each_replica_on_another_broker<C: Cluster>(cluster: &C) -> Proof {
     let placement = Placement::Automatic {
-        partitions: 6,
-        replication_factor: 3,
+        partitions: Some(6),
+        replication_factor: Some(3),
     };
     let topic = create(cluster, "automatic", placement).await?;
     let described = described_with_leaders(cluster, &topic).await?;

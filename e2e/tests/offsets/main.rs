@@ -133,8 +133,8 @@ async fn create_topics(kafka: &LocalKafka) -> Outcome {
         Ok(NewTopic {
             name: name.parse::<TopicName>()?,
             placement: Placement::Automatic {
-                partitions: 1,
-                replication_factor: 1,
+                partitions: Some(1),
+                replication_factor: Some(1),
             },
             configs: Default::default(),
         })

@@ -22,6 +22,7 @@ mod errors;
 mod groups;
 mod log_reader;
 mod log_writer;
+mod membership;
 mod requests;
 mod session;
 

@@ -79,8 +79,10 @@ pub(super) fn new_topic(topic: &NewTopic) -> krafka::Result<admin::NewTopic> {
             partitions,
             replication_factor,
         } => {
-            new.num_partitions = i32::try_from(*partitions).unwrap_or(i32::MAX);
-            new.replication_factor = i16::try_from(*replication_factor).unwrap_or(i16::MAX);
+            // -1 is the brokers' default, since Kafka 2.4.
+            new.num_partitions = partitions.map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX));
+            new.replication_factor =
+                replication_factor.map_or(-1, |count| i16::try_from(count).unwrap_or(i16::MAX));
         }
         Placement::Manual(partitions) => {
             // With an assignment the counts must be -1.

@@ -198,6 +198,21 @@ impl Session {
         pool.get_connection_by_id(broker.get(), known.address()).await
     }
 
+    /// A connection to a broker that is alive, whichever it is.
+    pub(super) async fn any_connection(&self) -> krafka::Result<Arc<BrokerConnection>> {
+        self.learn_brokers().await?;
+        let brokers = self.live_brokers().await?.brokers;
+        let alive = brokers.iter().find(|broker| !broker.is_fenced);
+        let alive = alive.and_then(|broker| BrokerId::try_from(broker.id).ok());
+        match alive {
+            Some(broker) => self.connection_to(broker).await,
+            None => Err(KrafkaError::broker(
+                ErrorCode::BrokerNotAvailable,
+                "no broker is alive".to_owned(),
+            )),
+        }
+    }
+
     /// The outcome of `asking`, or that it took longer than a call may.
     pub(super) async fn in_time<T>(
         &self,

@@ -39,6 +39,10 @@ pub enum Operation {
     Topics,
     /// Reading groups and their committed offsets.
     Groups,
+    /// Reading who the controllers are.
+    Quorum,
+    /// Taking a broker out of the cluster.
+    Unregister,
     /// Opening the log.
     OpenLog,
     /// Writing to the log.
@@ -58,7 +62,13 @@ impl Operation {
     pub fn is_change(self) -> bool {
         matches!(
             self,
-            Self::AlterConfigs | Self::Reassign | Self::Cancel | Self::Elect | Self::Topics | Self::Append
+            Self::AlterConfigs
+                | Self::Reassign
+                | Self::Cancel
+                | Self::Elect
+                | Self::Topics
+                | Self::Unregister
+                | Self::Append
         )
     }
 }

@@ -12,6 +12,7 @@ mod configuration;
 mod consumption;
 mod faults;
 mod log;
+mod membership;
 mod reassignment;
 mod requests;
 mod time;

@@ -7,6 +7,7 @@ use super::*;
 use crate::cluster::{Cluster, ConfigChange, ConfigResource, NewTopic, Placement};
 use crate::compacted_log::{CompactedLog, Entry, LogError, LogWriter};
 use crate::groups::GroupKind;
+use crate::membership::Membership;
 
 fn broker(id: i32) -> BrokerId {
     BrokerId::try_from(id).unwrap()
@@ -178,8 +179,8 @@ async fn a_topic_made_again_has_another_id() {
     let topic = NewTopic {
         name: t.topic.clone(),
         placement: Placement::Automatic {
-            partitions: 3,
-            replication_factor: 2,
+            partitions: Some(3),
+            replication_factor: Some(2),
         },
         configs: BTreeMap::new(),
     };
@@ -259,4 +260,16 @@ async fn the_second_writer_of_a_log_fences_the_first() {
         .await
         .unwrap();
     assert!(log.entries().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_gone_can_be_taken_out_and_one_that_is_alive_cannot() {
+    let cluster = SimulatedCluster::new([0, 1].map(|id| SimulatedBroker::new(broker(id))));
+    assert!(cluster.unregister_broker(broker(1)).await.is_err());
+    cluster.stop_broker(broker(1));
+    for _ in 0..2 {
+        cluster.unregister_broker(broker(1)).await.unwrap();
+    }
+    let alive = cluster.describe().await.unwrap().brokers;
+    assert_eq!(alive.len(), 1);
 }

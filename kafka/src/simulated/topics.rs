@@ -10,6 +10,11 @@ use crate::ids::{BrokerId, TopicName};
 /// More partitions than this in one request are refused, as Kafka's controller does (`max.partitions` per batch).
 const MOST_PARTITIONS: u32 = 10_000;
 
+/// `num.partitions` of brokers.
+const DEFAULT_PARTITIONS: u32 = 1;
+/// `default.replication.factor` of brokers.
+const DEFAULT_REPLICATION_FACTOR: u16 = 1;
+
 impl World {
     pub(super) fn create_topic(&mut self, topic: &NewTopic) -> Result<(), ClusterError> {
         if self.topics.contains_key(&topic.name) {
@@ -28,7 +33,10 @@ impl World {
             Placement::Automatic {
                 partitions,
                 replication_factor,
-            } => self.spread(*partitions, usize::from(*replication_factor), 0)?,
+            } => {
+                let replicas = replication_factor.unwrap_or(DEFAULT_REPLICATION_FACTOR);
+                self.spread(partitions.unwrap_or(DEFAULT_PARTITIONS), usize::from(replicas), 0)?
+            }
         };
         for replicas in &assignments {
             self.check_assignment(replicas)?;

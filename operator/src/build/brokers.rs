@@ -15,7 +15,7 @@ use super::pod::{
 use super::programs::SIDECAR_PORT;
 use super::restart::broker_digest;
 use super::server_properties::FOLDER;
-use super::{Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
+use super::{CLUSTER_ID_VARIABLE, Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
 use crate::cluster::{CLIENT_PORT, Cluster, EXTERNAL_PORT, REPLICATION_PORT};
 
 /// Seconds for a broker to hand over its leaders and to close its logs.
@@ -61,7 +61,7 @@ fn broker(cluster: &Cluster, known: &Known) -> Container {
     let mounts = broker.volume_mounts.get_or_insert_default();
     variables.push(variable("FIRST_NODE_ID", "0"));
     if let Some(id) = known.cluster_id.as_ref().filter(|_| cluster.metadata.is_kraft()) {
-        variables.push(variable("CLUSTER_ID", &id.to_string()));
+        variables.push(variable(CLUSTER_ID_VARIABLE, &id.to_string()));
     }
     let mut ports = vec![
         container_port("kafka", CLIENT_PORT),

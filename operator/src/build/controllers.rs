@@ -4,11 +4,11 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Lifecycle, LifecycleHandler, SleepAction};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::Known;
 use super::kafka_pod::{self, container};
 use super::metadata::Role;
 use super::pod::{container_port, own_resources, variable};
 use super::restart::controller_digest;
+use super::{CLUSTER_ID_VARIABLE, Known};
 use crate::cluster::{CONTROLLER_PORT, Cluster, ClusterId, FIRST_CONTROLLER_ID};
 
 /// A log of metadata and its snapshot take little.
@@ -35,7 +35,7 @@ pub(super) fn stateful_set(
     controller.ports = Some(vec![container_port("controller", CONTROLLER_PORT)]);
     controller.env.get_or_insert_default().extend([
         variable("FIRST_NODE_ID", &FIRST_CONTROLLER_ID.to_string()),
-        variable("CLUSTER_ID", &id.to_string()),
+        variable(CLUSTER_ID_VARIABLE, &id.to_string()),
     ]);
     controller.lifecycle = Some(Lifecycle {
         pre_stop: Some(LifecycleHandler {

@@ -73,8 +73,16 @@ pub(super) fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String
 
 /// The same as one text, as the API takes it and as `status.selector` has it.
 pub fn selector_text(cluster: &Cluster, role: Role) -> String {
-    let pairs = selector(cluster, role);
-    let pairs: Vec<String> = pairs
+    as_text(&selector(cluster, role))
+}
+
+/// The labels of everything that belongs to a cluster, as one text.
+pub fn cluster_selector_text(cluster: &Cluster) -> String {
+    as_text(&cluster_selector(cluster))
+}
+
+fn as_text(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();

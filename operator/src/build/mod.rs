@@ -27,6 +27,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kafka::connection::{ConnectionSettings, InvalidAddress, Security, Tls, TlsIdentity};
+use kube::api::ApiResource;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -34,12 +35,15 @@ use crate::cluster::{Cluster, ClusterId, Metadata};
 
 pub use addresses::{balancer_url, listeners};
 pub use balancer::token_secret;
-pub use metadata::{OPERATOR_LABEL, Role, selector_text};
+pub use metadata::{OPERATOR_LABEL, Role, cluster_selector_text, selector_text};
 pub use restart::{CONFIGURATION_ANNOTATION, broker_digest, controller_digest};
 
 /// On a broker's pod: the rack of its node. The operator writes it when the pod has a node, and the broker waits for it,
 /// since a pod cannot ask for the labels of its node.
 pub const RACK_ANNOTATION: &str = "krallistic.github.com/rack";
+
+/// The variable of brokers and controllers with the cluster's id in KRaft mode.
+pub const CLUSTER_ID_VARIABLE: &str = "CLUSTER_ID";
 
 /// The file in the sidecar's image that an init container copies for the broker's JVM, for which the image has a `cp`.
 pub const JOLOKIA_AGENT: &str = "/opt/jolokia/jolokia-agent.jar";
@@ -124,6 +128,18 @@ macro_rules! objects {
                 match self {
                     $(Self::$kind(_) => stringify!($kind),)*
                 }
+            }
+
+            /// How its kind is called by the API.
+            pub fn resource(&self) -> ApiResource {
+                match self {
+                    $(Self::$kind(_) => ApiResource::erase::<$kind>(&()),)*
+                }
+            }
+
+            /// All kinds that a cluster can have objects of.
+            pub fn resources() -> Vec<ApiResource> {
+                vec![$(ApiResource::erase::<$kind>(&())),*]
             }
         }
     };

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::metadata::{Role, object, selector, texts};
 use super::programs::{BALANCER_PORT, OFFSETS_PORT};
 use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT};
+use crate::crd::Listeners;
 
 /// All of them, for so many brokers.
 pub(super) fn all(cluster: &Cluster, broker_pods: u16) -> Vec<Service> {
@@ -49,7 +50,7 @@ fn headless(cluster: &Cluster, role: Role, port: ServicePort) -> Service {
     }
 }
 
-/// Reaches one broker only, also through a port of the nodes.
+/// Reaches one broker only; where `opens_nodes`, also through a port of every node.
 fn of_broker(cluster: &Cluster, broker: u16) -> Service {
     let mut selector = selector(cluster, Role::Broker);
     let pod = cluster.names.broker_pod(broker);
@@ -67,7 +68,7 @@ fn of_broker(cluster: &Cluster, broker: u16) -> Service {
     Service {
         metadata: object(cluster, Role::Broker, cluster.names.broker_service(broker)),
         spec: Some(ServiceSpec {
-            type_: Some("NodePort".to_owned()),
+            type_: opens_nodes(cluster).then(|| "NodePort".to_owned()),
             external_traffic_policy: on_its_node.then(|| "Local".to_owned()),
             selector: Some(selector),
             ports: Some(ports),
@@ -75,6 +76,13 @@ fn of_broker(cluster: &Cluster, broker: u16) -> Service {
         }),
         ..Service::default()
     }
+}
+
+/// A port of every node is open to whoever reaches a node, and so it is there for those who ask for one only. A manifest
+/// of the original's form, with ZooKeeper and without a word about listeners, gets what it always got.
+fn opens_nodes(cluster: &Cluster) -> bool {
+    let of_the_original = !cluster.metadata.is_kraft() && cluster.listeners == Listeners::default();
+    cluster.listeners.external.is_some() || of_the_original
 }
 
 fn of_program(cluster: &Cluster, role: Role, name: &str, port: ServicePort) -> Service {

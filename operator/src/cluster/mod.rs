@@ -27,8 +27,8 @@ use names::MAX_CLUSTER_NAME;
 pub use names::{CLIENT_PORT, CONTROLLER_PORT, EXTERNAL_PORT, FIRST_CONTROLLER_ID, Names, REPLICATION_PORT};
 pub use problem::Problem;
 use problem::Problems;
-pub use properties::Properties;
-pub use quantity::{Amount, InvalidQuantity};
+pub use properties::{LIVE, Properties};
+pub use quantity::{Amount, InvalidQuantity, disk_bytes};
 pub use topics::Topic;
 pub use zookeeper::ZooKeeperConnect;
 

@@ -19,7 +19,7 @@ pub struct Properties {
 
 /// What Kafka takes live for the whole cluster, by its documentation. Numbers of threads are not among them although
 /// they are there: Kafka doubles or halves them at most, and a start knows no such limit.
-const LIVE: [&str; 36] = [
+pub const LIVE: [&str; 36] = [
     "compression.gzip.level",
     "compression.lz4.level",
     "compression.type",

@@ -96,6 +96,11 @@ impl Amount {
     }
 }
 
+/// The bytes of a volume, where the quantity is one that a volume can have.
+pub fn disk_bytes(quantity: &Quantity) -> Option<u64> {
+    Amount::parse(quantity, DISK).ok().map(|amount| amount.number)
+}
+
 /// Suffixes with the number of thousandths that they stand for.
 const SUFFIXES: [(&str, u128); 12] = [
     ("Ki", 1_000 << 10),

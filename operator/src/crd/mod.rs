@@ -163,7 +163,8 @@ pub struct KafkaclusterSpec {
     pub rack_topology_key: Option<String>,
 
     /// Topics that are made when they are missing, and kept as they are said here. A topic that is taken out of the list
-    /// stays in Kafka, and partitions are never taken away.
+    /// stays in Kafka, partitions are never taken away, and configuration that is not said here is left as it is. Another
+    /// number of replicas than there is, is said in the condition Degraded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 1000),
@@ -171,7 +172,8 @@ pub struct KafkaclusterSpec {
     )]
     pub topics: Vec<Topic>,
 
-    /// Options of the brokers by name. What Kafka can take without a restart is applied live.
+    /// Options of the brokers by name. What Kafka can take without a restart is applied live; such an option that is not
+    /// said here, and is set for all brokers by other means, is taken back.
     #[serde(default, skip_serializing_if = "KafkaOptions::is_empty")]
     pub kafka_options: KafkaOptions,
 
@@ -192,7 +194,8 @@ pub struct KafkaclusterSpec {
     pub leader_imbalance_interval: Option<i32>,
 
     /// How clients reach brokers, and how they prove who they are. Without anything here, port 9092 takes everybody in the
-    /// clear, also through the ports of nodes that the Services `<cluster>-broker-N` have, as the original's had.
+    /// clear: within the Kubernetes cluster, and with zookeeperConnect also through the ports of nodes that the Services
+    /// `<cluster>-broker-N` have then, as the original's had.
     #[serde(default, skip_serializing_if = "Listeners::is_empty")]
     pub listeners: Listeners,
 

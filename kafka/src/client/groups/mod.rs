@@ -7,7 +7,7 @@
 mod describe;
 mod offset_fetch;
 mod share;
-mod wire;
+pub(super) mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -108,7 +108,7 @@ async fn exchange<Q: VersionedEncode, A: VersionedDecode>(
     Ok((version, A::decode_versioned(version, &mut answer)?))
 }
 
-fn negotiate(
+pub(super) fn negotiate(
     connection: &BrokerConnection,
     api: ApiKey,
     versions: std::ops::RangeInclusive<i16>,
@@ -122,7 +122,7 @@ fn negotiate(
 }
 
 /// What a broker said of one thing: nothing wrong, or which error.
-fn said(code: ErrorCode, message: Option<String>) -> krafka::Result<()> {
+pub(super) fn said(code: ErrorCode, message: Option<String>) -> krafka::Result<()> {
     match code.is_ok() {
         true => Ok(()),
         false => Err(KrafkaError::broker(code, message.unwrap_or_default())),

@@ -24,16 +24,16 @@ pub(super) fn put_string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes that there are no tagged fields.
-pub(super) fn put_no_tags(out: &mut Vec<u8>) {
+pub(in crate::client) fn put_no_tags(out: &mut Vec<u8>) {
     out.push(0);
 }
 
 /// Reads an answer from its beginning; each read fails where the bytes end too early.
 #[derive(Debug)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(in crate::client) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::client) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
@@ -53,11 +53,11 @@ impl<'a> Reader<'a> {
             .map_err(|_| malformed("the answer ends too early"))
     }
 
-    pub(super) fn i16(&mut self) -> krafka::Result<i16> {
+    pub(in crate::client) fn i16(&mut self) -> krafka::Result<i16> {
         Ok(i16::from_be_bytes(self.array()?))
     }
 
-    pub(super) fn i32(&mut self) -> krafka::Result<i32> {
+    pub(in crate::client) fn i32(&mut self) -> krafka::Result<i32> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 

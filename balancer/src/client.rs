@@ -1,5 +1,6 @@
-//! A thin client of the balancer's API.
+//! A thin client of the balancer's API, for the command line and for the operator.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,29 +11,50 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidecar::http_client::{self, HttpError};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, Named, StopBody};
 use crate::api::view::{BrokerView, FinishedPlan, HotList, PlanView, State};
 use crate::journal::Mode;
 
-/// The API answers from memory or within a tick.
-const TIMEOUT: Duration = Duration::from_secs(65);
+/// How long somebody who waits gives the balancer: it answers from memory or within a tick.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(65);
+
+/// The most bytes of an answer: a plan lists ten thousand moves at most.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// A running balancer.
 #[derive(Debug)]
-pub(super) struct Server {
+pub struct Server {
     url: String,
-    token_file: Option<PathBuf>,
+    token: Option<Token>,
     http: reqwest::Client,
+}
+
+/// The bearer token that allows actions.
+pub enum Token {
+    /// The first line of a file, which is read for each action.
+    File(PathBuf),
+    /// The token itself.
+    Text(Zeroizing<String>),
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Text(_) => f.write_str("Text"),
+        }
+    }
 }
 
 /// What `status` shows.
 #[derive(Debug, Serialize)]
-pub(super) struct Status {
-    pub(super) state: State,
-    pub(super) brokers: Vec<BrokerView>,
-    pub(super) hot: HotList,
-    pub(super) plan: Option<PlanView>,
+pub(crate) struct Status {
+    pub(crate) state: State,
+    pub(crate) brokers: Vec<BrokerView>,
+    pub(crate) hot: HotList,
+    pub(crate) plan: Option<PlanView>,
 }
 
 /// Why a running balancer could not be asked.
@@ -78,56 +100,75 @@ pub enum ClientError {
 }
 
 impl Server {
-    pub(super) fn new(url: &str, token_file: Option<PathBuf>) -> Result<Self, ClientError> {
-        let made = http_client::client(&Tls::default(), |builder| builder.timeout(TIMEOUT));
+    /// The balancer at `url`, which has so long for an answer. Nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Setup`].
+    pub fn new(url: &str, token: Option<Token>, timeout: Duration) -> Result<Self, ClientError> {
+        let made = http_client::client(&Tls::default(), |builder| builder.timeout(timeout));
         let http = made.map_err(|source| ClientError::Setup {
             url: url.to_owned(),
             source,
         })?;
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
-            token_file,
+            token,
             http,
         })
     }
 
-    pub(super) async fn status(&self) -> Result<Status, ClientError> {
+    pub(crate) async fn status(&self) -> Result<Status, ClientError> {
         Ok(Status {
-            state: self.get("/v1/state").await?,
+            state: self.state().await?,
             brokers: self.get("/v1/brokers").await?,
             hot: self.get("/v1/hot").await?,
             plan: self.plan().await?,
         })
     }
 
-    pub(super) async fn plan(&self) -> Result<Option<PlanView>, ClientError> {
+    /// The balancer and the cluster in a few figures.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or none that makes sense.
+    pub async fn state(&self) -> Result<State, ClientError> {
+        self.get("/v1/state").await
+    }
+
+    pub(crate) async fn plan(&self) -> Result<Option<PlanView>, ClientError> {
         self.get("/v1/plan").await
     }
 
-    pub(super) async fn history(&self) -> Result<Vec<FinishedPlan>, ClientError> {
+    pub(crate) async fn history(&self) -> Result<Vec<FinishedPlan>, ClientError> {
         self.get("/v1/history").await
     }
 
     /// Approves the moves of `only`, or all of them when it is empty.
-    pub(super) async fn approve(&self, plan: u64, only: &[TopicPartition]) -> Result<String, ClientError> {
+    pub(crate) async fn approve(&self, plan: u64, only: &[TopicPartition]) -> Result<String, ClientError> {
         let moves = only.iter().cloned().map(Named).collect();
         let moves = (!only.is_empty()).then_some(moves);
         self.post("/v1/approve", &ApproveBody { plan, moves }).await
     }
 
-    pub(super) async fn pause(&self) -> Result<String, ClientError> {
+    pub(crate) async fn pause(&self) -> Result<String, ClientError> {
         self.post("/v1/pause", &serde_json::json!({})).await
     }
 
-    pub(super) async fn resume(&self) -> Result<String, ClientError> {
+    pub(crate) async fn resume(&self) -> Result<String, ClientError> {
         self.post("/v1/resume", &serde_json::json!({})).await
     }
 
-    pub(super) async fn stop(&self, at_once: bool) -> Result<String, ClientError> {
+    pub(crate) async fn stop(&self, at_once: bool) -> Result<String, ClientError> {
         self.post("/v1/stop", &StopBody { at_once }).await
     }
 
-    pub(super) async fn drain(&self, brokers: &[BrokerId]) -> Result<String, ClientError> {
+    /// Has brokers emptied, and says so in a sentence.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or the balancer refuses and says why.
+    pub async fn drain(&self, brokers: &[BrokerId]) -> Result<String, ClientError> {
         self.post(
             "/v1/drain",
             &BrokersBody {
@@ -137,7 +178,12 @@ impl Server {
         .await
     }
 
-    pub(super) async fn undrain(&self, brokers: &[BrokerId]) -> Result<String, ClientError> {
+    /// Lets brokers take load again, and says so in a sentence.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or the balancer refuses and says why.
+    pub async fn undrain(&self, brokers: &[BrokerId]) -> Result<String, ClientError> {
         self.post(
             "/v1/undrain",
             &BrokersBody {
@@ -147,11 +193,11 @@ impl Server {
         .await
     }
 
-    pub(super) async fn rebalance(&self) -> Result<String, ClientError> {
+    pub(crate) async fn rebalance(&self) -> Result<String, ClientError> {
         self.post("/v1/rebalance", &serde_json::json!({})).await
     }
 
-    pub(super) async fn mode(&self, mode: Mode) -> Result<String, ClientError> {
+    pub(crate) async fn mode(&self, mode: Mode) -> Result<String, ClientError> {
         self.post("/v1/mode", &ModeBody { mode }).await
     }
 
@@ -161,12 +207,16 @@ impl Server {
 
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<String, ClientError> {
         let mut request = self.http.post(format!("{}{path}", self.url)).json(body);
-        if let Some(path) = &self.token_file {
-            let token = std::fs::read_to_string(path).map_err(|source| ClientError::Token {
-                path: path.clone(),
-                source,
-            })?;
-            request = request.bearer_auth(token.trim());
+        match &self.token {
+            Some(Token::File(path)) => {
+                let token = std::fs::read_to_string(path).map_err(|source| ClientError::Token {
+                    path: path.clone(),
+                    source,
+                })?;
+                request = request.bearer_auth(token.trim());
+            }
+            Some(Token::Text(token)) => request = request.bearer_auth(token.as_str()),
+            None => {}
         }
         Ok(self.answer::<Done>(request).await?.message)
     }
@@ -176,9 +226,18 @@ impl Server {
             url: self.url.clone(),
             reason: with_causes(&error),
         };
-        let response = request.send().await.map_err(unreachable)?;
+        let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(unreachable)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > MAX_BYTES {
+                return Err(ClientError::Nonsense {
+                    url: self.url.clone(),
+                    reason: format!("it is larger than {MAX_BYTES} bytes"),
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| ClientError::Nonsense {
                 url: self.url.clone(),

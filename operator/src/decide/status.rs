@@ -1,0 +1,305 @@
+//! The status: conditions, brokers, and where clients connect.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kafka::ids::BrokerId;
+
+use ::balancer::api::view::Phase;
+
+use super::facts::PodFacts;
+use super::{Observed, Progress, Trouble};
+use crate::build::{Role, listeners, selector_text};
+use crate::cluster::{Cluster, Metadata, Problem};
+use crate::crd::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus};
+
+/// The longest message of a condition, in characters.
+const LONGEST: usize = 4_000;
+
+/// For so long nobody is told what keeps a new pod from starting: volumes and images come in time.
+const SETTLES: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a condition says.
+struct Said {
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Said {
+    fn new(status: bool, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: if status { "True" } else { "False" },
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: "Unknown",
+            ..Self::new(false, reason, message)
+        }
+    }
+}
+
+/// The status of a spec that makes no sense. What was known before stays: nothing is touched.
+pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus {
+    let mut status = observed.status.clone();
+    status.observed_generation = observed.generation;
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "nothing is changed until the spec makes sense: {}",
+        problems.join("; ")
+    );
+    let said = [
+        (ConditionType::Degraded, Said::new(true, "InvalidSpec", message)),
+        (
+            ConditionType::Progressing,
+            Said::new(false, "InvalidSpec", "the spec makes no sense"),
+        ),
+        (ConditionType::Paused, paused(observed.paused)),
+    ];
+    put(&mut status, observed, said);
+    if !status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == ConditionType::Ready.name())
+    {
+        let said = Said::new(false, "InvalidSpec", "nothing was ever built");
+        put(&mut status, observed, [(ConditionType::Ready, said)]);
+    }
+    status
+}
+
+/// The same status when something that was decided could not be done.
+pub fn with_failure(observed: &Observed, failure: &str) -> KafkaclusterStatus {
+    let mut status = observed.status.clone();
+    let said = degraded(&[Trouble::new("ChangeFailed", failure)]);
+    put(&mut status, observed, [(ConditionType::Degraded, said)]);
+    status
+}
+
+/// Whether a status says that all brokers serve.
+pub(super) fn is_ready(status: &KafkaclusterStatus) -> bool {
+    let mut conditions = status.conditions.iter();
+    conditions.any(|condition| condition.type_ == ConditionType::Ready.name() && condition.status == "True")
+}
+
+/// The status as it is now.
+pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress) -> KafkaclusterStatus {
+    let balancer = observed.balancer.as_ref().ok();
+    let mut status = KafkaclusterStatus {
+        observed_generation: observed.generation,
+        conditions: observed.status.conditions.clone(),
+        broker_count: i32::try_from(observed.broker_pods.len()).ok(),
+        selector: Some(selector_text(cluster, Role::Broker)),
+        cluster_id: None,
+        brokers: brokers(cluster, observed, progress),
+        listeners: listeners(cluster),
+        hot: balancer.map(|balancer| i32::try_from(balancer.hot).unwrap_or(i32::MAX)),
+        imbalance: balancer.map(|balancer| format!("{:.2}", balancer.imbalance)),
+    };
+    let mut troubles = progress.troubles.clone();
+    let failure = observed.failure.as_ref();
+    troubles.extend(failure.map(|failure| Trouble::new("ChangeFailed", failure.clone())));
+    troubles.extend(stuck_pods(observed));
+    let ready = ready(cluster, observed);
+    let said = [
+        (ConditionType::Progressing, progressing(progress, &ready)),
+        (ConditionType::Ready, ready),
+        (ConditionType::Balanced, balanced(observed)),
+        (ConditionType::Degraded, degraded(&troubles)),
+        (ConditionType::Paused, paused(observed.paused)),
+    ];
+    put(&mut status, observed, said);
+    status
+}
+
+fn brokers(cluster: &Cluster, observed: &Observed, progress: &Progress) -> Vec<BrokerStatus> {
+    let kafka = observed.kafka.as_ref().ok();
+    let assigned = kafka.map(super::KafkaFacts::assigned).unwrap_or_default();
+    let is_gone = |number: &u16| progress.scaling.leaving.get(number) == Some(&super::scaling::Leaving::Gone);
+    let mut numbers = super::numbers(observed);
+    numbers.extend(progress.scaling.leaving.keys());
+    numbers.retain(|number| !is_gone(number));
+    let broker = |number: u16| {
+        let id = BrokerId::from(number);
+        let pod = observed.broker_pods.iter().find(|pod| pod.number == number);
+        let moving = kafka.is_some_and(|kafka| {
+            let mut reassignments = kafka.reassignments.values();
+            reassignments.any(|moving| moving.adding.contains(&id) || moving.removing.contains(&id))
+        });
+        BrokerStatus {
+            id: number.into(),
+            state: match number >= cluster.brokers {
+                true => BrokerState::Emptying,
+                false if moving => BrokerState::Rebalancing,
+                false => BrokerState::Normal,
+            },
+            ready: pod.is_some_and(|pod| pod.ready),
+            node: pod.and_then(|pod| pod.node.clone()),
+            rack: pod.and_then(|pod| pod.rack.clone()),
+            replicas: kafka.map(|_| assigned.get(&id).map_or(0, |count| *count as i64)),
+        }
+    };
+    numbers.into_iter().map(broker).collect()
+}
+
+/// What is wrong with pods that do not start, in the words of Kubernetes.
+fn stuck_pods(observed: &Observed) -> Option<Trouble> {
+    let pods = observed.controller_pods.iter().chain(&observed.broker_pods);
+    let late = |pod: &&PodFacts| {
+        let waited = pod.since.map(|since| observed.now.duration_since(since));
+        waited.is_none_or(|waited| waited > SETTLES)
+    };
+    let stuck: Vec<String> = pods
+        .filter(late)
+        .filter_map(|pod| Some(format!("{} does not start: {}", pod.name, pod.trouble.as_ref()?)))
+        .collect();
+    (!stuck.is_empty()).then(|| Trouble::new("PodsDoNotStart", stuck.join("; ")))
+}
+
+fn ready(cluster: &Cluster, observed: &Observed) -> Said {
+    let serving =
+        |pods: &[PodFacts], wanted: u16| pods.iter().filter(|pod| pod.number < wanted && pod.ready).count();
+    if let Metadata::KRaft { controllers } = cluster.metadata {
+        let serving = serving(&observed.controller_pods, controllers);
+        if serving * 2 <= usize::from(controllers) {
+            let message = format!("{serving} of {controllers} controllers serve, and most of them have to");
+            return Said::new(false, "ControllersNotReady", message);
+        }
+    }
+    let wanted = cluster.brokers;
+    let ready = serving(&observed.broker_pods, wanted);
+    if ready < usize::from(wanted) {
+        return Said::new(
+            false,
+            "BrokersNotReady",
+            format!("{ready} of {wanted} brokers serve"),
+        );
+    }
+    match &observed.kafka {
+        Err(reason) => Said::unknown(
+            "KafkaUnreachable",
+            format!("all pods are ready, and Kafka cannot be asked: {reason}"),
+        ),
+        Ok(kafka) => {
+            let alive = (0..wanted)
+                .filter(|number| kafka.is_alive((*number).into()))
+                .count();
+            let message = format!("{alive} of {wanted} brokers serve");
+            match alive == usize::from(wanted) {
+                true => Said::new(true, "AllBrokersServe", message),
+                false => Said::new(false, "BrokersNotReady", message),
+            }
+        }
+    }
+}
+
+fn progressing(progress: &Progress, ready: &Said) -> Said {
+    match progress.doing.first() {
+        Some((reason, _)) => {
+            let doing: Vec<&str> = progress.doing.iter().map(|(_, doing)| doing.as_str()).collect();
+            Said::new(true, reason, doing.join("; "))
+        }
+        None if ready.status == "False" => Said::new(true, "Starting", ready.message.clone()),
+        None if ready.status == "Unknown" => Said::unknown(ready.reason, ready.message.clone()),
+        None => Said::new(false, "AsWanted", "all is as the spec says"),
+    }
+}
+
+fn balanced(observed: &Observed) -> Said {
+    let balancer = match &observed.balancer {
+        Ok(balancer) => balancer,
+        Err(reason) => {
+            return Said::unknown(
+                "BalancerUnreachable",
+                format!("the balancer does not answer: {reason}"),
+            );
+        }
+    };
+    let draining: Vec<String> = balancer.draining.iter().map(ToString::to_string).collect();
+    if !draining.is_empty() {
+        let message = format!("brokers {} are being emptied", draining.join(", "));
+        return Said::new(false, "Emptying", message);
+    }
+    if balancer.phase == Phase::Starting {
+        return Said::unknown("Starting", "the balancer has no picture of the cluster yet");
+    }
+    if balancer.hot > 0 {
+        let message = format!(
+            "{} brokers and partitions are hot; see `kafka-balancer status`",
+            balancer.hot
+        );
+        return Said::new(false, "Hot", message);
+    }
+    match balancer.phase {
+        Phase::Executing | Phase::Stopping | Phase::Paused => {
+            Said::new(false, "Moving", "a plan is under way; see `kafka-balancer plan`")
+        }
+        Phase::Waiting => Said::new(
+            false,
+            "PlanWaits",
+            "a plan waits for a yes; see `kafka-balancer plan` and `kafka-balancer approve`",
+        ),
+        Phase::Starting | Phase::Watching | Phase::Fenced => {
+            Said::new(true, "NothingHot", "no broker is hot")
+        }
+    }
+}
+
+fn degraded(troubles: &[Trouble]) -> Said {
+    match troubles.first() {
+        None => Said::new(false, "NothingWrong", "nothing needs anybody"),
+        Some(first) => {
+            let all: Vec<&str> = troubles.iter().map(|trouble| trouble.message.as_str()).collect();
+            Said::new(true, first.reason, all.join("; "))
+        }
+    }
+}
+
+fn paused(is_paused: bool) -> Said {
+    match is_paused {
+        true => Said::new(
+            true,
+            "Annotated",
+            format!(
+                "nothing is changed until the annotation {} is removed",
+                crate::crd::PAUSED_ANNOTATION
+            ),
+        ),
+        false => Said::new(false, "NotAnnotated", "nobody has paused it"),
+    }
+}
+
+/// Puts conditions in, in the order of their types. A condition that has not turned keeps its time.
+fn put(
+    status: &mut KafkaclusterStatus,
+    observed: &Observed,
+    said: impl IntoIterator<Item = (ConditionType, Said)>,
+) {
+    for (kind, said) in said {
+        let old = status.conditions.iter().find(|old| old.type_ == kind.name());
+        let since: Timestamp = match old {
+            Some(old) if old.status == said.status => old.last_transition_time.0,
+            _ => observed.now,
+        };
+        let condition = Condition {
+            last_transition_time: Time(since),
+            message: said.message.chars().take(LONGEST).collect(),
+            observed_generation: observed.generation,
+            reason: said.reason.to_owned(),
+            status: said.status.to_owned(),
+            type_: kind.name().to_owned(),
+        };
+        status.conditions.retain(|old| old.type_ != kind.name());
+        status.conditions.push(condition);
+    }
+    let place = |condition: &Condition| {
+        let known = ConditionType::ALL
+            .iter()
+            .position(|kind| kind.name() == condition.type_);
+        known.unwrap_or(ConditionType::ALL.len())
+    };
+    status.conditions.sort_by_key(place);
+}

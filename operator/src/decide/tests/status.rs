@@ -1,0 +1,177 @@
+use ::balancer::api::view::Phase;
+
+use super::*;
+use crate::crd::BrokerStatus;
+
+#[test]
+fn a_cluster_that_serves_says_so_in_every_field() {
+    let cluster = cluster("brokerCount: 3, rackTopologyKey: zone");
+    let mut observed = settled(&cluster, &[(&[0, 1, 2], &[0, 1, 2]), (&[0, 1, 2], &[0, 1, 2])]);
+    let zone = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
+    let node = NodeFacts {
+        alive: true,
+        labels: zone,
+    };
+    observed.nodes = Ok(BTreeMap::from([("node".to_owned(), node)]));
+    let decision = decided(&cluster, &observed);
+    assert_eq!(decision.racks.len(), 3, "racks are written onto pods");
+    observed
+        .broker_pods
+        .iter_mut()
+        .for_each(|pod| pod.rack = Some("a".to_owned()));
+    let decision = decided(&cluster, &observed);
+    assert_eq!(decision.racks, []);
+    let status = decision.status;
+    let all: Vec<(&str, &str)> = status
+        .conditions
+        .iter()
+        .map(|condition| (condition.type_.as_str(), condition.status.as_str()))
+        .collect();
+    let wanted = ["Ready", "Progressing", "Balanced", "Degraded", "Paused"];
+    assert_eq!(
+        all,
+        wanted
+            .into_iter()
+            .zip(["True", "False", "True", "False", "False"])
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        status
+            .conditions
+            .iter()
+            .all(|condition| condition.observed_generation == Some(3))
+    );
+    let broker = BrokerStatus {
+        id: 0,
+        state: BrokerState::Normal,
+        ready: true,
+        node: Some("node".to_owned()),
+        rack: Some("a".to_owned()),
+        replicas: Some(2),
+    };
+    assert_eq!(status.brokers[0], broker);
+    assert_eq!(
+        (status.broker_count, status.hot, status.imbalance.as_deref()),
+        (Some(3), Some(0), Some("1.04"))
+    );
+    assert_eq!(status.observed_generation, Some(3));
+}
+
+#[test]
+fn ready_needs_pods_controllers_and_kafkas_word() {
+    let ready = |change: &dyn Fn(&mut Observed)| {
+        let cluster = cluster("brokerCount: 3");
+        let mut observed = settled(&cluster, &[]);
+        change(&mut observed);
+        let (status, reason, _) = condition(&decided(&cluster, &observed).status, ConditionType::Ready);
+        (status, reason)
+    };
+    let is = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
+    assert_eq!(ready(&|_| {}), is("True", "AllBrokersServe"));
+    assert_eq!(
+        ready(&|seen| seen.broker_pods[1].ready = false),
+        is("False", "BrokersNotReady")
+    );
+    assert_eq!(
+        ready(&|seen| seen.kafka = Ok(kafka(&[0, 2], &[]))),
+        is("False", "BrokersNotReady")
+    );
+    assert_eq!(
+        ready(&|seen| seen.kafka = Err("no".to_owned())),
+        is("Unknown", "KafkaUnreachable")
+    );
+    assert_eq!(
+        ready(&|seen| seen.controller_pods[0].ready = false),
+        is("True", "AllBrokersServe")
+    );
+    let two_away = |seen: &mut Observed| {
+        seen.controller_pods[..2]
+            .iter_mut()
+            .for_each(|pod| pod.ready = false)
+    };
+    assert_eq!(ready(&two_away), is("False", "ControllersNotReady"));
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_it_turns() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    observed.status = decided(&cluster, &observed).status;
+    let began = observed.now;
+    observed.now = began + SignedDuration::from_secs(60);
+    observed.broker_pods[0].ready = false;
+    let status = decided(&cluster, &observed).status;
+    let since = |kind: &str| {
+        let condition = status.conditions.iter().find(|condition| condition.type_ == kind);
+        condition.unwrap().last_transition_time.0
+    };
+    assert_eq!(since("Ready"), observed.now);
+    assert_eq!(since("Paused"), began);
+}
+
+#[test]
+fn balance_is_what_the_balancer_says() {
+    let balanced = |change: &dyn Fn(&mut BalancerFacts)| {
+        let cluster = cluster("brokerCount: 3");
+        let mut observed = settled(&cluster, &[]);
+        change(observed.balancer.as_mut().unwrap());
+        let (status, reason, _) = condition(&decided(&cluster, &observed).status, ConditionType::Balanced);
+        format!("{status} {reason}")
+    };
+    assert_eq!(balanced(&|_| {}), "True NothingHot");
+    assert_eq!(balanced(&|balancer| balancer.hot = 2), "False Hot");
+    assert_eq!(
+        balanced(&|balancer| balancer.phase = Phase::Waiting),
+        "False PlanWaits"
+    );
+    assert_eq!(
+        balanced(&|balancer| balancer.phase = Phase::Starting),
+        "Unknown Starting"
+    );
+    assert_eq!(
+        balanced(&|balancer| balancer.draining = [1_u16.into()].into()),
+        "False Emptying"
+    );
+}
+
+#[test]
+fn a_spec_that_makes_no_sense_is_said_and_leaves_what_was_known() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    observed.status = decided(&cluster, &observed).status;
+    observed.generation = Some(4);
+    let problem = crate::cluster::Problem {
+        field: "spec.image".to_owned(),
+        cause: "is wrong".to_owned(),
+        cure: "write another".to_owned(),
+    };
+    let status = refused(&observed, &[problem]);
+    let (_, reason, message) = condition(&status, ConditionType::Degraded);
+    assert_eq!(reason, "InvalidSpec");
+    assert!(
+        message.contains("spec.image: is wrong; write another"),
+        "{message}"
+    );
+    assert_eq!(status.brokers, observed.status.brokers);
+    assert_eq!(condition(&status, ConditionType::Ready).0, "True");
+    assert_eq!(status.observed_generation, Some(4));
+}
+
+#[test]
+fn conditions_are_told_when_they_turn_only() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    let told = |decision: &Decision| -> Vec<String> {
+        decision.notes.iter().map(|note| note.reason.clone()).collect()
+    };
+    let first = decided(&cluster, &observed);
+    assert_eq!(told(&first), ["AllBrokersServe"]);
+    observed.status = first.status;
+    observed.failure = Some("no volume can grow".to_owned());
+    let second = decided(&cluster, &observed);
+    assert_eq!(told(&second), ["ChangeFailed"]);
+    assert!(second.notes[0].is_warning);
+    observed.status = second.status;
+    observed.failure = Some("no volume can grow, again".to_owned());
+    assert_eq!(told(&decided(&cluster, &observed)), [""; 0]);
+}

@@ -1,0 +1,67 @@
+//! How a cluster's Kafka and its balancer are reached.
+
+use std::future::Future;
+use std::time::Duration;
+
+use balancer::api::view::State;
+use balancer::client::{ClientError, Server, Token};
+use kafka::client::KafkaCluster;
+use kafka::connection::ConnectionSettings;
+use kafka::membership::Membership;
+
+use crate::build::balancer_url;
+use crate::cluster::Cluster;
+use crate::decide::BalancerOrder;
+
+/// How long the balancer has for an answer. A cluster whose balancer is slow must not keep the others waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reaches Kafka and balancers. Tests have others, that reach no network.
+pub trait Clients: Send + Sync + 'static {
+    /// A client of Kafka.
+    type Kafka: kafka::Cluster + Membership;
+
+    /// A client of the Kafka that is reached in this way.
+    fn kafka(&self, settings: ConnectionSettings) -> Self::Kafka;
+
+    /// What a cluster's balancer says of itself.
+    fn balancer_state(&self, cluster: &Cluster) -> impl Future<Output = Result<State, ClientError>> + Send;
+
+    /// Asks something of a cluster's balancer.
+    fn order(
+        &self,
+        cluster: &Cluster,
+        token: Option<Token>,
+        order: &BalancerOrder,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send;
+}
+
+/// The clients of real clusters.
+#[derive(Debug, Clone, Copy)]
+pub struct Network;
+
+impl Clients for Network {
+    type Kafka = KafkaCluster;
+
+    fn kafka(&self, settings: ConnectionSettings) -> KafkaCluster {
+        KafkaCluster::new(settings)
+    }
+
+    async fn balancer_state(&self, cluster: &Cluster) -> Result<State, ClientError> {
+        Server::new(&balancer_url(cluster), None, PATIENCE)?.state().await
+    }
+
+    async fn order(
+        &self,
+        cluster: &Cluster,
+        token: Option<Token>,
+        order: &BalancerOrder,
+    ) -> Result<(), ClientError> {
+        let server = Server::new(&balancer_url(cluster), token, PATIENCE)?;
+        let done = match order {
+            BalancerOrder::Drain(brokers) => server.drain(brokers).await,
+            BalancerOrder::Undrain(brokers) => server.undrain(brokers).await,
+        };
+        done.map(|_| ())
+    }
+}

@@ -1,0 +1,307 @@
+//! What is asked of the Kubernetes API, each request in one place. `deploy/operator.yaml` allows these and no others.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::build::Object;
+use crate::crd::{Kafkacluster, KafkaclusterStatus};
+use crate::decide::Replaced;
+
+/// By this name Kubernetes knows which fields of objects are the operator's.
+pub(super) const FIELD_MANAGER: &str = "kafka-operator";
+
+/// The most pods, claims or objects of a cluster that are read at once.
+const PAGE: u32 = 500;
+
+/// Why Kubernetes did not do something.
+#[derive(Debug, Error)]
+#[error("{action}: {reason}")]
+pub struct KubernetesError {
+    action: String,
+    reason: String,
+    #[source]
+    source: kube::Error,
+}
+
+impl KubernetesError {
+    pub(super) fn new(action: impl Into<String>, source: kube::Error) -> Self {
+        Self {
+            action: action.into(),
+            // The library shows the whole answer, of which the message is what people want.
+            reason: match &source {
+                kube::Error::Api(status) => status.message.clone(),
+                other => other.to_string(),
+            },
+            source,
+        }
+    }
+
+    /// Whether the API server answered that it has no such object.
+    fn is_missing(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if status.code == 404)
+    }
+
+    /// Whether the API server answered that the object is not what it was.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if status.code == 409)
+    }
+}
+
+type Outcome<T> = Result<T, KubernetesError>;
+
+/// The objects of one namespace, or of nodes.
+#[derive(Clone)]
+pub(super) struct Kubernetes {
+    client: Client,
+}
+
+/// An object that is there.
+#[derive(Debug, Clone)]
+pub(super) struct Existing {
+    resource: ApiResource,
+    pub(super) name: String,
+    pub(super) uid: String,
+    /// Changes with every change of the object.
+    pub(super) version: Option<String>,
+    /// The uids of those who own it.
+    pub(super) owners: Vec<String>,
+}
+
+impl Existing {
+    pub(super) fn kind(&self) -> &str {
+        &self.resource.kind
+    }
+}
+
+impl Kubernetes {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    fn dynamic(&self, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, resource)
+    }
+
+    /// Makes an object be as it should be, whoever has changed it, and returns its version then.
+    pub(super) async fn apply(&self, namespace: &str, object: &Object) -> Outcome<Option<String>> {
+        let (kind, name) = (object.kind(), object.name());
+        let api = self.dynamic(namespace, &object.resource());
+        let forced = PatchParams::apply(FIELD_MANAGER).force();
+        let applied = api.patch_metadata(name, &forced, &Patch::Apply(object)).await;
+        let applied = applied.map_err(|error| KubernetesError::new(format!("{kind} {name}"), error))?;
+        Ok(applied.metadata.resource_version)
+    }
+
+    /// All objects with these labels, of every kind that clusters have.
+    pub(super) async fn existing(&self, namespace: &str, labels: &str) -> Outcome<Vec<Existing>> {
+        let mut existing = Vec::new();
+        for resource in Object::resources() {
+            let api = self.dynamic(namespace, &resource);
+            let mut page = ListParams::default().labels(labels).limit(PAGE);
+            loop {
+                let listed = api.list_metadata(&page).await;
+                let listed = listed.map_err(|error| {
+                    KubernetesError::new(format!("{} cannot be listed", resource.plural), error)
+                })?;
+                let next = listed.metadata.continue_.filter(|token| !token.is_empty());
+                existing.extend(listed.items.into_iter().map(|item| {
+                    Existing {
+                        resource: resource.clone(),
+                        name: item.name_any(),
+                        uid: item.metadata.uid.unwrap_or_default(),
+                        version: item.metadata.resource_version,
+                        owners: item
+                            .metadata
+                            .owner_references
+                            .unwrap_or_default()
+                            .into_iter()
+                            .map(|owner| owner.uid)
+                            .collect(),
+                    }
+                }));
+                match next {
+                    Some(token) => page = page.continue_token(&token),
+                    None => break,
+                }
+            }
+        }
+        Ok(existing)
+    }
+
+    /// Deletes an object, if it is still that one.
+    pub(super) async fn delete(&self, namespace: &str, existing: &Existing) -> Outcome<()> {
+        let api = self.dynamic(namespace, &existing.resource);
+        let this = DeleteParams::background().preconditions(this_one(&existing.uid));
+        let deleted = api.delete(&existing.name, &this).await;
+        gone(
+            format!("{} {}", existing.resource.kind, existing.name),
+            deleted.map(|_| ()),
+        )
+    }
+
+    /// Deletes a StatefulSet and leaves its pods to the next one.
+    pub(super) async fn orphan(&self, namespace: &str, set: &str) -> Outcome<()> {
+        let deleted = self
+            .api::<StatefulSet>(namespace)
+            .delete(set, &DeleteParams::orphan())
+            .await;
+        gone(format!("StatefulSet {set}"), deleted.map(|_| ()))
+    }
+
+    /// Deletes a pod, if it is still that one; `forced` does not wait for its node to say that it stopped.
+    pub(super) async fn delete_pod(&self, namespace: &str, pod: &Replaced, forced: bool) -> Outcome<()> {
+        let mut how = DeleteParams::default().preconditions(this_one(&pod.uid));
+        if forced {
+            how = how.grace_period(0);
+        }
+        let deleted = self.api::<Pod>(namespace).delete(&pod.pod, &how).await;
+        gone(format!("Pod {}", pod.pod), deleted.map(|_| ()))
+    }
+
+    pub(super) async fn stateful_set(&self, namespace: &str, name: &str) -> Outcome<Option<StatefulSet>> {
+        self.get(namespace, name).await
+    }
+
+    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Outcome<Option<Secret>> {
+        self.get(namespace, name).await
+    }
+
+    async fn get<K>(&self, namespace: &str, name: &str) -> Outcome<Option<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let found = self.api::<K>(namespace).get_opt(name).await;
+        found.map_err(|error| KubernetesError::new(format!("{} {name}", K::kind(&())), error))
+    }
+
+    /// Makes a Secret. One that somebody else has just made is left, and is a conflict.
+    pub(super) async fn create_secret(&self, namespace: &str, secret: &Secret) -> Outcome<()> {
+        let how = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let created = self.api::<Secret>(namespace).create(&how, secret).await;
+        let name = secret.name_any();
+        created
+            .map(|_| ())
+            .map_err(|error| KubernetesError::new(format!("Secret {name}"), error))
+    }
+
+    pub(super) async fn pods(&self, namespace: &str, labels: &str) -> Outcome<Vec<Pod>> {
+        self.list(namespace, labels).await
+    }
+
+    pub(super) async fn claims(&self, namespace: &str, labels: &str) -> Outcome<Vec<PersistentVolumeClaim>> {
+        self.list(namespace, labels).await
+    }
+
+    async fn list<K>(&self, namespace: &str, labels: &str) -> Outcome<Vec<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api = self.api::<K>(namespace);
+        let mut page = ListParams::default().labels(labels).limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let listed = api.list(&page).await;
+            let listed = listed.map_err(|error| {
+                KubernetesError::new(format!("{} cannot be listed", K::plural(&())), error)
+            })?;
+            let next = listed.metadata.continue_.filter(|token| !token.is_empty());
+            all.extend(listed.items);
+            match next {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// A node; none when there is none of the name any more.
+    pub(super) async fn node(&self, name: &str) -> Outcome<Option<Node>> {
+        let api: Api<Node> = Api::all(self.client.clone());
+        let found = api.get_opt(name).await;
+        found.map_err(|error| KubernetesError::new(format!("Node {name}"), error))
+    }
+
+    /// Writes an annotation onto a pod.
+    pub(super) async fn annotate(&self, namespace: &str, pod: &str, key: &str, value: &str) -> Outcome<()> {
+        let patch = json!({"metadata": {"annotations": BTreeMap::from([(key, value)])}});
+        self.merge::<Pod>(namespace, pod, patch).await
+    }
+
+    /// Lets a claim ask for more.
+    pub(super) async fn grow(&self, namespace: &str, claim: &str, size: &Quantity) -> Outcome<()> {
+        let patch = json!({"spec": {"resources": {"requests": {"storage": size}}}});
+        self.merge::<PersistentVolumeClaim>(namespace, claim, patch).await
+    }
+
+    async fn merge<K>(&self, namespace: &str, name: &str, patch: Value) -> Outcome<()>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let how = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patched = self
+            .api::<K>(namespace)
+            .patch(name, &how, &Patch::Merge(patch))
+            .await;
+        let action = || format!("{} {name}", K::kind(&()));
+        patched
+            .map(|_| ())
+            .map_err(|error| KubernetesError::new(action(), error))
+    }
+
+    /// Writes the status of a cluster, all of it.
+    pub(super) async fn write_status(&self, of: &Kafkacluster, status: &KafkaclusterStatus) -> Outcome<()> {
+        let (namespace, name) = (of.namespace().unwrap_or_default(), of.name_any());
+        let patch = json!({
+            "apiVersion": Kafkacluster::api_version(&()),
+            "kind": Kafkacluster::kind(&()),
+            "status": status,
+        });
+        let api = self.api::<Kafkacluster>(&namespace);
+        let forced = PatchParams::apply(FIELD_MANAGER).force();
+        let written = api.patch_status(&name, &forced, &Patch::Apply(patch)).await;
+        gone(format!("the status of {name}"), written.map(|_| ()))
+    }
+}
+
+fn this_one(uid: &str) -> Preconditions {
+    Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    }
+}
+
+/// That an object is not there any more, or another one, is as good as that it was dealt with.
+fn gone(action: String, outcome: kube::Result<()>) -> Outcome<()> {
+    match outcome.map_err(|error| KubernetesError::new(action, error)) {
+        Err(error) if error.is_missing() || error.is_conflict() => Ok(()),
+        outcome => outcome,
+    }
+}

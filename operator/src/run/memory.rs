@@ -1,0 +1,130 @@
+//! What is kept between two looks at a cluster. All of it can be lost: it saves time, and decides nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kafka::connection::ConnectionSettings;
+
+/// The first wait after a failure, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// By the uid of each cluster.
+pub(super) struct Memory<K> {
+    clusters: Mutex<HashMap<String, Remembered<K>>>,
+}
+
+struct Remembered<K> {
+    failures: u32,
+    failure: Option<String>,
+    applied: HashMap<(String, String), Applied>,
+    kafka: Option<(ConnectionSettings, Arc<K>)>,
+}
+
+/// What was applied of an object, and which version it had then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Applied {
+    pub(super) digest: Vec<u8>,
+    pub(super) version: Option<String>,
+}
+
+impl<K> Default for Remembered<K> {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            failure: None,
+            applied: HashMap::new(),
+            kafka: None,
+        }
+    }
+}
+
+impl<K> Memory<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            clusters: Mutex::default(),
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Remembered<K>>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of<T>(&self, uid: &str, with: impl FnOnce(&mut Remembered<K>) -> T) -> T {
+        with(self.all().entry(uid.to_owned()).or_default())
+    }
+
+    /// Forgets clusters that there are no more.
+    pub(super) fn retain(&self, uids: &HashSet<String>) {
+        self.all().retain(|uid, _| uids.contains(uid));
+    }
+
+    pub(super) fn succeeded(&self, uid: &str) {
+        self.of(uid, |cluster| {
+            cluster.failures = 0;
+            cluster.failure = None;
+        });
+    }
+
+    /// Keeps why something failed, and returns how long to wait before it is tried again: twice as long each time.
+    pub(super) fn failed(&self, uid: &str, failure: String) -> Duration {
+        self.of(uid, |cluster| {
+            cluster.failures = cluster.failures.saturating_add(1);
+            cluster.failure = Some(failure);
+            let doubled = 2_u32.saturating_pow(cluster.failures - 1);
+            BACKOFF.0.saturating_mul(doubled).min(BACKOFF.1)
+        })
+    }
+
+    pub(super) fn failure(&self, uid: &str) -> Option<String> {
+        self.of(uid, |cluster| cluster.failure.clone())
+    }
+
+    /// Whether an object is as it was after it was applied.
+    pub(super) fn is_applied(&self, uid: &str, kind: &str, name: &str, now: &Applied) -> bool {
+        let key = (kind.to_owned(), name.to_owned());
+        self.of(uid, |cluster| cluster.applied.get(&key) == Some(now))
+    }
+
+    pub(super) fn applied(&self, uid: &str, kind: &str, name: &str, now: Applied) {
+        let key = (kind.to_owned(), name.to_owned());
+        self.of(uid, |cluster| cluster.applied.insert(key, now));
+    }
+
+    /// The client of a cluster's Kafka: the one that there is, or a new one where it is reached in another way now.
+    pub(super) fn kafka(
+        &self,
+        uid: &str,
+        settings: ConnectionSettings,
+        make: impl FnOnce(ConnectionSettings) -> K,
+    ) -> Arc<K> {
+        self.of(uid, |cluster| match &cluster.kafka {
+            Some((same, client)) if *same == settings => Arc::clone(client),
+            _ => {
+                let client = Arc::new(make(settings.clone()));
+                cluster.kafka = Some((settings, Arc::clone(&client)));
+                client
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_waited_for_twice_as_long_each_time_up_to_five_minutes() {
+        let memory: Memory<()> = Memory::new();
+        let waits: Vec<u64> = (0..40)
+            .map(|_| memory.failed("a", "no".to_owned()).as_secs())
+            .collect();
+        assert_eq!(waits[..4], [1, 2, 4, 8]);
+        assert_eq!(waits[39], 300);
+        memory.succeeded("a");
+        assert_eq!(memory.failure("a"), None);
+        assert_eq!(memory.failed("a", "no".to_owned()).as_secs(), 1);
+        memory.retain(&HashSet::new());
+        assert_eq!(memory.failure("a"), None);
+    }
+}

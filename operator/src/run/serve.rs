@@ -1,0 +1,48 @@
+//! `/livez`, `/readyz` and `/metrics`.
+//!
+//! An operator that waits for its turn is as ready as one that acts. What the API server, Kafka or a balancer do not answer is
+//! no reason to restart it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::RunError;
+
+/// How often what was recorded is summed up, scraped or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Begins to serve, until it is told to stop.
+pub(super) async fn start(
+    address: SocketAddr,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let listening = TcpListener::bind(address).await;
+    let listener = listening.map_err(|source| RunError::Listen { address, source })?;
+    let rendered = metrics.clone();
+    let routes = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(|| async { "ready\n" }))
+        .route("/metrics", get(|| async move { rendered.render() }));
+    tokio::spawn(upkeep(metrics, stop.clone()));
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "Nothing is served any more.");
+        }
+    });
+    Ok(())
+}
+
+async fn upkeep(metrics: PrometheusHandle, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+}

@@ -1,0 +1,214 @@
+//! A Kubernetes, a Kafka and a balancer in memory, that go together: pods run brokers, and drains move replicas.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use balancer::api::view::{Phase, State};
+use balancer::client::{ClientError, Token};
+use balancer::journal::Mode;
+use kafka::connection::ConnectionSettings;
+use kafka::ids::BrokerId;
+use kafka::simulated::{SimulatedBroker, SimulatedCluster};
+use kafka::{Cluster as _, TopicPartition};
+use operator::build::Installation;
+use operator::cluster::Cluster;
+use operator::crd::Kafkacluster;
+use operator::decide::BalancerOrder;
+use operator::run::{Clients, Operator};
+use serde_json::{Value, json};
+
+use crate::api_server::ApiServer;
+
+const CLUSTERS: &str = "apis/krallistic.github.com/v1/namespaces/n/kafkaclusters";
+const SETS: &str = "apis/apps/v1/namespaces/n/statefulsets";
+const PODS: &str = "api/v1/namespaces/n/pods";
+
+/// How many brokers a test can have.
+const MOST: u16 = 8;
+
+pub(crate) struct World {
+    pub(crate) api: ApiServer,
+    pub(crate) kafka: SimulatedCluster,
+    pub(crate) operator: Operator<Simulated>,
+    balancer: Arc<Mutex<State>>,
+    /// Brokers whose pods are gone, and have not been made anew yet.
+    away: Mutex<BTreeSet<u16>>,
+}
+
+/// Clients that reach the world's Kafka and balancer.
+pub(crate) struct Simulated {
+    kafka: SimulatedCluster,
+    balancer: Arc<Mutex<State>>,
+}
+
+impl Clients for Simulated {
+    type Kafka = SimulatedCluster;
+
+    fn kafka(&self, _: ConnectionSettings) -> SimulatedCluster {
+        self.kafka.clone()
+    }
+
+    async fn balancer_state(&self, _: &Cluster) -> Result<State, ClientError> {
+        Ok(self.balancer.lock().unwrap().clone())
+    }
+
+    async fn order(
+        &self,
+        _: &Cluster,
+        token: Option<Token>,
+        order: &BalancerOrder,
+    ) -> Result<(), ClientError> {
+        assert!(token.is_some(), "an order without a token");
+        let draining = &mut self.balancer.lock().unwrap().draining;
+        match order {
+            BalancerOrder::Drain(brokers) => draining.extend(brokers),
+            BalancerOrder::Undrain(brokers) => draining.retain(|broker| !brokers.contains(broker)),
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// A world with a Kafkacluster of this spec.
+    pub(crate) fn new(spec: Value) -> Self {
+        let api = ApiServer::default();
+        let all = (0..MOST).map(|id| SimulatedBroker::new(id.into()));
+        let kafka = SimulatedCluster::new(all);
+        (0..MOST).for_each(|id| kafka.stop_broker(id.into()));
+        let balancer = Arc::new(Mutex::new(State {
+            mode: Mode::Auto,
+            phase: Phase::Watching,
+            ..State::default()
+        }));
+        let clients = Simulated {
+            kafka: kafka.clone(),
+            balancer: Arc::clone(&balancer),
+        };
+        let operator = Operator::new(api.client(), clients, Installation::default(), "/nowhere".into());
+        let object = json!({
+            "apiVersion": "krallistic.github.com/v1",
+            "kind": "Kafkacluster",
+            "metadata": {"name": "c", "namespace": "n", "uid": "u", "generation": 1},
+            "spec": spec,
+        });
+        api.state().put(format!("{CLUSTERS}/c"), object);
+        Self {
+            api,
+            kafka,
+            operator,
+            balancer,
+            away: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn object(&self) -> Kafkacluster {
+        let state = self.api.state();
+        serde_json::from_value(state.objects[&format!("{CLUSTERS}/c")].clone()).unwrap()
+    }
+
+    /// Changes a part of the spec.
+    pub(crate) fn specify(&self, part: &str, value: Value) {
+        let mut state = self.api.state();
+        let mut object = state.objects[&format!("{CLUSTERS}/c")].clone();
+        object["spec"][part] = value;
+        state.put(format!("{CLUSTERS}/c"), object);
+    }
+
+    /// Lets the operator look, then everybody else do what follows, until `done` or for far longer than that takes.
+    pub(crate) async fn until(&self, done: impl Fn(&Kafkacluster) -> bool) {
+        for _ in 0..200 {
+            if done(&self.object()) {
+                return;
+            }
+            self.operator.reconcile(&self.object()).await.unwrap();
+            self.stateful_sets();
+            self.drain().await;
+            tokio::time::advance(Duration::from_secs(12)).await;
+        }
+        panic!("{:#?}", self.object().status);
+    }
+
+    /// What the controller of StatefulSets and kubelets do: pods are there and ready, or gone, and their brokers with them.
+    /// A pod that was deleted is away for a step, which is longer than Kafka takes to notice.
+    fn stateful_sets(&self) {
+        let mut state = self.api.state();
+        let sets = state.objects.range(format!("{SETS}/")..format!("{SETS}0"));
+        let sets: Vec<Value> = sets.map(|(_, set)| set.clone()).collect();
+        let mut away = self.away.lock().unwrap();
+        for set in sets {
+            let name = set["metadata"]["name"].as_str().unwrap();
+            let replicas = u16::try_from(set["spec"]["replicas"].as_u64().unwrap()).unwrap();
+            let is_broker = !name.ends_with("controller");
+            for number in 0..MOST {
+                let key = format!("{PODS}/{name}-{number}");
+                if number >= replicas {
+                    state.objects.remove(&key);
+                }
+                if state.objects.contains_key(&key) {
+                    continue;
+                }
+                if is_broker && away.insert(number) {
+                    self.kafka.stop_broker(number.into());
+                } else if number < replicas {
+                    state.put(key, pod(&set, &format!("{name}-{number}")));
+                    if is_broker {
+                        away.remove(&number);
+                        self.kafka.start_broker(number.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the balancer does, at once.
+    async fn drain(&self) {
+        let draining = self.balancer.lock().unwrap().draining.clone();
+        let description = self.kafka.describe().await.unwrap();
+        let alive: Vec<BrokerId> = description.brokers.iter().map(|broker| broker.id).collect();
+        let mut targets = Vec::new();
+        for topic in &description.topics {
+            for partition in &topic.partitions {
+                if partition
+                    .replicas
+                    .iter()
+                    .any(|replica| draining.contains(replica))
+                {
+                    let stays = partition
+                        .replicas
+                        .iter()
+                        .filter(|replica| !draining.contains(replica));
+                    let more = alive
+                        .iter()
+                        .filter(|broker| !draining.contains(broker) && !partition.replicas.contains(broker));
+                    let target = stays
+                        .chain(more)
+                        .take(partition.replicas.len())
+                        .copied()
+                        .collect();
+                    targets.push((TopicPartition::new(topic.name.clone(), partition.id), target));
+                }
+            }
+        }
+        self.kafka.reassign(&targets).await.unwrap();
+    }
+}
+
+fn pod(set: &Value, name: &str) -> Value {
+    let mut pod = set["spec"]["template"].clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"]["name"] = json!(name);
+    pod["metadata"]["namespace"] = json!("n");
+    pod["spec"]["nodeName"] = json!("node");
+    pod["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+    pod
+}
+
+/// The status of each condition.
+pub(crate) fn conditions(object: &Kafkacluster) -> BTreeMap<String, String> {
+    let conditions = object.status.iter().flat_map(|status| &status.conditions);
+    conditions
+        .map(|condition| (condition.type_.clone(), condition.status.clone()))
+        .collect()
+}
