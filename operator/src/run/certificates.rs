@@ -80,6 +80,18 @@ pub(super) async fn keep(
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Removes the files of clusters that there are no more.
+pub(super) async fn forget(certificates: &Path, uids: &[String]) {
+    for uid in uids {
+        match tokio::fs::remove_dir_all(certificates.join(uid)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, uid, "The certificate of a cluster that is gone cannot be removed.");
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Replaces a file as a whole, so that nobody reads half of a key, and leaves one alone that is right.
 async fn write(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     if tokio::fs::read(path)
@@ -130,6 +142,15 @@ mod tests {
             std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
             0o600
         );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_cluster_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_cluster = folder.path().join("uid");
+        keep(&of_cluster, "tls", Some(&secret("one"))).await.unwrap();
+        forget(folder.path(), &["uid".to_owned(), "without-tls".to_owned()]).await;
+        assert!(!of_cluster.exists());
     }
 
     #[tokio::test]

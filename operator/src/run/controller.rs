@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::Clients;
-use super::{Operator, ReconcileError, telemetry};
+use super::{Operator, ReconcileError, certificates, telemetry};
 use crate::crd::Kafkacluster;
 
 /// Clusters that are worked on at a time. Most of the time one waits for Kafka.
@@ -95,7 +95,8 @@ async fn reconcile<C: Clients>(
 ) -> Result<Action, ReconcileError> {
     let clusters = context.store.state();
     let uids: HashSet<String> = clusters.iter().filter_map(|cluster| cluster.uid()).collect();
-    context.operator.memory.retain(&uids);
+    let gone = context.operator.memory.retain(&uids);
+    certificates::forget(&context.operator.certificates, &gone).await;
     let began = Instant::now();
     let outcome = context.operator.reconcile(&object).await;
     telemetry::reconciled(uids.len(), began.elapsed(), outcome.is_ok());

@@ -17,9 +17,11 @@ use tokio::time::{Instant, sleep};
 use super::kubernetes::KubernetesError;
 
 /// How long a Lease that is not renewed is still its holder's.
-const DURATION: Duration = Duration::from_secs(15);
+const DURATION: Duration = Duration::from_secs(30);
 /// How long the holder acts after it has renewed the Lease.
-const ACTS: Duration = Duration::from_secs(10);
+const ACTS: Duration = Duration::from_secs(20);
+/// How long one request may take: on a connection that is dead the next one has a new one.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// No Lease is waited for longer, whatever it says.
 const MOST: Duration = Duration::from_secs(300);
 /// How often it is renewed, and looked at by those who wait.
@@ -77,7 +79,7 @@ impl Election {
         let mut renewed = Instant::now();
         while renewed.elapsed() < ACTS {
             sleep(INTERVAL).await;
-            let left = ACTS.saturating_sub(renewed.elapsed());
+            let left = ACTS.saturating_sub(renewed.elapsed()).min(PATIENCE);
             let began = Instant::now();
             match tokio::time::timeout(left, self.try_once()).await {
                 Ok(Ok(true)) => renewed = began,

@@ -54,9 +54,13 @@ impl<K> Memory<K> {
         with(self.all().entry(uid.to_owned()).or_default())
     }
 
-    /// Forgets clusters that there are no more.
-    pub(super) fn retain(&self, uids: &HashSet<String>) {
-        self.all().retain(|uid, _| uids.contains(uid));
+    /// Forgets clusters that there are no more, and returns which those were.
+    pub(super) fn retain(&self, uids: &HashSet<String>) -> Vec<String> {
+        let gone = |(uid, _): (String, _)| uid;
+        self.all()
+            .extract_if(|uid, _| !uids.contains(uid))
+            .map(gone)
+            .collect()
     }
 
     pub(super) fn succeeded(&self, uid: &str) {
@@ -124,7 +128,7 @@ mod tests {
         memory.succeeded("a");
         assert_eq!(memory.failure("a"), None);
         assert_eq!(memory.failed("a", "no".to_owned()).as_secs(), 1);
-        memory.retain(&HashSet::new());
+        assert_eq!(memory.retain(&HashSet::new()), ["a"]);
         assert_eq!(memory.failure("a"), None);
     }
 }
