@@ -4,7 +4,6 @@
 # unpack.sh FOLDER IMAGE.tar...
 set -euo pipefail
 
-rm -rf "$1"
 unfinished=$1.unfinished
 rm -rf "$unfinished"
 mkdir -p "$unfinished"
@@ -38,4 +37,6 @@ unshare --mount --propagation private --net --pid --fork --kill-child --mount-pr
     echo "images/unpack.sh: containerd could not unpack the images; what it said is above" >&2
     exit 1
 }
+# Nodes that run keep the files that they share.
+rm -rf "$folder"
 mv "$unfinished" "$folder"
