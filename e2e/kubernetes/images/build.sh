@@ -89,7 +89,7 @@ cargo_build() {
 
 # What Kafka, its tools, ZooKeeper and the Jolokia agent need of Java.
 make_jre() {
-    local inputs modules=java.base,java.desktop,java.logging,java.management,java.management.rmi,java.naming,java.net.http
+    local inputs modules=java.base,java.desktop,java.instrument,java.logging,java.management,java.management.rmi,java.naming,java.net.http
     modules=$modules,java.rmi,java.security.jgss,java.security.sasl,java.sql,java.xml
     modules=$modules,jdk.crypto.ec,jdk.httpserver,jdk.jfr,jdk.management,jdk.security.auth,jdk.unsupported,jdk.zipfs
     inputs="$(jlink --version) $modules $(sha256sum <"$here/build.sh")"

@@ -9,7 +9,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use crate::Outcome;
 
 pub(crate) async fn a_broker_in_a_pod_takes_records_from_this_machine(cluster: &Kubernetes) -> Outcome {
-    cluster.apply(include_str!("kafka.yaml")).await?;
+    let manifest = include_str!("kafka.yaml").replace("VERSION", env!("CARGO_PKG_VERSION"));
+    cluster.apply(&manifest).await?;
     let ready = ["wait", "--for=condition=Ready", "pod/kafka", "--timeout=120s"];
     cluster.kubectl(&ready).await?;
     let address = cluster.pod_address("kafka").await?;
