@@ -13,13 +13,13 @@ start() {
     [ $$ = 1 ] || echo "$! $(identity $!)" >>"$state/processes"
 }
 
-# wait_until WHAT COMMAND...: waits for the command to succeed, for a minute.
+# wait_until WHAT COMMAND...: waits for the command to succeed, three minutes at most: a busy machine may take long.
 wait_until() {
-    local what=$1 deadline=$((SECONDS + 60))
+    local what=$1 deadline=$((SECONDS + 180))
     shift
     until "$@" >/dev/null 2>&1; do
         if [ $SECONDS -gt $deadline ]; then
-            echo "no $what after 60 s; logs are in $state/log" >&2
+            echo "no $what after 180 s; logs are in $state/log" >&2
             return 1
         fi
         sleep 0.1
