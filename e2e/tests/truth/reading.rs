@@ -15,6 +15,8 @@ use super::wire::{Reader, Reading, Values, Writer, burst_all};
 /// Windows until groups' progress, which is smoothed, accounts for what is counted.
 const WARM: usize = 20;
 const WINDOWS: usize = 3;
+/// Windows within which what is read all the time has to be comparable once.
+const MOST_WINDOWS: usize = 30;
 
 /// What a reader at rest receives in a moment, in bytes: answers without records.
 const AT_REST: u64 = 1_000;
@@ -120,23 +122,30 @@ async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
     }
     let mut verdict = Verdict::default();
     let mut last = received(&readers);
-    let mut ended = Instant::now();
-    let mut windows = 0;
-    while windows < WARM + WINDOWS {
-        let (now, figures) = bench
-            .window(async || write_and_read(&mut writers, &readers).await)
+    let mut counted_at = Instant::now();
+    let (mut windows, mut compared) = (0, 0);
+    while windows < WARM + WINDOWS || compared == 0 {
+        if windows == WARM + MOST_WINDOWS {
+            return Err("the machine is too busy to count for as long as a window is".into());
+        }
+        let ((now, at), figures) = bench
+            .window(async || {
+                let now = write_and_read(&mut writers, &readers).await?;
+                Ok((now, Instant::now()))
+            })
             .await?;
         let counted: Counted = now
             .iter()
             .map(|(name, bytes)| (name.clone(), bytes - last[name]))
             .collect();
         last = now;
-        // What is read all the time can be compared only where one window follows the other.
-        let follows = ended.elapsed() < INTERVAL * 3 / 2;
-        ended = Instant::now();
+        // What is read all the time can be compared only where it was counted for as long as a window is.
+        let is_a_window = at.duration_since(counted_at).abs_diff(INTERVAL) < INTERVAL / 20;
+        counted_at = at;
         let Some(figures) = figures else { continue };
         windows += 1;
-        let judged = CASES.iter().filter(|case| follows || case.backlog == 0);
+        compared += usize::from(is_a_window && windows > WARM);
+        let judged = CASES.iter().filter(|case| is_a_window || case.backlog == 0);
         for case in judged.filter(|_| windows > WARM) {
             let of_case = of_topic(&counted, &topic_of(case), |bytes| *bytes);
             // One that is behind reads all the time, also between the end of the window and that of the burst.
@@ -147,7 +156,7 @@ async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
     // What one that is behind fetches ahead is counted before it is committed, so that nobody can be sure when.
     for case in CASES.iter().filter(|case| case.backlog == 0) {
         let times = verdict.times(case.name, case.certain);
-        assert_eq!(times, 2 * WINDOWS, "{} is not {:?}", case.name, case.certain);
+        assert!(times >= 2 * WINDOWS, "{} is not {:?}", case.name, case.certain);
     }
     Ok(())
 }
