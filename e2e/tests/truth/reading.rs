@@ -156,7 +156,13 @@ async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
     // What one that is behind fetches ahead is counted before it is committed, so that nobody can be sure when.
     for case in CASES.iter().filter(|case| case.backlog == 0) {
         let times = verdict.times(case.name, case.certain);
-        assert_eq!(times, 2 * (windows - WARM), "{} is not {:?}", case.name, case.certain);
+        assert_eq!(
+            times,
+            2 * (windows - WARM),
+            "{} is not {:?}",
+            case.name,
+            case.certain
+        );
     }
     Ok(())
 }
