@@ -11,7 +11,7 @@ use super::seen::{SeenList, SeenRate};
 use super::situation::Situation;
 use super::step::{Change, Step};
 use super::sweep::{is_marked, mark, parse};
-use crate::journal::{BrokerThrottle, Direction, ExecutionState, Outcome, Record, TopicThrottle};
+use crate::journal::{BrokerThrottle, Direction, ExecutionState, Outcome, Record, Timestamp, TopicThrottle};
 use crate::plan::Move;
 
 /// A rate changes when it is this far off, relative to what it is.
@@ -165,8 +165,21 @@ fn list_step(
     if let Some(ours) = ours
         && id != Some(ours.topic_id)
     {
-        let gone = id.is_some() || situation.now.since(ours.at) > SETTLE;
-        return gone.then(|| Step::note(vec![Record::TopicThrottle(topic.clone(), direction, None)]));
+        let now = situation.now;
+        let note = |throttle| Step::note(vec![Record::TopicThrottle(topic.clone(), direction, throttle)]);
+        return match id {
+            // A request that was long on its way names the topic, and finds the new one.
+            Some(topic_id) => Some(note(Some(TopicThrottle {
+                topic_id,
+                present_before: false,
+                at: now,
+                ..ours.clone()
+            }))),
+            None if ours.entries.is_empty() => (now.since(ours.at) > REMEMBERED).then(|| note(None)),
+            None => {
+                (now.since(ours.at) > SETTLE).then(|| note(Some(without(ours, ours.entries.clone(), now))))
+            }
+        };
     }
     let list = List {
         topic,
@@ -176,6 +189,19 @@ fn list_step(
         situation,
     };
     list.append(wanted, id?).or_else(|| list.take_back(wanted))
+}
+
+/// Our part of a list without the elements that are over, which are remembered.
+fn without(ours: &TopicThrottle, over: Vec<String>, now: Timestamp) -> TopicThrottle {
+    let mut left = TopicThrottle {
+        at: now,
+        ..ours.clone()
+    };
+    left.entries.retain(|entry| !over.contains(entry));
+    left.over.extend(over);
+    let excess = left.over.len().saturating_sub(ELEMENTS_KEPT);
+    left.over.drain(..excess);
+    left
 }
 
 /// A topic's list of throttled replicas and our part of it.
@@ -239,25 +265,16 @@ impl List<'_> {
             let forgotten = self.situation.now.since(ours.at) > REMEMBERED;
             return forgotten.then(|| Step::note(vec![self.record(None)]));
         }
-        let (kept, over): (Vec<String>, Vec<String>) = ours
-            .entries
-            .iter()
+        let entries = ours.entries.iter();
+        let over: Vec<String> = entries
+            .filter(|entry| !wanted.contains(*entry))
             .cloned()
-            .partition(|entry| wanted.contains(entry));
+            .collect();
         if over.is_empty() {
             return None;
         }
         let value = over.join(",");
-        let mut all_over = ours.over.clone();
-        all_over.extend(over.iter().cloned());
-        let excess = all_over.len().saturating_sub(ELEMENTS_KEPT);
-        all_over.drain(..excess);
-        let left = self.record(Some(TopicThrottle {
-            entries: kept,
-            over: all_over,
-            at: self.situation.now,
-            ..ours.clone()
-        }));
+        let left = self.record(Some(without(ours, over.clone(), self.situation.now)));
         if over.iter().any(|entry| self.seen.elements.contains(entry)) {
             let name = self.direction.replicas().to_owned();
             let change = Change::Unthrottle(self.resource(), ConfigChange::Subtract { name, value });

@@ -222,6 +222,11 @@ impl Reader {
     pub(crate) fn start(bootstrap: &str, topic: &str, partition: i32, reading: &Reading) -> Outcome<Self> {
         let context = Counting::default();
         let counts = Arc::clone(&context.0);
+        // One that reads all the time is compared over windows, in which a few large answers more or less would show.
+        let most = match reading.at_most {
+            Some(_) => "10000",
+            None => "50000",
+        };
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", bootstrap)
@@ -230,9 +235,9 @@ impl Reader {
             .set("fetch.wait.max.ms", "500")
             // What is fetched long before it is read would be counted by the broker long before it is committed.
             .set("queued.min.messages", "1")
-            .set("fetch.message.max.bytes", "50000")
-            .set("fetch.max.bytes", "50000")
-            .set("message.max.bytes", "50000")
+            .set("fetch.message.max.bytes", most)
+            .set("fetch.max.bytes", most)
+            .set("message.max.bytes", most)
             .set("receive.message.max.bytes", "10000000")
             .set("statistics.interval.ms", "100");
         if let Some(rack) = &reading.rack {

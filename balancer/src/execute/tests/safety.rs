@@ -9,7 +9,9 @@ use tokio::time::advance;
 use super::story::{Story, finished, outcomes, set};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::{Change, Guidance, Headroom};
-use crate::journal::{BrokerThrottle, Direction, MoveState, Outcome, PlanId, Record, StopHow, Timestamp};
+use crate::journal::{
+    BrokerThrottle, Direction, MoveState, Outcome, PlanId, Record, StopHow, Timestamp, TopicThrottle,
+};
 
 use super::bench::*;
 
@@ -124,6 +126,35 @@ fn a_plan_is_not_over_before_kafka_shows_nothing_of_its_throttles() {
         entries.retain(|entry| !entry.name.ends_with(".replicas"));
     }
     assert!(is_over(&bench, 2));
+}
+
+#[test]
+fn what_a_late_request_throttles_of_a_topic_that_was_made_again_is_taken_back() {
+    let mut bench = Bench::moving(&[]);
+    let of_the_old_one = TopicThrottle {
+        topic_id: [9; 16],
+        present_before: true,
+        entries: vec!["4:1".to_owned()],
+        over: Vec::new(),
+        at: NOW,
+    };
+    let throttle = Record::TopicThrottle(topic("t"), Direction::Leader, Some(of_the_old_one));
+    bench.state.apply(throttle);
+    let list = "leader.replication.throttled.replicas";
+    bench.configure(ConfigResource::Topic(topic("t")), list, "4:1,5:1");
+    for record in bench.decide().into_iter().flat_map(|step| step.intent) {
+        bench.state.apply(record);
+    }
+    let subtract = ConfigChange::Subtract {
+        name: list.to_owned(),
+        value: "4:1".to_owned(),
+    };
+    let taken_back = Change::Unthrottle(ConfigResource::Topic(topic("t")), subtract);
+    let steps = bench.decide();
+    assert!(
+        steps.iter().any(|step| step.change.as_ref() == Some(&taken_back)),
+        "{steps:?}"
+    );
 }
 
 #[test]
