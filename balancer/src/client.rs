@@ -9,7 +9,7 @@ use kafka::error::with_causes;
 use kafka::ids::{BrokerId, TopicPartition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sidecar::http_client::{self, HttpError};
+use sidecar::http_client::{self, HttpError, read_body};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -226,18 +226,13 @@ impl Server {
             url: self.url.clone(),
             reason: with_causes(&error),
         };
-        let mut response = request.send().await.map_err(unreachable)?;
+        let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(ClientError::Nonsense {
-                    url: self.url.clone(),
-                    reason: format!("it is larger than {MAX_BYTES} bytes"),
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read_body(response, MAX_BYTES).await.map_err(unreachable)?;
+        let body = body.ok_or_else(|| ClientError::Nonsense {
+            url: self.url.clone(),
+            reason: format!("it is larger than {MAX_BYTES} bytes"),
+        })?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| ClientError::Nonsense {
                 url: self.url.clone(),

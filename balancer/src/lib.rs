@@ -1,6 +1,7 @@
 //! The balancer: observe, detect, plan, execute.
 
 pub mod api;
+pub mod background;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kafka::connection::Tls;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, ClientBuilder, Method, StatusCode, redirect};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, redirect};
 use thiserror::Error;
 use url::Url;
 
@@ -123,24 +123,11 @@ impl HttpClient {
     ) -> Result<Answer, HttpError> {
         let client = self.client().await?;
         let request = client.request(method, self.url.clone()).headers(headers);
-        let mut answer = request.body(body).send().await?;
-        if answer
-            .content_length()
-            .is_some_and(|length| length > self.max_bytes as u64)
-        {
-            return Err(HttpError::TooLarge(self.max_bytes));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            if body.len() + chunk.len() > self.max_bytes {
-                return Err(HttpError::TooLarge(self.max_bytes));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer {
-            status: answer.status(),
-            body,
-        })
+        let answer = request.body(body).send().await?;
+        let status = answer.status();
+        let body = read_body(answer, self.max_bytes).await?;
+        let body = body.ok_or(HttpError::TooLarge(self.max_bytes))?;
+        Ok(Answer { status, body })
     }
 
     /// The client that there is, or a new one with what the files say now.
@@ -181,6 +168,26 @@ pub fn client(tls: &Tls, adjust: impl FnOnce(ClientBuilder) -> ClientBuilder) ->
         .pool_max_idle_per_host(1)
         .pool_idle_timeout(KEPT);
     adjust(builder).build().map_err(HttpError::Request)
+}
+
+/// The body of an answer, unpacked; none where it is larger than so many bytes, of which no more are kept.
+///
+/// # Errors
+///
+/// The answer breaks off, or cannot be unpacked.
+pub async fn read_body(mut answer: Response, max_bytes: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let is_too_large = |length: u64| length > max_bytes as u64;
+    if answer.content_length().is_some_and(is_too_large) {
+        return Ok(None);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > max_bytes {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 /// Tells what TLS refuses from what the network does, and from what cannot be unpacked.

@@ -8,7 +8,7 @@ use kafka::cluster::Broker;
 use kafka::connection::Tls;
 use kafka::error::with_causes;
 use kafka::ids::BrokerId;
-use sidecar::http_client::{self, HttpError};
+use sidecar::http_client::{self, HttpError, read_body};
 use sidecar::report::{InvalidReport, LoadReport};
 use thiserror::Error;
 
@@ -126,17 +126,13 @@ impl ReportReader {
             source: error.into(),
         };
         let address = format!("{}/v1/load", url().trim_end_matches('/'));
-        let mut response = self.http.get(address).send().await.map_err(unreachable)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > MAX_REPORT_BYTES {
-                return Err(ReportError::TooLarge { url: url() });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if !response.status().is_success() {
+        let response = self.http.get(address).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let body = read_body(response, MAX_REPORT_BYTES).await.map_err(unreachable)?;
+        let body = body.ok_or_else(|| ReportError::TooLarge { url: url() })?;
+        if !status.is_success() {
             let words: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-            let reason = format!("{} {}", response.status(), words.trim());
+            let reason = format!("{status} {}", words.trim());
             return Err(ReportError::NotReady { url: url(), reason });
         }
         let report: LoadReport =

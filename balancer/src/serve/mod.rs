@@ -17,12 +17,12 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use sidecar::clock::Clock;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::view::View;
 use crate::api::{self, Shared};
+use crate::background::{stop_on_signals, upkeep};
 use crate::config::Config;
 use crate::observe::{ObserveError, Observer};
 pub use action::{Action, ActionError, Command};
@@ -65,7 +65,7 @@ pub enum ServeError {
 ///
 /// It could not be started. A cluster that cannot be reached is no such error: the balancer waits for it.
 pub async fn run(config: Config) -> Result<(), ServeError> {
-    let stop = stop_on_signals()?;
+    let stop = stop_on_signals().map_err(ServeError::Signals)?;
     let metrics = install_metrics()?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -104,31 +104,10 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn stop_on_signals() -> Result<CancellationToken, ServeError> {
-    let stop = CancellationToken::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut received = signal(kind).map_err(ServeError::Signals)?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            received.recv().await;
-            stop.cancel();
-        });
-    }
-    Ok(stop)
-}
-
 fn install_metrics() -> Result<PrometheusHandle, ServeError> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     crate::metrics::describe();
     Ok(handle)
-}
-
-/// Histograms grow until they are drained, scraped or not.
-async fn upkeep(metrics: PrometheusHandle, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(5));
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        metrics.run_upkeep();
-    }
 }
 
 async fn serve_api(listener: TcpListener, shared: Shared, stop: CancellationToken) {

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use balancer::journal::Mode;
+use kafka::cluster::Partition;
 use kafka::ids::BrokerId;
 
 use super::Trouble;
@@ -111,7 +112,11 @@ impl Situation<'_> {
             Err(reason) => return Leaving::Unseen(reason.to_owned()),
         };
         let coming = |adding: &[BrokerId]| adding.contains(&id);
-        let assigned = kafka.assigned().get(&id).copied().unwrap_or(0);
+        let hosts = |partition: &Partition| partition.replicas.contains(&id);
+        let assigned = kafka
+            .partitions()
+            .filter(|(_, partition)| hosts(partition))
+            .count();
         let added = kafka
             .reassignments
             .values()

@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::kafka::error::with_causes;
+use balancer::background::stop_on_signals;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use metrics_exporter_prometheus::BuildError as MetricsError;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Installation};
@@ -102,7 +102,7 @@ pub struct Operator<C: Clients> {
 ///
 /// It could not be started, or must not go on.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
-    let stop = stop_on_signals()?;
+    let stop = stop_on_signals().map_err(RunError::Signals)?;
     let metrics = telemetry::install()?;
     serve::start(settings.listen, metrics, stop.clone()).await?;
     let client = Client::try_default().await.map_err(RunError::Client)?;
@@ -146,19 +146,6 @@ async fn act(settings: &Settings, client: Client, stop: CancellationToken) -> Re
     );
     controller::run(Arc::new(operator), settings.namespace.as_deref(), stop).await;
     Ok(())
-}
-
-fn stop_on_signals() -> Result<CancellationToken, RunError> {
-    let stop = CancellationToken::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut received = signal(kind).map_err(RunError::Signals)?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            received.recv().await;
-            stop.cancel();
-        });
-    }
-    Ok(stop)
 }
 
 impl<C: Clients> Operator<C> {

@@ -4,18 +4,15 @@
 //! no reason to restart it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use balancer::background::upkeep;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-
-/// How often what was recorded is summed up, scraped or not.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Begins to serve, until it is told to stop.
 pub(super) async fn start(
@@ -38,11 +35,4 @@ pub(super) async fn start(
         }
     });
     Ok(())
-}
-
-async fn upkeep(metrics: PrometheusHandle, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(UPKEEP);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        metrics.run_upkeep();
-    }
 }
