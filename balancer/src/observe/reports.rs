@@ -208,6 +208,7 @@ mod tests {
 
     use axum::Router;
     use axum::http::StatusCode;
+    use axum::http::header::CONNECTION;
     use axum::routing::get;
     use kafka::connection::TlsIdentity;
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -243,20 +244,14 @@ mod tests {
         let certificate = Certificate::read(identity, Duration::from_millis(10)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let limits = Limits {
-            // So that each look makes a connection of its own.
-            age: Duration::ZERO,
-            ..Limits::default()
-        };
-        let silent = Router::new().route(
-            "/v1/load",
-            get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "soon") }),
-        );
+        // Each look makes a connection of its own, since the answer ends the one that it comes by.
+        let answer = (StatusCode::SERVICE_UNAVAILABLE, [(CONNECTION, "close")], "soon");
+        let silent = Router::new().route("/v1/load", get(move || async move { answer }));
         tokio::spawn(serve(
             listener,
             silent,
             Some(certificate),
-            limits,
+            Limits::default(),
             CancellationToken::new(),
         ));
 
@@ -283,7 +278,8 @@ mod tests {
                 .1
                 .unwrap_err()
         };
-        assert!(matches!(look().await, ReportError::NotReady { .. }));
+        let before = look().await;
+        assert!(matches!(before, ReportError::NotReady { .. }), "{before:?}");
         certify(shown.path());
         // The files are not written at one moment, nor read at once.
         while matches!(look().await, ReportError::NotReady { .. }) {}
