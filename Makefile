@@ -41,6 +41,10 @@ kubernetes-up: $(if $(filter 0,$(NODES)),,images) ## A real Kubernetes of three 
 kubernetes-down: ## End it
 	@./e2e/kubernetes/down.sh
 
+.PHONY: demo-kubernetes
+demo-kubernetes: build images ## The README's walk-through on a real Kubernetes on this machine, a hot partition cooled at the end; as root; KEEP=1 keeps it
+	@./e2e/kubernetes/demo.sh
+
 .PHONY: deny
 deny: ## Licences, sources and duplicates of all dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
@@ -55,8 +59,8 @@ test: build check simulation ## Everything that can be proven on this machine, s
 	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
 
 .PHONY: test-kubernetes
-test-kubernetes: images ## What needs a real Kubernetes on this machine, as root; the first time it is built in ten minutes
-	KUBERNETES=1 $(CARGO) test --locked -p e2e --release --test kubernetes -- --test-threads=1 --nocapture
+test-kubernetes: build images ## What needs a real Kubernetes on this machine, as root; the first time it is built in ten minutes
+	KUBERNETES=1 $(CARGO) test --locked -p e2e --release --test kubernetes --test operator -- --test-threads=1 --nocapture
 
 .PHONY: soak
 soak: build ## An hour (SOAK_MINUTES) of shifting load on six brokers, with balancers killed and brokers restarted

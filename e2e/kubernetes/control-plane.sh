@@ -31,6 +31,18 @@ current-context: local
 YAML
 }
 
+# What the operator asks of the API server is written to log/audit.log, once it is answered.
+audit_policy() {
+    cat <<YAML
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - {level: Metadata, users: ["system:serviceaccount:kafka-operator:kafka-operator"]}
+  - {level: None}
+YAML
+}
+
 # control_plane ADDRESS PORT ETCD_PORT [FLAG...]: the API server gets the flags. ETCD_PORT and the one after it are used on
 # loopback.
 control_plane() {
@@ -40,18 +52,20 @@ control_plane() {
     (umask 077 && write_tokens && openssl ecparam -name prime256v1 -genkey -noout -out "$folder/accounts.key")
     openssl ec -in "$folder/accounts.key" -pubout -out "$folder/accounts.pub" 2>/dev/null
     echo "https://$address:$port" >"$folder/url"
+    audit_policy >"$folder/audit.yaml"
 
     # Nothing of it outlives the machine: no need to wait for the disk.
     start etcd "$bin/etcd" --name local --data-dir "$folder/etcd" --unsafe-no-fsync --log-level warn \
         --listen-client-urls "$etcd" --advertise-client-urls "$etcd" \
         --listen-peer-urls "$peers" --initial-advertise-peer-urls "$peers" --initial-cluster "local=$peers"
-    start kube-apiserver "$bin/kube-apiserver" --etcd-servers="$etcd" --secure-port="$port" "$@" \
+    start_over_and_over kube-apiserver "$bin/kube-apiserver" --etcd-servers="$etcd" --secure-port="$port" "$@" \
         --cert-dir="$folder/certificates" --token-auth-file="$folder/tokens.csv" \
         --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged \
         --service-cluster-ip-range="$services" --kubelet-preferred-address-types=InternalIP \
         --service-account-issuer=https://kubernetes.default.svc \
         --service-account-key-file="$folder/accounts.pub" --service-account-signing-key-file="$folder/accounts.key" \
-        --enable-priority-and-fairness=false --profiling=false
+        --enable-priority-and-fairness=false --profiling=false \
+        --audit-policy-file="$folder/audit.yaml" --audit-log-path="$state/log/audit.log"
     # Self-signed: it is the authority too.
     wait_until "certificate of the API server" test -s "$folder/certificates/apiserver.crt"
     for name in admin controllers scheduler; do kubeconfig $name >"$folder/$name.kubeconfig"; done

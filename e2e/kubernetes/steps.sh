@@ -13,6 +13,15 @@ start() {
     [ $$ = 1 ] || echo "$! $(identity $!)" >>"$state/processes"
 }
 
+# start_over_and_over NAME COMMAND...: the same of a program that is started again when it ends, as a kubelet does with those
+# of a control plane. The process of the moment is in control-plane/NAME.pid.
+start_over_and_over() {
+    local name=$1 pid=$state/control-plane/$1.pid
+    shift
+    # shellcheck disable=SC2016 # for the other shell
+    start "$name" bash -c 'while :; do setpriv --pdeathsig KILL -- "${@:2}" & echo $! >"$1"; wait $!; sleep 0.2; done' - "$pid" "$@"
+}
+
 # wait_until WHAT COMMAND...: waits for the command to succeed, three minutes at most: a busy machine may take long.
 wait_until() {
     local what=$1 deadline=$((SECONDS + 180))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::process::Command;
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 
 use crate::child::Child;
 use crate::command::run;
+use crate::scene::{Outcome, say};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -76,16 +78,33 @@ impl Kubernetes {
     /// This machine's address as pods and nodes see it.
     pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 214, 0, 1);
 
-    /// Starts a cluster of three nodes, `node1` in `zone1` and so on, with the images that `make images` has built, and
-    /// returns when all of them are ready. It needs root.
+    /// Whether what needs a Kubernetes is to be proven at all, since it takes root, and the first time ten minutes to
+    /// build: `make test-kubernetes` says so by `KUBERNETES=1`.
+    ///
+    /// # Errors
+    ///
+    /// Nobody can be told.
+    pub fn is_wanted() -> Outcome<bool> {
+        let is_wanted = std::env::var_os("KUBERNETES").is_some();
+        if !is_wanted {
+            say(
+                "nothing is proven here: this takes root and a Kubernetes, and runs by `make test-kubernetes`",
+            )?;
+        }
+        Ok(is_wanted)
+    }
+
+    /// Starts a cluster of so many nodes, `node1` in `zone1` and so on, with the images that `make images` has built, and
+    /// returns when all of them are ready. Each node has all of this machine's processors and memory to give. It needs
+    /// root.
     ///
     /// # Errors
     ///
     /// [`KubernetesError::Ended`] with what the scripts said.
-    pub async fn up() -> Result<Self, KubernetesError> {
+    pub async fn up(nodes: u8) -> Result<Self, KubernetesError> {
         // Beside the images, whose files nodes share.
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e/kubernetes");
-        Self::start(3, folder, None).await
+        Self::start(nodes, folder, None).await
     }
 
     /// Starts a control plane alone, where pods stay pending; any number of them run at once.
@@ -152,6 +171,16 @@ impl Kubernetes {
         self.folder.join("kubeconfig")
     }
 
+    /// All that the operator has asked of the API server, but for watches that go on, one JSON object a line
+    /// (`audit.k8s.io/v1`, `Event`).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn audit_log(&self) -> Result<String, KubernetesError> {
+        std::fs::read_to_string(self.folder.join("log/audit.log")).map_err(cannot("read the audit log"))
+    }
+
     /// Runs `kubectl` and gives what it printed, without the last line end.
     ///
     /// # Errors
@@ -190,6 +219,26 @@ impl Kubernetes {
             arguments: arguments.join(" "),
             said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
+    }
+
+    /// Kills the API server, which then is started again. Whoever watches has to
+    /// begin anew.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn kill_api_server(&self) -> Result<(), KubernetesError> {
+        let what = cannot("kill the API server");
+        let file = self.folder.join("control-plane/kube-apiserver.pid");
+        let killed = std::fs::read_to_string(file).and_then(|text| {
+            let invalid = || io::Error::new(io::ErrorKind::InvalidData, "it has no process");
+            let id: i32 = text.trim().parse().map_err(|_| invalid())?;
+            Ok(kill_process(
+                Pid::from_raw(id).ok_or_else(invalid)?,
+                Signal::KILL,
+            )?)
+        });
+        killed.map_err(what)
     }
 
     /// A pod's address, at which this machine reaches it.

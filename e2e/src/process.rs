@@ -57,6 +57,8 @@ pub enum Program {
     Sidecar,
     /// `kafka-balancer`.
     Balancer,
+    /// `kafka-operator`.
+    Operator,
 }
 
 impl Program {
@@ -64,6 +66,7 @@ impl Program {
         match self {
             Self::Sidecar => "kafka-sidecar",
             Self::Balancer => "kafka-balancer",
+            Self::Operator => "kafka-operator",
         }
     }
 
@@ -128,7 +131,7 @@ pub enum ProcessError {
     },
 }
 
-/// A program that runs with a configuration file of its own. Dropping it kills it with SIGKILL.
+/// A program that runs, most with a configuration file of their own. Dropping it kills it with SIGKILL.
 #[derive(Debug)]
 pub struct Process {
     program: Program,
@@ -155,7 +158,7 @@ impl Process {
     ///
     /// As [`Process::start`].
     pub fn start_through(
-        mut command: Vec<String>,
+        command: Vec<String>,
         program: Program,
         arguments: &[&str],
         config: &str,
@@ -163,9 +166,32 @@ impl Process {
         let folder = TempDir::with_prefix(program.name()).map_err(ProcessError::Start)?;
         let file = folder.path().join("config.yaml");
         std::fs::write(&file, config).map_err(ProcessError::Start)?;
+        let file = file.display().to_string();
+        let arguments = [arguments, &["--config", &file]].concat();
+        Self::begin(command, program, &arguments, folder)
+    }
+
+    /// Starts the operator, which has no configuration file, with this file as its way to Kubernetes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::start`].
+    pub fn start_operator(kubeconfig: &Path, arguments: &[&str]) -> Result<Self, ProcessError> {
+        let program = Program::Operator;
+        let folder = TempDir::with_prefix(program.name()).map_err(ProcessError::Start)?;
+        let kubeconfig = format!("KUBECONFIG={}", kubeconfig.display());
+        let arguments = [&["run"], arguments].concat();
+        Self::begin(vec!["env".to_owned(), kubeconfig], program, &arguments, folder)
+    }
+
+    fn begin(
+        mut command: Vec<String>,
+        program: Program,
+        arguments: &[&str],
+        folder: TempDir,
+    ) -> Result<Self, ProcessError> {
         command.push(program.path()?.display().to_string());
         command.extend(arguments.iter().map(ToString::to_string));
-        command.extend(["--config".to_owned(), file.display().to_string()]);
         let child = Self::spawn(&command, folder.path())?;
         Ok(Self {
             program,

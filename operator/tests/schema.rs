@@ -67,7 +67,11 @@ fn the_manifest_of_the_original_has_the_right_shape_and_is_told_which_image_it_n
 
 #[test]
 fn all_other_examples_are_fine() {
-    for example in ["kafka-cluster-kraft.yaml", "kafka-cluster-production.yaml"] {
+    for example in [
+        "kafka-cluster-demo.yaml",
+        "kafka-cluster-kraft.yaml",
+        "kafka-cluster-production.yaml",
+    ] {
         let text = std::fs::read_to_string(file("examples").join(example)).unwrap();
         let verdict = manifest(&text).unwrap().remove(0);
         assert_eq!(verdict.problems, [], "{example}");

@@ -21,7 +21,8 @@ main() {
     mkdir -p "$out"
     exec 9>"$out/lock"
     flock 9
-    get_reload4j 1.7.36
+    get_jars reload4j org.slf4j:slf4j-reload4j:1.7.36
+    get_jars logback ch.qos.logback:logback-classic:1.2.13 ch.qos.logback:logback-core:1.2.13
     build_programs
     make_jre
 
@@ -34,6 +35,7 @@ main() {
         "$kafka_4/jolokia-agent.jar" "$root/deploy/jolokia"
     image apache-kafka docker.io/apache/kafka:4.3.1 1000 '' "$kafka_4/libs" "$jre" "$root/e2e/java/log4j2.xml"
     image cp-kafka docker.io/confluentinc/cp-kafka:7.9.2 1000 '' "$kafka_3/libs" "$reload4j" "$jre"
+    image zookeeper docker.io/library/zookeeper:3.8.4 1000 '' "$kafka_3/libs" "$logback" "$jre"
     unpack
 }
 
@@ -57,13 +59,18 @@ install_packages() {
         fail "these packages are missing and could not be installed:$1"
 }
 
-# Kafka's binding of SLF4J up to 3.9, which e2e/install.sh leaves out.
-get_reload4j() {
-    reload4j=$cache/slf4j-reload4j-$1
-    [ ! -e "$reload4j" ] || return 0
-    say "fetching slf4j-reload4j $1"
-    mvn -q -B dependency:copy -Dartifact="org.slf4j:slf4j-reload4j:$1" -DoutputDirectory="$reload4j.$$" >&2
-    mv "$reload4j.$$" "$reload4j"
+# get_jars NAME ARTIFACT...: sets the variable of that name to a folder with jars that e2e/install.sh leaves out: Kafka's
+# binding of SLF4J up to 3.9, and ZooKeeper's.
+get_jars() {
+    local name=$1 artifact folder=$cache/${2//:/-}
+    shift
+    declare -g "$name=$folder"
+    [ ! -e "$folder" ] || return 0
+    for artifact in "$@"; do
+        say "fetching $artifact"
+        mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$folder.$$" >&2
+    done
+    mv "$folder.$$" "$folder"
 }
 
 # Static programs where Rust's standard library for musl can be had, else such as need this machine's glibc, which then is

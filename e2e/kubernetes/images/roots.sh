@@ -1,5 +1,5 @@
 # Sourced by build.sh: what is in each image. Each function fills an empty folder; all it takes is on this machine.
-# shellcheck shell=bash disable=SC2154 # here, root, jre, programs, kafka_4, kafka_3, reload4j
+# shellcheck shell=bash disable=SC2154 # here, root, jre, programs, kafka_4, kafka_3, reload4j, logback
 
 pause_root() {
     musl-gcc -static -Os -s -o "$1/pause" "$here/pause.c"
@@ -41,6 +41,17 @@ cp_kafka_root() {
     rm "$1"/usr/share/java/kafka/log4j-*.jar
     cp "$here/kafka"/*.properties "$1/etc/kafka/"
     kafka_commands "$1" /usr/bin '' kafka-storage kafka-topics kafka-configs zookeeper-server-start
+}
+
+# The layout of the official image of ZooKeeper, as far as zkServer.sh in the foreground goes. Its jars are those that Kafka 3.9
+# comes with.
+zookeeper_root() {
+    local home=/apache-zookeeper-3.8.4-bin
+    java_root "$1"
+    mkdir -p "$1$home/bin" "$1$home/lib" "$1/data"
+    cp "$kafka_3"/libs/{zookeeper,netty,slf4j-api,snappy,metrics-core-4,audience}*.jar "$logback"/*.jar "$1$home/lib/"
+    install -m 755 "$here/zookeeper/zkServer.sh" "$1$home/bin/"
+    ln -s "$home/bin/zkServer.sh" "$1/usr/bin/zkServer.sh"
 }
 
 # kafka_commands ROOT FOLDER SUFFIX NAME...

@@ -10,16 +10,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use e2e::Kubernetes;
-use e2e::scene::say;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 #[tokio::test]
 async fn a_cluster_of_three_nodes_does_what_the_operator_needs() -> Outcome {
-    if !is_wanted()? {
+    if !Kubernetes::is_wanted()? {
         return Ok(());
     }
-    let cluster = Kubernetes::up().await?;
+    let cluster = Kubernetes::up(3).await?;
     volumes::three_pods_get_a_volume_each_in_three_zones(&cluster).await?;
     a_pod_is_found_by_name_from_another_one(&cluster).await?;
     this_machine_reaches_pods_and_node_ports(&cluster).await?;
@@ -33,7 +32,7 @@ async fn a_cluster_of_three_nodes_does_what_the_operator_needs() -> Outcome {
 
 #[tokio::test]
 async fn an_api_server_takes_the_custom_resource_and_refuses_what_breaks_its_rules() -> Outcome {
-    if !is_wanted()? {
+    if !Kubernetes::is_wanted()? {
         return Ok(());
     }
     let cluster = Kubernetes::control_plane().await?;
@@ -67,15 +66,6 @@ async fn an_api_server_takes_the_custom_resource_and_refuses_what_breaks_its_rul
         "{refused:?}"
     );
     Ok(())
-}
-
-/// Whether it is to be proven at all.
-fn is_wanted() -> Result<bool, Box<dyn Error>> {
-    let is_wanted = std::env::var_os("KUBERNETES").is_some();
-    if !is_wanted {
-        say("nothing is proven here: this takes root and a Kubernetes, and runs by `make test-kubernetes`")?;
-    }
-    Ok(is_wanted)
 }
 
 async fn a_pod_is_found_by_name_from_another_one(cluster: &Kubernetes) -> Outcome {

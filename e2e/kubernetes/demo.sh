@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# The README's walk-through, typed on a real Kubernetes on this machine; at the end a partition turns hot, and the balancer
+# cools it while records are written. Ends with 0 when all of it did what it should.
+#
+# Usage: e2e/kubernetes/demo.sh, as root, after `make build images`
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+files=$(mktemp -d)
+forward=
+trap 'end' EXIT
+
+end() {
+    local status=$?
+    [ -z "$forward" ] || kill "$forward" 2>/dev/null || true
+    rm -rf "$files"
+    [ "${KEEP:-}" = 1 ] && say "the cluster goes on; \`make kubernetes-down\` ends it" || "$here/down.sh" || true
+    [ $status = 0 ] || say "the walk-through failed; logs are in target/kubernetes/log"
+    exit $status
+}
+
+main() {
+    chapter "A Kubernetes of four nodes"
+    NODES=4 "$here/up.sh"
+    export KUBECONFIG=$PWD/target/kubernetes/kubeconfig
+    PATH=$("$here/install.sh"):$PWD/target/release:$PATH
+
+    chapter "1  Deploy the operator"
+    type_in kubectl apply -f deploy/operator.yaml
+    within 60 "Kafkaclusters are defined" kubectl wait --for=condition=Established --timeout=1s \
+        crd/kafkaclusters.krallistic.github.com
+
+    chapter "2  Deploy ZooKeeper, and a Kafkacluster of the original's manifest with an image that still knows it"
+    type_in kubectl apply -f examples/manual-zookeeper.yaml
+    sed 's,cp-kafka:latest,cp-kafka:7.9.2,' examples/kafka-cluster.yaml >"$files/kafka-cluster.yaml"
+    type_in kubectl apply -f "$files/kafka-cluster.yaml"
+    within 300 "test-cluster-1 is ready" kubectl wait --for=condition=Ready --timeout=1s kafkacluster/test-cluster-1
+    type_in kubectl get kafkacluster
+    type_in kubectl get pods,service
+
+    chapter "3  Resize it"
+    type_in kubectl scale kafkacluster test-cluster-1 --replicas=4
+    within 300 "there are four brokers" brokers_are test-cluster-1 4
+    type_in kubectl scale kafkacluster test-cluster-1 --replicas=3
+    within 300 "the fourth is empty and gone" brokers_are test-cluster-1 3
+    type_in kubectl get pods
+
+    chapter "4  Delete it"
+    type_in kubectl delete -f "$files/kafka-cluster.yaml"
+    within 120 "nothing of it is left" nothing_of test-cluster-1
+    type_in kubectl delete -f examples/manual-zookeeper.yaml --wait=false
+
+    chapter "5  A cluster of Kafka 4 that balances itself"
+    type_in kubectl apply -f examples/kafka-cluster-demo.yaml
+    within 300 "demo is ready" kubectl wait --for=condition=Ready --timeout=1s kafkacluster/demo
+    within 120 "its balancer sees it" kubectl wait --for=condition=Balanced --timeout=1s kafkacluster/demo
+    type_in kubectl get kafkacluster demo
+
+    chapter "6  Partition clicks-0 turns hot"
+    cool_a_hot_partition
+}
+
+cool_a_hot_partition() {
+    local bootstrap load before
+    # A broker's port is open on the node on which it runs.
+    bootstrap=$(kubectl get pods -l name=demo,role=data -o 'jsonpath={range .items[*]}{.status.hostIP}{"\n"}{end}' |
+        awk '{ print (NR > 1 ? "," : "") $1 ":" 31299 + NR }' | tr -d '\n')
+    kubectl port-forward service/demo-balancer 9405:9405 >"$files/forward" 2>&1 &
+    forward=$!
+    within 30 "the balancer answers" kafka-balancer status
+    before=$(kafka-balancer --output json history | grep -c '"id"' || true)
+    say "records are written: 0.6 MB/s to nine partitions, and after 30 s six times as much to clicks-0"
+    kafka-load --bootstrap "$bootstrap" --topic clicks:9 --create 2 --rate 600e3 --group readers \
+        --shift 'clicks:0*8@30' --duration 150 >"$files/load" &
+    load=$!
+    within 120 "it is hot" is_hot
+    type_in kafka-balancer status
+    within 120 "it has been cooled" is_cooled "$before"
+    type_in kafka-balancer history
+    type_in kubectl get kafkacluster demo
+    say "the witness reads every record back"
+    wait $load || fail "records were lost, duplicated or out of order: $(tail -n 1 "$files/load")"
+    tail -n 1 "$files/load"
+}
+
+is_hot() { [ "$(kubectl get kafkacluster demo -o 'jsonpath={.status.hot}')" != 0 ]; }
+# A plan more is over, and nothing is hot.
+is_cooled() {
+    [ "$(kafka-balancer --output json history | grep -c '"id"' || true)" -gt "$1" ] && ! is_hot
+}
+brokers_are() {
+    [ "$(kubectl get kafkacluster "$1" -o 'jsonpath={.status.brokerCount} {.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Progressing")].status}')" = "$2 True False" ]
+}
+nothing_of() { [ -z "$(kubectl get pods,services,configmaps,statefulsets,deployments -l "name=$1" -o name)" ]; }
+
+chapter() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { printf '# %s\n' "$*"; }
+type_in() {
+    printf '$ %s\n' "${*//$files\//}"
+    "$@"
+}
+
+# within SECONDS WHAT COMMAND...: waits for the command to succeed, and says every ten seconds that it waits.
+within() {
+    local seconds=$1 what=$2 start=$SECONDS told=$SECONDS
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $((SECONDS - start)) -lt "$seconds" ] || {
+            kubectl get pods,kafkaclusters -A -o wide || true
+            fail "not within $seconds s: $what"
+        }
+        [ $((SECONDS - told)) -lt 10 ] || { told=$SECONDS && say "… $what (waiting for $((SECONDS - start)) s)"; }
+        sleep 0.3
+    done
+    say "$what, after $((SECONDS - start)) s"
+}
+
+fail() {
+    echo "e2e/kubernetes/demo.sh: $*" >&2
+    exit 1
+}
+
+main

@@ -1,0 +1,253 @@
+//! A cluster's life in KRaft mode, with a load on it all the time and a witness at its end.
+
+use std::time::Duration;
+
+use e2e::sampler::Sampler;
+use e2e::scene::{Outcome, say};
+use e2e::stack::connection_to;
+use kafka::Cluster;
+use kafka::client::KafkaCluster;
+use load::{Connection, Load, LoadSettings, TopicSettings, witness};
+use tokio::time::{Instant, sleep};
+
+use crate::figures::Figures;
+use crate::installed::{Installed, selector};
+use crate::repairs;
+
+const NAME: &str = "life";
+const FIRST_PORT: u16 = 31_200;
+const PARTITIONS: u32 = 12;
+/// Bytes per second of all partitions together: brokers, Kubernetes and clients share a small machine.
+const RATE: f64 = 300e3;
+
+/// Three brokers and three controllers, on volumes, with sidecars and a balancer that acts by itself.
+const MANIFEST: &str = "
+apiVersion: krallistic.github.com/v1
+kind: Kafkacluster
+metadata: {name: life}
+spec:
+  brokerCount: 3
+  resources: {cpu: 200m, memory: 800Mi, diskSpace: 2Gi}
+  rackTopologyKey: topology.kubernetes.io/zone
+  jmxSidecar: true
+  listeners: {external: {firstNodePort: 31200}}
+  kafkaOptions: {minInsyncReplicas: 2}
+  topics: [{name: orders, partitions: 12, replicationFactor: 3}]
+";
+
+pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
+    operator: &Installed<'_>,
+    figures: &mut Figures,
+) -> Outcome {
+    create(operator, figures).await?;
+    let bootstrap = bootstrap(operator).await?;
+    let cluster = KafkaCluster::new(connection_to(&bootstrap)?);
+    operator
+        .until("the topic is there", async |_| {
+            Ok(orders(&cluster).await?.len() == PARTITIONS as usize)
+        })
+        .await?;
+    let sampler = Sampler::start(connection_to(&bootstrap)?, 0);
+    let connection = Connection::to(&bootstrap);
+    let topic = TopicSettings {
+        name: "orders".to_owned(),
+        partitions: PARTITIONS,
+    };
+    let load = Load::start(&LoadSettings {
+        bytes_per_second: RATE,
+        ..LoadSettings::new(connection.clone(), vec![topic])
+    })?;
+
+    grow(operator, &cluster).await?;
+    roll(operator, figures).await?;
+    repairs::what_others_change_is_as_it_should_be_again(operator, NAME).await?;
+    change_its_mind(operator, &cluster).await?;
+    shrink(operator, &cluster, figures).await?;
+
+    let accounts = load.stop().await?;
+    let found = sampler.found();
+    let report = witness::verify(&connection, &accounts).await?;
+    say(&format!("# {report:?}, {} looks", found.looks))?;
+    figures.operators_killed = Some(3);
+    figures.records_acknowledged = Some(report.acknowledged);
+    figures.records_lost = Some(report.lost);
+    figures.looks = Some(found.looks);
+    figures.below_minimum = Some(found.below.len());
+    assert!(report.is_clean(), "{report:?}");
+    assert!(report.acknowledged > 1_000, "{report:?}");
+    assert!(found.looks > 100, "only {} looks", found.looks);
+    assert!(found.below.is_empty(), "{:?}", found.below);
+
+    operator.type_in(&["delete", "kafkacluster", NAME]).await?;
+    operator.nothing_is_left(NAME).await?;
+    let volumes = operator.names(&["pvc", "-l", &selector(NAME, "data")]).await?;
+    assert_eq!(
+        volumes.len(),
+        4,
+        "volumes are kept, and those that were used again: {volumes:?}"
+    );
+    Ok(())
+}
+
+async fn create(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
+    operator.cluster.apply(MANIFEST).await?;
+    let start = Instant::now();
+    let of_cluster = format!("creator=kafka-operator,name={NAME}");
+    operator
+        .until("the first pod is there", async |operator| {
+            Ok(!operator.names(&["pods", "-l", &of_cluster]).await?.is_empty())
+        })
+        .await?;
+    figures.first_pod_seconds = Some(start.elapsed().as_secs_f64());
+    operator
+        .until("three brokers are ready", async |operator| {
+            Ok(operator.condition(NAME, "Ready", "True").await?.is_some())
+        })
+        .await?;
+    figures.ready_seconds = Some(start.elapsed().as_secs_f64());
+    operator.until_settled(NAME, 3).await
+}
+
+/// All brokers, each through the port of the node on which it runs.
+async fn bootstrap(operator: &Installed<'_>) -> Outcome<String> {
+    let mut brokers = Vec::new();
+    for broker in 0..3 {
+        let pod = operator.get(&["pod", &format!("{NAME}-{broker}")]).await?;
+        let host = pod["status"]["hostIP"].as_str().ok_or("a broker is on no node")?;
+        brokers.push(format!("{host}:{}", FIRST_PORT + broker));
+    }
+    Ok(brokers.join(","))
+}
+
+/// The replicas of each partition of the topic.
+async fn orders(cluster: &KafkaCluster) -> Outcome<Vec<Vec<i32>>> {
+    let topics = cluster.describe().await?.topics;
+    let topic = topics.into_iter().find(|topic| topic.name.as_str() == "orders");
+    let partitions = topic.map(|topic| topic.partitions).unwrap_or_default();
+    let replicas = |partition: kafka::cluster::Partition| e2e::scene::numbers(&partition.replicas);
+    Ok(partitions.into_iter().map(replicas).collect())
+}
+
+async fn hosted(cluster: &KafkaCluster, broker: i32) -> Outcome<usize> {
+    let replicas = orders(cluster).await?;
+    Ok(replicas
+        .iter()
+        .filter(|replicas| replicas.contains(&broker))
+        .count())
+}
+
+/// A fourth broker is there, and gets its part of the load, though the operator is killed on the way.
+async fn grow(operator: &Installed<'_>, cluster: &KafkaCluster) -> Outcome {
+    operator
+        .type_in(&["scale", "kafkacluster", NAME, "--replicas=4"])
+        .await?;
+    operator.kill_operator().await?;
+    operator
+        .until("the new broker hosts replicas", async |_| {
+            Ok(hosted(cluster, 3).await? > 0)
+        })
+        .await?;
+    operator.until_settled(NAME, 4).await
+}
+
+/// Every broker and every controller is replaced, though the operator and the API server are killed on the way.
+async fn roll(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
+    let of_cluster = ["pods", "-l", &selector(NAME, "data")];
+    let uids = async |operator: &Installed<'_>| -> Outcome<Vec<String>> {
+        let pods = operator.get(&of_cluster).await?;
+        let pods = pods["items"].as_array().cloned().unwrap_or_default();
+        Ok(pods
+            .iter()
+            .map(|pod| pod["metadata"]["uid"].to_string())
+            .collect())
+    };
+    let before = uids(operator).await?;
+    let start = Instant::now();
+    // Kafka takes it at its start only.
+    let change = "{\"spec\": {\"config\": {\"num.partitions\": 2}}}";
+    operator
+        .type_in(&["patch", "kafkacluster", NAME, "--type=merge", "-p", change])
+        .await?;
+    operator
+        .until("the first broker is replaced", async |operator| {
+            let now = uids(operator).await?;
+            Ok(before.iter().any(|uid| !now.contains(uid)))
+        })
+        .await?;
+    operator.kill_operator().await?;
+    sleep(Duration::from_secs(5)).await;
+    operator.cluster.kill_api_server()?;
+    say("# the API server was killed")?;
+    operator
+        .until("all brokers are replaced", async |operator| {
+            let now = uids(operator).await?;
+            Ok(now.len() == 4 && now.iter().all(|uid| !before.contains(uid)))
+        })
+        .await?;
+    operator.until_settled(NAME, 4).await?;
+    figures.rolled_seconds = Some(start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A broker that is being emptied may stay when the spec says so again.
+async fn change_its_mind(operator: &Installed<'_>, cluster: &KafkaCluster) -> Outcome {
+    operator
+        .type_in(&["scale", "kafkacluster", NAME, "--replicas=3"])
+        .await?;
+    operator
+        .until("the last broker is being emptied", async |operator| {
+            let object = operator.get(&["kafkacluster", NAME]).await?;
+            let brokers = object["status"]["brokers"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            Ok(brokers
+                .iter()
+                .any(|broker| broker["id"] == 3 && broker["state"] == "EMPTYING"))
+        })
+        .await?;
+    operator
+        .type_in(&["scale", "kafkacluster", NAME, "--replicas=4"])
+        .await?;
+    operator.until_settled(NAME, 4).await?;
+    operator
+        .until("the balancer lets it take load again", async |operator| {
+            Ok(
+                operator.condition(NAME, "Balanced", "True").await?.is_some()
+                    && hosted(cluster, 3).await? > 0,
+            )
+        })
+        .await
+}
+
+/// The last broker is emptied and goes, though operator and balancer are killed on the way.
+async fn shrink(operator: &Installed<'_>, cluster: &KafkaCluster, figures: &mut Figures) -> Outcome {
+    let start = Instant::now();
+    operator
+        .type_in(&["scale", "kafkacluster", NAME, "--replicas=3"])
+        .await?;
+    operator
+        .until("replicas leave it", async |_| {
+            let moving = cluster.reassignments().await?;
+            Ok(!moving.is_empty() || hosted(cluster, 3).await? == 0)
+        })
+        .await?;
+    operator.kill_operator().await?;
+    let label = format!("-l{}", selector(NAME, "balancer"));
+    operator
+        .type_in(&["delete", "pod", &label, "--force", "--grace-period=0"])
+        .await?;
+    operator.until_settled(NAME, 3).await?;
+    figures.shrunk_seconds = Some(start.elapsed().as_secs_f64());
+    assert_eq!(hosted(cluster, 3).await?, 0);
+    let described = cluster.describe().await?;
+    assert_eq!(
+        described.brokers.len(),
+        3,
+        "it is unregistered: {:?}",
+        described.brokers
+    );
+    let pods = operator.names(&["pods", "-l", &selector(NAME, "data")]).await?;
+    assert_eq!(pods, ["life-0", "life-1", "life-2"]);
+    Ok(())
+}
