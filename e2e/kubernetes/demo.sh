@@ -70,9 +70,9 @@ cool_a_hot_partition() {
     forward=$!
     within 30 "the balancer answers" kafka-balancer status
     before=$(kafka-balancer --output json history | grep -c '"id"' || true)
-    say "records are written: 0.6 MB/s to nine partitions, and after 30 s six times as much to clicks-0"
+    say "records are written: 0.6 MB/s to nine partitions, and after 30 s four times as much to clicks-0"
     kafka-load --bootstrap "$bootstrap" --topic clicks:9 --create 2 --rate 600e3 --group readers \
-        --shift 'clicks:0*8@30' --duration 150 >"$files/load" &
+        --shift 'clicks:0*4@30' --duration 150 >"$files/load" &
     load=$!
     within 120 "it is hot" is_hot
     type_in kafka-balancer status

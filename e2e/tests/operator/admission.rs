@@ -76,8 +76,12 @@ async fn changes(cluster: &Kubernetes) -> Outcome {
 }
 
 async fn refused(cluster: &Kubernetes, object: &str, named: &str) -> Outcome {
-    match cluster.apply(object).await {
-        Ok(()) => Err(format!("this was taken:\n{object}").into()),
+    // As users apply, who do not know of server-side apply, which words some of it otherwise.
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), object)?;
+    let path = file.path().display().to_string();
+    match cluster.kubectl(&["apply", "-f", &path]).await {
+        Ok(_) => Err(format!("this was taken:\n{object}").into()),
         Err(error) if error.to_string().contains(named) => Ok(()),
         Err(error) => Err(format!("this names no `{named}`:\n{object}{error}").into()),
     }
