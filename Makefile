@@ -25,6 +25,7 @@ demo: build ## The main job on this machine: a hot partition found and cooled, l
 
 .PHONY: check
 check: ## Format, clippy with warnings as errors, unit tests
+	@./e2e/kubernetes/helm.sh >/dev/null
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --exclude e2e --locked --quiet

@@ -40,31 +40,8 @@ if [ -n "$missing" ]; then
     fi
 fi
 
-# Sets `go` to a Go that is new enough: the one on the PATH, or one that the one on the PATH fetches as a module. Debian 12
-# has Go 1.19, which is too old to build this but can fetch a module.
-find_go() {
-    local wanted has empty toolchain
-    wanted=$(sed -n 's/^go //p' "$module/go.mod")
-    has=$(cd / && go env GOVERSION)
-    if printf '%s\n' "go$wanted" "$has" | sort --version-sort --check=quiet; then
-        go=go
-        return
-    fi
-    echo "fetching Go $wanted, since $has is too old" >&2
-    toolchain=golang.org/toolchain@v0.0.1-go$wanted.linux-$(go env GOARCH)
-    # `go mod download` wants to be in a module, of which nothing is asked.
-    empty=$(mktemp -d)
-    (cd "$empty" && go mod init x && go mod download "$toolchain") >/dev/null 2>&1 || {
-        echo "e2e/kubernetes/install.sh: Go $wanted or newer is needed and could not be fetched; \`go\` on the PATH is $has" >&2
-        exit 1
-    }
-    rm -r "$empty"
-    toolchain=$(cd / && go env GOMODCACHE)/$toolchain
-    # Files of modules are never executable.
-    chmod -R u+w "$toolchain/bin" "$toolchain/pkg/tool"
-    chmod +x "$toolchain"/bin/* "$toolchain"/pkg/tool/*/*
-    go=$toolchain/bin/go
-}
+# shellcheck source=SCRIPTDIR/go.sh
+. "$here/go.sh"
 
 mkdir -p "$cache"
 exec 9>"$cache/kubernetes-install.lock"
@@ -74,7 +51,7 @@ if ! flock --nonblock 9; then
 fi
 
 if [ ! -e "$target" ]; then
-    find_go
+    find_go "$(sed -n 's/^go //p' "$module/go.mod")"
     unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
     trap 'rm -rf "$unfinished"' EXIT
     echo "building Kubernetes $version, which takes minutes the first time" >&2

@@ -11,10 +11,10 @@ use super::schema_of_definition;
 const INTRODUCTION: &str = "\
 # Kafkacluster
 
-All fields of `krallistic.github.com/v1`, kind `Kafkacluster` (short name `kc`), for Kubernetes 1.30 and newer.
+All fields of `krallistic.github.com/v1`, kind `Kafkacluster` (short name `kc`), for Kubernetes 1.34 and newer.
 `kubectl explain kafkacluster.spec` says the same, and `kafka-operator check FILE` says everything that is wrong with a
-manifest. No program acts on a `Kafkacluster` yet: this is what one will do. The page is written by
-`kafka-operator crd --markdown`; a test fails when it differs.
+manifest. What happens when one changes, and what to do when something is wrong, is in [operations.md](operations.md).
+The page is written by `kafka-operator crd --markdown`; a test fails when it differs.
 ";
 
 /// Fields whose own fields are those of Kubernetes.
