@@ -8,12 +8,12 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 files=$(mktemp -d)
-forward=
+forward='' load=''
 trap 'end' EXIT
 
 end() {
     local status=$?
-    [ -z "$forward" ] || kill "$forward" 2>/dev/null || true
+    [ -z "$forward$load" ] || kill $forward $load 2>/dev/null || true
     rm -rf "$files"
     [ "${KEEP:-}" = 1 ] && say "the cluster goes on; \`make kubernetes-down\` ends it" || "$here/down.sh" || true
     [ $status = 0 ] || say "the walk-through failed; logs are in target/kubernetes/log"
@@ -57,38 +57,40 @@ main() {
     within 120 "its balancer sees it" kubectl wait --for=condition=Balanced --timeout=1s kafkacluster/demo
     type_in kubectl get kafkacluster demo
 
-    chapter "6  Partition clicks-0 turns hot"
+    chapter "6  A partition turns hot"
     cool_a_hot_partition
 }
 
 cool_a_hot_partition() {
-    local bootstrap load before
+    local bootstrap before
     # A broker's port is open on the node on which it runs.
     bootstrap=$(kubectl get pods -l name=demo,role=data -o 'jsonpath={range .items[*]}{.status.hostIP}{"\n"}{end}' |
         awk '{ print (NR > 1 ? "," : "") $1 ":" 31299 + NR }' | tr -d '\n')
     kubectl port-forward service/demo-balancer 9405:9405 >"$files/forward" 2>&1 &
     forward=$!
     within 30 "the balancer answers" kafka-balancer status
-    before=$(kafka-balancer --output json history | grep -c '"id"' || true)
-    say "records are written: 0.6 MB/s to nine partitions, and after 30 s four times as much to clicks-0"
-    kafka-load --bootstrap "$bootstrap" --topic clicks:9 --create 2 --rate 600e3 --group readers \
-        --shift 'clicks:0*4@30' --duration 150 >"$files/load" &
+    say "records are written: 0.6 MB/s to twelve partitions, and after 40 s five times as much to clicks-0"
+    kafka-load --bootstrap "$bootstrap" --topic clicks:12 --create 2 --rate 600e3 --group readers \
+        --shift 'clicks:0*5@40' --duration 160 >"$files/load" 2>"$files/load.log" &
     load=$!
-    within 120 "it is hot" is_hot
+    within 120 "the load shifts" grep -q '"shifted"' "$files/load"
+    before=$(plans_over)
+    within 120 "clicks-0 is hot" is_hot
     type_in kafka-balancer status
-    within 120 "it has been cooled" is_cooled "$before"
+    within 120 "a plan is over" is_another_plan_over "$before"
     type_in kafka-balancer history
+    within 120 "nothing is hot any more" is_cool
+    type_in kafka-balancer status
     type_in kubectl get kafkacluster demo
     say "the witness reads every record back"
     wait $load || fail "records were lost, duplicated or out of order: $(tail -n 1 "$files/load")"
     tail -n 1 "$files/load"
 }
 
-is_hot() { [ "$(kubectl get kafkacluster demo -o 'jsonpath={.status.hot}')" != 0 ]; }
-# A plan more is over, and nothing is hot.
-is_cooled() {
-    [ "$(kafka-balancer --output json history | grep -c '"id"' || true)" -gt "$1" ] && ! is_hot
-}
+is_hot() { kafka-balancer --output json status | grep -q '"hot_partitions": *[1-9]'; }
+is_cool() { kafka-balancer --output json status | grep -q '"hot_brokers": *0'; }
+plans_over() { kafka-balancer --output json history | grep -c '"imbalance_before"' || true; }
+is_another_plan_over() { [ "$(plans_over)" -gt "$1" ]; }
 brokers_are() {
     [ "$(kubectl get kafkacluster "$1" -o 'jsonpath={.status.brokerCount} {.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Progressing")].status}')" = "$2 True False" ]
 }
