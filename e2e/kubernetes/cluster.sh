@@ -15,10 +15,11 @@ state=$(realpath -m "$1") nodes=${NODES:-3}
 images=$here/../../target/images/unpacked
 
 main() {
+    local able
     case $nodes in [0-$most_nodes]) ;; *) fail "NODES is \`$nodes\`, and can be 0 to $most_nodes" ;; esac
     bin=$("$here/install.sh")
     if [ "$nodes" != 0 ]; then
-        [ "$(id -u)" = 0 ] || fail "nodes need root; NODES=0 is a control plane alone, which does not"
+        able=$("$here/able.sh") || fail "$able"
         [ -d "$images" ] || fail "there are no images: run \`make images\`"
         take_turn
         clean_machine

@@ -14,12 +14,12 @@ start() {
 }
 
 # start_over_and_over NAME COMMAND...: the same of a program that is started again when it ends, as a kubelet does with those
-# of a control plane. The process of the moment is in control-plane/NAME.pid.
+# of a control plane.
 start_over_and_over() {
-    local name=$1 pid=$state/control-plane/$1.pid
+    local name=$1
     shift
     # shellcheck disable=SC2016 # for the other shell
-    start "$name" bash -c 'while :; do setpriv --pdeathsig KILL -- "${@:2}" & echo $! >"$1"; wait $!; sleep 0.2; done' - "$pid" "$@"
+    start "$name" bash -c 'while :; do setpriv --pdeathsig KILL -- "$@" || true; sleep 0.2; done' - "$@"
 }
 
 # wait_until WHAT COMMAND...: waits for the command to succeed, three minutes at most: a busy machine may take long.

@@ -87,9 +87,13 @@ impl Kubernetes {
     pub fn is_wanted() -> Outcome<bool> {
         let is_wanted = std::env::var_os("KUBERNETES").is_some();
         if !is_wanted {
-            say(
-                "nothing is proven here: this takes root and a Kubernetes, and runs by `make test-kubernetes`",
-            )?;
+            // Where it cannot run, the script ends with an error and says why.
+            let able = std::process::Command::new(script("able.sh")).output();
+            let able = able.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+            let able = able.unwrap_or_else(|error| error.to_string());
+            say(&format!(
+                "nothing is proven here: this needs a Kubernetes, and runs by `make test-kubernetes` ({able})"
+            ))?;
         }
         Ok(is_wanted)
     }
@@ -229,14 +233,10 @@ impl Kubernetes {
     /// It does not run.
     pub fn kill_api_server(&self) -> Result<(), KubernetesError> {
         let what = cannot("kill the API server");
-        let file = self.folder.join("control-plane/kube-apiserver.pid");
-        let killed = std::fs::read_to_string(file).and_then(|text| {
-            let invalid = || io::Error::new(io::ErrorKind::InvalidData, "it has no process");
-            let id: i32 = text.trim().parse().map_err(|_| invalid())?;
-            Ok(kill_process(
-                Pid::from_raw(id).ok_or_else(invalid)?,
-                Signal::KILL,
-            )?)
+        let killed = std::fs::canonicalize(&self.folder).and_then(|folder| {
+            let certificates = format!("--cert-dir={}/control-plane/certificates", folder.display());
+            let process = process_with("kube-apiserver", &certificates)?;
+            Ok(kill_process(process, Signal::KILL)?)
         });
         killed.map_err(what)
     }
@@ -265,6 +265,25 @@ impl Drop for Kubernetes {
             tracing::warn!(%error, "what a cluster leaves behind could not be taken away");
         }
     }
+}
+
+/// The process of a program that was started with an argument. It may have another number in a namespace of its own.
+fn process_with(program: &str, argument: &str) -> io::Result<Pid> {
+    for entry in std::fs::read_dir("/proc")? {
+        let Ok(number) = entry?.file_name().to_string_lossy().parse::<i32>() else {
+            continue;
+        };
+        // A process may end while it is looked at.
+        let line = std::fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        let is_program = words
+            .next()
+            .is_some_and(|word| word.ends_with(program.as_bytes()));
+        if is_program && words.any(|word| word == argument.as_bytes()) {
+            return Pid::from_raw(number).ok_or_else(|| io::ErrorKind::NotFound.into());
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 fn file_with(text: &str) -> io::Result<File> {

@@ -84,7 +84,7 @@ async fn what_was_created(operator: &Installed<'_>) -> Outcome {
         assert_eq!(of_broker["spec"]["type"], "NodePort");
         assert_eq!(of_broker["spec"]["ports"][0]["port"], 9092);
     }
-    let describe = "kafka-topics --bootstrap-server localhost:9092 --describe";
+    let describe = "kafka-topics --bootstrap-server localhost:9092 --describe --topic 'test[12]'";
     let in_pod = ["exec", "test-cluster-1-0", "-c", "kafka", "--"];
     let topics = operator
         .type_in(&[&in_pod[..], &["sh", "-c", describe]].concat())
