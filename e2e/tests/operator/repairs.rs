@@ -9,11 +9,9 @@ pub(crate) async fn what_others_change_is_as_it_should_be_again(
     operator: &Installed<'_>,
     name: &str,
 ) -> Outcome {
-    let edited = "{\"spec\": {\"template\": {\"spec\": {\"terminationGracePeriodSeconds\": 1}}}}";
     let balancer = format!("{name}-balancer");
-    let before = grace(operator, &balancer).await?;
     operator
-        .type_in(&["patch", "deployment", &balancer, "--type=merge", "-p", edited])
+        .type_in(&["scale", "deployment", &balancer, "--replicas=0"])
         .await?;
     operator.type_in(&["delete", "poddisruptionbudget", name]).await?;
     operator
@@ -26,7 +24,7 @@ pub(crate) async fn what_others_change_is_as_it_should_be_again(
         .until("everything is as it should be again", async |operator| {
             let services = operator.names(&["services"]).await?;
             let budgets = operator.names(&["poddisruptionbudgets"]).await?;
-            Ok(grace(operator, &balancer).await? == before
+            Ok(replicas(operator, &balancer).await? == Some(1)
                 && services.contains(&format!("{name}-broker-1"))
                 && budgets.iter().any(|budget| budget == name))
         })
@@ -37,7 +35,7 @@ pub(crate) async fn what_others_change_is_as_it_should_be_again(
     Ok(())
 }
 
-async fn grace(operator: &Installed<'_>, deployment: &str) -> Outcome<Option<u64>> {
+async fn replicas(operator: &Installed<'_>, deployment: &str) -> Outcome<Option<u64>> {
     let object = operator.get(&["deployment", deployment]).await?;
-    Ok(object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64())
+    Ok(object["spec"]["replicas"].as_u64())
 }
