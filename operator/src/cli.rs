@@ -47,7 +47,7 @@ enum Command {
         #[arg(
             long,
             env = "RUST_LOG",
-            default_value = "info,kube_runtime=warn,krafka=error",
+            default_value = "info,kube_runtime=warn,kube_client=off,krafka=error",
             value_name = "FILTER"
         )]
         log: String,
