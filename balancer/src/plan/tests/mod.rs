@@ -59,6 +59,7 @@ fn remade(
             number: model.number(row),
             leader,
             replicas: &replicas,
+            lagging: &[],
             load: *model.load(row),
             immovable: leader.is_none(),
         };
@@ -98,6 +99,7 @@ fn cluster_with(brokers: usize, rows: &[(&[i32], PartitionLoad)], excluded: bool
             number: (number as i32).try_into().unwrap(),
             leader: Some(replicas[0]),
             replicas: &replicas,
+            lagging: &[],
             load: *load,
             immovable: false,
         };
