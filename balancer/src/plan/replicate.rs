@@ -202,13 +202,18 @@ impl Orders<'_> {
         self.make(partition, leader, stays, reason);
     }
 
-    /// Another replica leads before the leader's goes.
+    /// Another replica leads before the leader's goes. What is of no use goes at once, since nothing starts while it is there.
     fn pass_leadership(&mut self, partition: PartitionIndex, leader: BrokerIndex, kept: &[BrokerIndex]) {
         let before = self.model.replicas(partition);
         let Some(heir) = before.iter().copied().find(|row| kept.contains(row)) else {
             return;
         };
-        let others = before.iter().copied().filter(|row| *row != heir);
+        let is_useful = |row: &BrokerIndex| !self.use_of(*row, partition, kept).useless;
+        let others: Vec<BrokerIndex> = before
+            .iter()
+            .copied()
+            .filter(|row| *row != heir && is_useful(row))
+            .collect();
         let reason = format!(
             "fewer replicas are ordered, and broker {}, which is to be emptied, leads: broker {} leads first",
             self.names(&[leader]),

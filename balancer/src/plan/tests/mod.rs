@@ -3,6 +3,7 @@
 mod choices;
 mod optimum;
 mod properties;
+mod replicate;
 
 use std::collections::HashMap;
 
