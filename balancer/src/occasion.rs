@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka::ids::BrokerId;
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName};
 
+use crate::journal::Replication;
 use crate::model::{BrokerState, Model};
 use crate::plan::Purpose;
 
@@ -43,8 +44,69 @@ pub(crate) fn due(
             (!leaving.is_empty()).then_some(Purpose::Drain(leaving))
         }
         Purpose::Fill(new) => Some(Purpose::Fill(new)),
-        Purpose::Cool | Purpose::Rebalance => None,
+        Purpose::Cool | Purpose::Rebalance | Purpose::Replicate(_) => None,
     }
     .or_else(|| is_asked.then_some(Purpose::Rebalance))
     .or_else(|| is_hot.then_some(Purpose::Cool))
+}
+
+/// The most topics of one plan that gives them more or fewer replicas: a plan's record names them.
+const MOST_TOPICS: usize = 100;
+
+/// What plans are tried for, one after the other until one has something to do: `due`, and the orders of topics that do not
+/// have their number of replicas yet.
+///
+/// Emptying brokers that are dead comes first. Taking replicas away copies nothing, and what is gone does not have to be copied off a
+/// broker that is to be emptied; so that is next. Adding some comes before everything that serves balance alone.
+pub(crate) fn in_line(
+    model: &Model,
+    orders: &BTreeMap<TopicName, Replication>,
+    due: Option<Purpose>,
+) -> Vec<Purpose> {
+    let [fewer, more] = outstanding(model, orders);
+    let is_dead = |broker: &BrokerId| {
+        let row = model.find_broker(*broker);
+        row.is_some_and(|row| model.broker(row).state == BrokerState::Dead)
+    };
+    let (dead, leaving, other) = match due {
+        Some(Purpose::Drain(brokers)) if brokers.iter().any(is_dead) => {
+            (Some(Purpose::Drain(brokers)), None, None)
+        }
+        Some(Purpose::Drain(brokers)) => (None, Some(Purpose::Drain(brokers)), None),
+        other => (None, None, other),
+    };
+    [dead, fewer, leaving, more, other]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The orders that are not carried out yet: those of topics with too many replicas of some partition, and the others.
+fn outstanding(model: &Model, orders: &BTreeMap<TopicName, Replication>) -> [Option<Purpose>; 2] {
+    let mut purposes = [BTreeMap::new(), BTreeMap::<TopicName, ReplicationFactor>::new()];
+    for (topic, order) in orders {
+        let Some(row) = model
+            .find_topic(topic)
+            .filter(|row| model.topic(*row).id == order.topic_id)
+        else {
+            continue;
+        };
+        let wanted = order.replicas.get();
+        let replicas = || {
+            model
+                .partitions_of(row)
+                .map(|partition| model.replicas(partition).len())
+        };
+        let kind = if replicas().any(|count| count > wanted) {
+            0
+        } else if replicas().any(|count| count < wanted) {
+            1
+        } else {
+            continue;
+        };
+        if purposes[kind].len() < MOST_TOPICS {
+            purposes[kind].insert(topic.clone(), order.replicas);
+        }
+    }
+    purposes.map(|topics| (!topics.is_empty()).then_some(Purpose::Replicate(topics)))
 }

@@ -21,5 +21,5 @@ pub mod simulated;
 pub use cluster::Cluster;
 pub use compacted_log::CompactedLog;
 pub use error::ClusterError;
-pub use ids::{BrokerId, GroupId, PartitionId, TopicName, TopicPartition};
+pub use ids::{BrokerId, GroupId, PartitionId, ReplicationFactor, TopicName, TopicPartition};
 pub use membership::Membership;

@@ -23,7 +23,7 @@ mod windows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use kafka::{Cluster, ClusterError, CompactedLog};
 
 pub use decide::decide;
@@ -37,7 +37,7 @@ pub use windows::{Day, TimeOfDay, Window, Windows};
 
 use crate::journal::{
     ActivePlan, BrokerThrottle, Drain, ExecutionState, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId,
-    Record, Skipped, StopHow, Timestamp, TopicThrottle,
+    Record, Replication, Skipped, StopHow, Timestamp, TopicThrottle,
 };
 use crate::plan::Plan;
 use perform::Round;
@@ -217,7 +217,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.record(vec![Record::Drain(broker, None)]).await
     }
 
-    /// Does the next safe things. Without a plan, a drain or a throttle of ours, Kafka is asked only now and then, for what
+    /// Does the next safe things. Without a plan, an order or a throttle of ours, Kafka is asked only now and then, for what
     /// a balancer has left there that nobody accounts for.
     ///
     /// # Errors
@@ -263,6 +263,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             && state.broker_throttles.values().all(is_over)
             && state.topic_throttles.values().all(is_taken_back)
             && state.drains.is_empty()
+            && state.replications.is_empty()
     }
 
     /// The mode is written again now and then, since only a write shows that another one has taken over, and an executor
@@ -293,6 +294,11 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Brokers that are to be emptied; see [`Drain::empty_since`] for those that are.
     pub fn drains(&self) -> &BTreeMap<BrokerId, Drain> {
         &self.journal.state().drains
+    }
+
+    /// How many replicas topics are to have that do not have them yet.
+    pub fn replications(&self) -> &BTreeMap<TopicName, Replication> {
+        &self.journal.state().replications
     }
 
     /// Whether a plan is being made or stopped, so that no other can start.

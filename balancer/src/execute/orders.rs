@@ -1,21 +1,65 @@
-//! What people order while there is a plan, beside its start and its stop: single approvals, a pause, its end. And what
-//! the loop tells of a plan that is over.
+//! What people order beside the start and the stop of a plan: single approvals, a pause, its end, and numbers of replicas. And
+//! what the loop tells of a plan that is over.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kafka::ids::TopicPartition;
+use kafka::ids::{TopicName, TopicPartition};
 use kafka::{Cluster, CompactedLog};
 
 use super::{ExecuteError, Executor};
-use crate::journal::{FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Timestamp};
+use crate::journal::{
+    FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Replication, Timestamp,
+};
 use crate::plan::Imbalance;
 
 /// So many times the time after which a plan's result is measured, it may still be: a balancer may be away in between,
 /// but what is seen much later says nothing of the plan any more.
 const STILL_MEASURED: u32 = 10;
 
+/// How many topics may wait for another number of replicas at a time; each is a record of the journal.
+const MOST_REPLICATIONS: usize = 1_000;
+
 impl<C: Cluster, L: CompactedLog> Executor<C, L> {
+    /// Remembers how many replicas topics are to have, all of them or none, and forgets it of those without a number. The
+    /// plans that do it come from the planner; the order ends when nothing is to be done about it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::TooManyOrders`], and those of the journal.
+    pub async fn replicate(
+        &mut self,
+        orders: Vec<(TopicName, Option<Replication>)>,
+    ) -> Result<(), ExecuteError> {
+        let known = &self.journal.state().replications;
+        let is_known = |topic: &TopicName, order: &Replication| {
+            let known = known.get(topic);
+            known.is_some_and(|known| (known.topic_id, known.replicas) == (order.topic_id, order.replicas))
+        };
+        let is_new = |(topic, order): &(TopicName, Option<Replication>)| match order {
+            Some(order) => !is_known(topic, order),
+            None => known.contains_key(topic),
+        };
+        let new: Vec<_> = orders.into_iter().filter(is_new).collect();
+        let mut after: BTreeSet<&TopicName> = known.keys().collect();
+        for (topic, order) in &new {
+            match order {
+                Some(_) => after.insert(topic),
+                None => after.remove(topic),
+            };
+        }
+        if after.len() > MOST_REPLICATIONS {
+            return Err(ExecuteError::TooManyOrders {
+                orders: after.len(),
+                most: MOST_REPLICATIONS,
+            });
+        }
+        let records = new
+            .into_iter()
+            .map(|(topic, order)| Record::Replication(topic, order));
+        self.record(records.collect()).await
+    }
+
     /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with
     /// [`Outcome::NotApproved`]; answers how many those are.
     ///

@@ -5,8 +5,8 @@ use kafka::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
 use thiserror::Error;
 
 use super::record::{
-    BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, PlanHead, PlanId, Spent,
-    TopicThrottle, Whole,
+    BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, PlanHead, PlanId,
+    Replication, Spent, TopicThrottle, Whole,
 };
 use super::versions::{self, Body, unknown_key};
 
@@ -20,6 +20,8 @@ pub enum Record {
     Mode(Mode),
     /// A broker to be emptied.
     Drain(BrokerId, Option<Drain>),
+    /// A topic that is to have so many replicas.
+    Replication(TopicName, Option<Replication>),
     /// A plan.
     Plan(PlanId, Option<PlanHead>),
     /// A plan's move, by its place in the plan.
@@ -64,6 +66,7 @@ impl Record {
             Self::Whole => "whole".to_owned(),
             Self::Mode(_) => "mode".to_owned(),
             Self::Drain(broker, _) => format!("drain/{broker}"),
+            Self::Replication(topic, _) => format!("replication/{topic}"),
             Self::Plan(plan, _) => format!("plan/{plan}"),
             Self::Move(plan, place, _) => format!("move/{plan}/{place}"),
             Self::BrokerThrottle(broker, direction, _) => {
@@ -83,6 +86,7 @@ impl Record {
             Self::Whole => write(Some(&Whole {})),
             Self::Mode(mode) => write(Some(mode)),
             Self::Drain(_, body) => write(body.as_ref()),
+            Self::Replication(_, body) => write(body.as_ref()),
             Self::Plan(_, body) => write(body.as_ref()),
             Self::Move(_, _, body) => write(body.as_ref()),
             Self::BrokerThrottle(_, _, body) => write(body.as_ref()),
@@ -121,6 +125,7 @@ fn parse(entry: &Entry) -> Result<Record, String> {
         ["mode"] => Record::Mode(read(value)?.unwrap_or_default()),
         ["usage"] => Record::Usage(read(value)?.unwrap_or_default()),
         ["drain", broker] => Record::Drain(broker_id(broker)?, read(value)?),
+        ["replication", topic] => Record::Replication(topic_name(topic)?, read(value)?),
         ["plan", plan] => Record::Plan(plan_id(plan)?, read(value)?),
         ["move", plan, place] => Record::Move(plan_id(plan)?, number(place)?, read(value)?),
         ["history", plan] => Record::Finished(plan_id(plan)?, read(value)?),

@@ -7,7 +7,7 @@ use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use super::codec::Record;
 use super::record::{
     BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, MoveState, Phase, PlanHead,
-    PlanId, Spent, StopHow, TopicThrottle,
+    PlanId, Replication, Spent, StopHow, TopicThrottle,
 };
 
 /// The fold of the journal's records. The order of records with different keys does not matter.
@@ -19,6 +19,8 @@ pub struct ExecutionState {
     pub mode: Option<Mode>,
     /// Brokers to be emptied.
     pub drains: BTreeMap<BrokerId, Drain>,
+    /// How many replicas topics are to have, until they have them.
+    pub replications: BTreeMap<TopicName, Replication>,
     /// Plans that are not over, at most one unless a record was unreadable.
     pub plans: BTreeMap<PlanId, ActivePlan>,
     /// Rates that this balancer has set.
@@ -66,6 +68,7 @@ impl ExecutionState {
             Record::Mode(mode) => self.mode = Some(mode),
             Record::Usage(spent) => self.usage = spent,
             Record::Drain(broker, drain) => put(&mut self.drains, broker, drain),
+            Record::Replication(topic, replication) => put(&mut self.replications, topic, replication),
             Record::Finished(plan, finished) => put(&mut self.history, plan, finished),
             Record::CoolDown(partition, cool) => put(&mut self.cool_downs, partition, cool),
             Record::BrokerThrottle(broker, direction, throttle) => {

@@ -7,7 +7,7 @@ mod builder;
 mod resource;
 pub mod snapshot;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kafka::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
@@ -114,6 +114,16 @@ pub struct PartitionLoad {
 }
 
 impl PartitionLoad {
+    /// The load when there are `after` replicas instead of `before`: the leader sends what producers write to each follower.
+    #[must_use]
+    pub fn with_replicas(&self, before: usize, after: usize) -> Self {
+        let more = after as f64 - before as f64;
+        Self {
+            bytes_out: (self.bytes_out + more * self.bytes_in).max(0.0),
+            ..*self
+        }
+    }
+
     /// What a replica carries.
     pub fn on_replica(&self, leads: bool) -> PerResource {
         PerResource {
@@ -141,6 +151,8 @@ struct Layout {
     /// The first replica of each partition, and the number of replicas at the end.
     replica_first: Vec<u32>,
     replicas: Vec<BrokerIndex>,
+    /// Replicas that are not in sync; few at any time.
+    lagging: HashSet<(PartitionIndex, BrokerIndex)>,
     immovable: Vec<bool>,
     broker_rows: HashMap<BrokerId, BrokerIndex>,
     topic_rows: HashMap<TopicName, TopicIndex>,
@@ -241,6 +253,11 @@ impl Model {
     /// The replicas, the preferred leader first.
     pub fn replicas(&self, partition: PartitionIndex) -> &[BrokerIndex] {
         &self.layout.replicas[self.replica_range(partition)]
+    }
+
+    /// Whether a broker's replica of a partition is in sync.
+    pub fn is_in_sync(&self, partition: PartitionIndex, broker: BrokerIndex) -> bool {
+        !self.layout.lagging.contains(&(partition, broker))
     }
 
     /// Where a partition's replicas are among all replicas.

@@ -223,12 +223,20 @@ fn steps(
     if let Ok(kafka) = &observed.kafka {
         let alive = (0..cluster.brokers).all(|number| kafka.is_alive(number.into()));
         decision.defaults = live::changes(&cluster.properties, &kafka.defaults);
-        decision.topics = Topics::decide(&cluster.topics, kafka, alive);
+        let balancer = observed.balancer.as_ref().map_err(String::as_str);
+        decision.topics = Topics::decide(&cluster.topics, kafka, balancer, alive);
         progress.troubles.extend(decision.topics.troubles.iter().cloned());
+        let replicate = decision.topics.replicate.clone();
+        let order = (!replicate.is_empty()).then_some(BalancerOrder::Replicate(replicate));
+        decision.orders.extend(order);
     }
     if let Some(waits) = &progress.scaling.waits {
         progress.doing.push(("ScalingDown", waits.clone()));
     }
+    let replicating = decision.topics.doing.iter().cloned();
+    progress
+        .doing
+        .extend(replicating.map(|doing| ("Replicating", doing)));
     roll(cluster, observed, known, progress, decision);
 }
 

@@ -1,6 +1,7 @@
 //! What people are told in events: what is done, and conditions that changed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kafka::ids::BrokerId;
 
 use super::live::name;
 use super::{BalancerOrder, Decision, Replaced};
@@ -40,15 +41,8 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     }
     let topics = decision.topics.said().into_iter();
     notes.extend(topics.map(|said| Note::new("TopicChanged", said)));
-    for order in &decision.orders {
-        let (what, brokers) = match order {
-            BalancerOrder::Drain(brokers) => ("asked to empty", brokers),
-            BalancerOrder::Undrain(brokers) => ("told that load may go to", brokers),
-        };
-        let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-        let message = format!("the balancer is {what} brokers {}", brokers.join(", "));
-        notes.push(Note::new("BalancerAsked", message));
-    }
+    let asked = decision.orders.iter().map(asked);
+    notes.extend(asked.map(|asked| Note::new("BalancerAsked", asked)));
     for broker in &decision.unregister {
         notes.push(Note::new(
             "BrokerRemoved",
@@ -62,6 +56,32 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     notes.extend(replaced.map(|replaced| pod("PodReplaced", "is replaced", replaced)));
     notes.extend(notes_of_conditions(before, &decision.status));
     notes
+}
+
+fn asked(order: &BalancerOrder) -> String {
+    let brokers = |brokers: &[BrokerId]| {
+        let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+        brokers.join(", ")
+    };
+    match order {
+        BalancerOrder::Drain(leaving) => {
+            format!("the balancer is asked to empty brokers {}", brokers(leaving))
+        }
+        BalancerOrder::Undrain(back) => format!(
+            "the balancer is told that load may go to brokers {}",
+            brokers(back)
+        ),
+        BalancerOrder::Replicate(topics) => {
+            let topics: Vec<String> = topics
+                .iter()
+                .map(|(topic, replicas)| format!("{topic} {replicas}"))
+                .collect();
+            format!(
+                "the balancer is asked for so many replicas: topic {}",
+                topics.join(", topic ")
+            )
+        }
+    }
 }
 
 /// Conditions are told when they turn, not each time that their message counts something.

@@ -1,9 +1,14 @@
-//! What has to be done so that the topics of a spec are there as it says. Nothing here takes anything away.
+//! What has to be done so that the topics of a spec are there as it says. Nothing here takes anything away but replicas that
+//! the spec does not want any more, and of those at least one in-sync replica stays, which the balancer sees to.
 
+use std::collections::BTreeMap;
+
+use balancer::journal::Mode;
 use kafka::cluster::{ConfigChange, NewTopic, Placement};
-use kafka::ids::TopicName;
+use kafka::ids::{ReplicationFactor, TopicName};
 
 use super::Trouble;
+use super::balancer::BalancerFacts;
 use super::kafka::KafkaFacts;
 use super::live::name;
 use crate::cluster::Topic;
@@ -17,13 +22,25 @@ pub struct Topics {
     pub grow: Vec<(TopicName, u32)>,
     /// Configurations to change.
     pub configure: Vec<(TopicName, Vec<ConfigChange>)>,
+    /// Topics of which the balancer is to make the number of replicas what the spec says.
+    pub replicate: BTreeMap<TopicName, ReplicationFactor>,
+    /// What the balancer is doing, or is waited for to do, a sentence for each topic.
+    pub doing: Vec<String>,
     /// What differs and cannot be changed without harm.
     pub troubles: Vec<Trouble>,
 }
 
+/// The most topics whose replicas the balancer is to change at a time; the others' turn comes then.
+const MOST_REPLICATIONS: usize = 500;
+
 impl Topics {
     /// Decides for all topics of a spec. None is made before all brokers are there, so that its replicas are spread.
-    pub fn decide(wanted: &[Topic], kafka: &KafkaFacts, all_alive: bool) -> Self {
+    pub fn decide(
+        wanted: &[Topic],
+        kafka: &KafkaFacts,
+        balancer: Result<&BalancerFacts, &str>,
+        all_alive: bool,
+    ) -> Self {
         let mut topics = Self::default();
         for topic in wanted {
             let present = kafka
@@ -32,7 +49,10 @@ impl Topics {
                 .iter()
                 .find(|present| present.name == topic.name);
             match present {
-                Some(present) => topics.compare(topic, present, kafka),
+                Some(present) => {
+                    topics.compare(topic, present, kafka);
+                    topics.compare_replicas(topic, present, kafka, balancer);
+                }
                 None if all_alive => topics.make.push(new(topic)),
                 None => {}
             }
@@ -54,7 +74,6 @@ impl Topics {
             )),
             _ => {}
         }
-        self.compare_replicas(wanted, present, kafka);
         let set = kafka.topic_configs.get(name);
         let differs = |(key, value): &(&String, &String)| set.and_then(|set| set.get(*key)) != Some(value);
         let changes: Vec<ConfigChange> = wanted
@@ -72,25 +91,52 @@ impl Topics {
         }
     }
 
-    fn compare_replicas(&mut self, wanted: &Topic, present: &kafka::cluster::Topic, kafka: &KafkaFacts) {
-        let Some(replicas) = wanted.replication_factor else {
+    fn compare_replicas(
+        &mut self,
+        wanted: &Topic,
+        present: &kafka::cluster::Topic,
+        kafka: &KafkaFacts,
+        balancer: Result<&BalancerFacts, &str>,
+    ) {
+        let name = &wanted.name;
+        let replicas = wanted.replication_factor.map(i64::from);
+        let Some(Ok(replicas)) = replicas.map(ReplicationFactor::try_from) else {
             return;
         };
-        let other = present
-            .partitions
-            .iter()
-            .map(|partition| kafka.replication_factor(&present.name, partition))
-            .find(|found| *found != usize::from(replicas));
-        if let Some(found) = other {
-            let name = &wanted.name;
-            self.troubles.push(Trouble::new(
-                "TopicDiffers",
-                format!(
-                    "topic {name} has {found} replicas of a partition and the spec says {replicas}; change them with \
-                     kafka-reassign-partitions, or write {found}"
-                ),
-            ));
+        let found = present.partitions.iter();
+        let found = found.map(|partition| kafka.replication_factor(name, partition));
+        let others: Vec<usize> = found.filter(|found| *found != replicas.get()).collect();
+        let ordered = balancer.ok().and_then(|balancer| balancer.replicating.get(name));
+        if others.is_empty() && ordered.is_none_or(|ordered| *ordered == replicas) {
+            return;
         }
+        let alive = kafka.description.brokers.len();
+        let waits = match balancer {
+            Err(reason) => format!("; the balancer does not answer: {reason}"),
+            Ok(balancer) if balancer.mode == Mode::Observe => {
+                self.troubles
+                    .extend(others.first().map(|found| only_observed(name, *found, replicas)));
+                return;
+            }
+            Ok(_) if replicas.get() > alive => {
+                format!("; it waits for so many brokers, of which {alive} are alive")
+            }
+            Ok(balancer) => {
+                let is_asked = ordered == Some(&replicas);
+                if !is_asked && balancer.replicating.len() + self.replicate.len() < MOST_REPLICATIONS {
+                    self.replicate.insert(name.clone(), replicas);
+                }
+                match balancer.mode {
+                    Mode::Approve => "; plans wait for `kafka-balancer approve`".to_owned(),
+                    Mode::Observe | Mode::Auto => String::new(),
+                }
+            }
+        };
+        self.doing.push(format!(
+            "topic {name} gets {replicas} replicas: {} of {} partitions have another number{waits}",
+            others.len(),
+            present.partitions.len()
+        ));
     }
 
     /// What will be done, a sentence for each topic.
@@ -109,6 +155,17 @@ impl Topics {
         });
         made.chain(grown).chain(configured).collect()
     }
+}
+
+fn only_observed(topic: &TopicName, found: usize, wanted: ReplicationFactor) -> Trouble {
+    Trouble::new(
+        "TopicDiffers",
+        format!(
+            "topic {topic} has {found} replicas of a partition and the spec says {wanted}, and the balancer only observes; set \
+             spec.balancer.mode to auto or approve (after a stop also `kafka-balancer mode auto`), or write {found} into \
+             spec.topics[].replicationFactor"
+        ),
+    )
 }
 
 fn new(topic: &Topic) -> NewTopic {

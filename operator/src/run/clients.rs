@@ -61,6 +61,11 @@ impl Clients for Network {
         let done = match order {
             BalancerOrder::Drain(brokers) => server.drain(brokers).await,
             BalancerOrder::Undrain(brokers) => server.undrain(brokers).await,
+            BalancerOrder::Replicate(topics) => {
+                let topics = topics.iter();
+                let topics = topics.map(|(topic, replicas)| (topic.clone(), Some(*replicas)));
+                server.replicate(topics.collect()).await
+            }
         };
         done.map(|_| ())
     }

@@ -121,3 +121,29 @@ async fn a_broker_leaves_when_it_is_empty_and_is_forgotten() {
         "its replicas went when others were in sync"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_gets_the_replicas_that_the_spec_says_and_loses_them_again() {
+    let world = four_brokers();
+    world.until(settled).await;
+    for wanted in [4_usize, 2] {
+        let topic = json!({"name": "orders", "partitions": 6, "replicationFactor": wanted});
+        world.specify("topics", json!([topic]));
+        world
+            .until(|object| {
+                let conditions = object.status.iter().flat_map(|status| &status.conditions);
+                conditions
+                    .into_iter()
+                    .any(|condition| condition.reason == "Replicating")
+            })
+            .await;
+        world.until(settled).await;
+        let description = world.kafka.describe().await.unwrap();
+        for partition in &description.topics[0].partitions {
+            assert_eq!(
+                (partition.replicas.len(), partition.in_sync.len()),
+                (wanted, wanted)
+            );
+        }
+    }
+}

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use balancer::api::view::{Phase, State};
+use balancer::api::view::{Phase, ReplicationView, State};
 use balancer::client::{ClientError, Token};
 use balancer::journal::Mode;
 use kafka::connection::ConnectionSettings;
 use kafka::ids::BrokerId;
 use kafka::simulated::{SimulatedBroker, SimulatedCluster};
-use kafka::{Cluster as _, TopicPartition};
+use kafka::{Cluster as _, ReplicationFactor, TopicName, TopicPartition};
 use operator::build::Installation;
 use operator::cluster::Cluster;
 use operator::crd::Kafkacluster;
@@ -60,10 +60,19 @@ impl Clients for Simulated {
         order: &BalancerOrder,
     ) -> Result<(), ClientError> {
         assert!(token.is_some(), "an order without a token");
-        let draining = &mut self.balancer.lock().unwrap().draining;
+        let state = &mut *self.balancer.lock().unwrap();
         match order {
-            BalancerOrder::Drain(brokers) => draining.extend(brokers),
-            BalancerOrder::Undrain(brokers) => draining.retain(|broker| !brokers.contains(broker)),
+            BalancerOrder::Drain(brokers) => state.draining.extend(brokers),
+            BalancerOrder::Undrain(brokers) => state.draining.retain(|broker| !brokers.contains(broker)),
+            BalancerOrder::Replicate(topics) => {
+                let view = |(topic, replicas): (&TopicName, &ReplicationFactor)| ReplicationView {
+                    topic: topic.clone(),
+                    replicas: *replicas,
+                    partitions_left: 0,
+                    asked_at_ms: 0,
+                };
+                state.replicating = topics.iter().map(view).collect();
+            }
         }
         Ok(())
     }
@@ -124,6 +133,7 @@ impl World {
             self.operator.reconcile(&self.object()).await.unwrap();
             self.stateful_sets();
             self.drain().await;
+            self.replicate().await;
             tokio::time::advance(Duration::from_secs(12)).await;
         }
         panic!("{:#?}", self.object().status);
@@ -158,6 +168,36 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// What the balancer does with an order of replicas, one partition in each step.
+    async fn replicate(&self) {
+        let orders = self.balancer.lock().unwrap().replicating.clone();
+        let description = self.kafka.describe().await.unwrap();
+        let alive: Vec<BrokerId> = description.brokers.iter().map(|broker| broker.id).collect();
+        for order in orders {
+            let mut topics = description.topics.iter();
+            let topic = topics.find(|topic| topic.name == order.topic).unwrap();
+            let wanted = order.replicas.get();
+            let mut left = topic
+                .partitions
+                .iter()
+                .filter(|partition| partition.replicas.len() != wanted);
+            let Some(partition) = left.next() else {
+                self.balancer.lock().unwrap().replicating.clear();
+                continue;
+            };
+            let more = alive.iter().filter(|broker| !partition.replicas.contains(broker));
+            let target = partition
+                .replicas
+                .iter()
+                .chain(more)
+                .take(wanted)
+                .copied()
+                .collect();
+            let name = TopicPartition::new(topic.name.clone(), partition.id);
+            self.kafka.reassign(&[(name, target)]).await.unwrap();
         }
     }
 
