@@ -111,6 +111,31 @@ pub struct Decision {
     pub again: Duration,
 }
 
+impl Decision {
+    /// Whether there is anything to do but to keep objects as they are and to write the status.
+    pub fn acts(&self) -> bool {
+        let Self {
+            grow,
+            recreate,
+            objects: _,
+            racks,
+            defaults,
+            topics,
+            orders,
+            unregister,
+            bury,
+            replace,
+            status: _,
+            notes: _,
+            again: _,
+        } = self;
+        let topics = topics.make.len() + topics.grow.len() + topics.configure.len();
+        let pods = racks.len() + bury.len() + replace.len();
+        let asked = defaults.len() + topics + orders.len() + unregister.len();
+        *recreate || grow.len() + pods + asked > 0
+    }
+}
+
 /// Something that does not mend itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -80,6 +81,17 @@ pub(super) struct Existing {
 }
 
 impl Existing {
+    pub(super) fn of(resource: &ApiResource, metadata: &ObjectMeta) -> Self {
+        let owners = metadata.owner_references.iter().flatten();
+        Self {
+            resource: resource.clone(),
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            version: metadata.resource_version.clone(),
+            owners: owners.map(|owner| owner.uid.clone()).collect(),
+        }
+    }
+
     pub(super) fn kind(&self) -> &str {
         &self.resource.kind
     }
@@ -127,21 +139,8 @@ impl Kubernetes {
                     KubernetesError::new(format!("{} cannot be listed", resource.plural), error)
                 })?;
                 let next = listed.metadata.continue_.filter(|token| !token.is_empty());
-                existing.extend(listed.items.into_iter().map(|item| {
-                    Existing {
-                        resource: resource.clone(),
-                        name: item.name_any(),
-                        uid: item.metadata.uid.unwrap_or_default(),
-                        version: item.metadata.resource_version,
-                        owners: item
-                            .metadata
-                            .owner_references
-                            .unwrap_or_default()
-                            .into_iter()
-                            .map(|owner| owner.uid)
-                            .collect(),
-                    }
-                }));
+                let found = listed.items.iter();
+                existing.extend(found.map(|item| Existing::of(&resource, &item.metadata)));
                 match next {
                     Some(token) => page = page.continue_token(&token),
                     None => break,
@@ -179,6 +178,13 @@ impl Kubernetes {
         }
         let deleted = self.api::<Pod>(namespace).delete(&pod.pod, &how).await;
         gone(format!("Pod {}", pod.pod), deleted.map(|_| ()))
+    }
+
+    /// A Kafkacluster as it is now, if it is still that one.
+    pub(super) async fn cluster(&self, seen: &Kafkacluster) -> Outcome<Option<Kafkacluster>> {
+        let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
+        let found: Option<Kafkacluster> = self.get(&namespace, &name).await?;
+        Ok(found.filter(|found| found.metadata.uid == seen.metadata.uid))
     }
 
     pub(super) async fn stateful_set(&self, namespace: &str, name: &str) -> Outcome<Option<StatefulSet>> {
@@ -276,12 +282,14 @@ impl Kubernetes {
             .map_err(|error| KubernetesError::new(action(), error))
     }
 
-    /// Writes the status of a cluster, all of it.
+    /// Writes the status of a cluster, all of it, unless the cluster is not what it was when this status was decided: then
+    /// another one will be.
     pub(super) async fn write_status(&self, of: &Kafkacluster, status: &KafkaclusterStatus) -> Outcome<()> {
         let (namespace, name) = (of.namespace().unwrap_or_default(), of.name_any());
         let patch = json!({
             "apiVersion": Kafkacluster::api_version(&()),
             "kind": Kafkacluster::kind(&()),
+            "metadata": {"resourceVersion": of.metadata.resource_version},
             "status": status,
         });
         let api = self.api::<Kafkacluster>(&namespace);

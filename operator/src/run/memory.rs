@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use kafka::connection::ConnectionSettings;
 
+use super::secrets::Secrets;
+
 /// The first wait after a failure, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
@@ -19,6 +21,7 @@ struct Remembered<K> {
     failure: Option<String>,
     applied: HashMap<(String, String), Applied>,
     kafka: Option<(ConnectionSettings, Arc<K>)>,
+    secrets: Secrets,
 }
 
 /// What was applied of an object, and which version it had then.
@@ -35,6 +38,7 @@ impl<K> Default for Remembered<K> {
             failure: None,
             applied: HashMap::new(),
             kafka: None,
+            secrets: Secrets::default(),
         }
     }
 }
@@ -93,6 +97,11 @@ impl<K> Memory<K> {
     pub(super) fn applied(&self, uid: &str, kind: &str, name: &str, now: Applied) {
         let key = (kind.to_owned(), name.to_owned());
         self.of(uid, |cluster| cluster.applied.insert(key, now));
+    }
+
+    /// What is known of a cluster's Secrets.
+    pub(super) fn secrets<T>(&self, uid: &str, with: impl FnOnce(&mut Secrets) -> T) -> T {
+        self.of(uid, |cluster| with(&mut cluster.secrets))
     }
 
     /// The client of a cluster's Kafka: the one that there is, or a new one where it is reached in another way now.
