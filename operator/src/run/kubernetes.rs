@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, ResourceRequirements, Secret};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{
@@ -66,6 +66,15 @@ type Outcome<T> = Result<T, KubernetesError>;
 #[derive(Clone)]
 pub(super) struct Kubernetes {
     client: Client,
+}
+
+/// What came of giving a pod other resources while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resized {
+    /// Its node will give them, or say why it does not.
+    Accepted,
+    /// The API server will not do that, and why.
+    Refused(String),
 }
 
 /// An object that is there.
@@ -256,6 +265,32 @@ impl Kubernetes {
     pub(super) async fn annotate(&self, namespace: &str, pod: &str, key: &str, value: &str) -> Outcome<()> {
         let patch = json!({"metadata": {"annotations": BTreeMap::from([(key, value)])}});
         self.merge::<Pod>(namespace, pod, patch).await
+    }
+
+    /// Gives a container of a pod other CPU and memory while it runs, if it is still that pod.
+    pub(super) async fn resize(
+        &self,
+        namespace: &str,
+        pod: &Replaced,
+        container: &str,
+        resources: &ResourceRequirements,
+    ) -> Outcome<Resized> {
+        // Kubernetes before 1.33 has no such subresource, and later ones refuse what their nodes cannot do.
+        const CANNOT_BE: [u16; 3] = [404, 405, 422];
+        let containers = [json!({"name": container, "resources": resources})];
+        let patch = json!({"metadata": {"uid": pod.uid}, "spec": {"containers": containers}});
+        let how = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let api = self.api::<Pod>(namespace);
+        match api.patch_resize(&pod.pod, &how, &Patch::Strategic(patch)).await {
+            Ok(_) => Ok(Resized::Accepted),
+            Err(kube::Error::Api(status)) if CANNOT_BE.contains(&status.code) => {
+                Ok(Resized::Refused(status.message.clone()))
+            }
+            Err(error) => Err(KubernetesError::new(format!("Pod {}", pod.pod), error)),
+        }
     }
 
     /// Lets a claim ask for more.

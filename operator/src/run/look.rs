@@ -46,6 +46,7 @@ pub(super) fn at_first(object: &Kafkacluster, failure: Option<String>) -> Observ
         broker_pods: Vec::new(),
         controller_pods: Vec::new(),
         claims: Vec::new(),
+        not_resized: BTreeSet::new(),
         nodes: Ok(BTreeMap::new()),
         certificate: Ok(None),
         kafka: Err("it was not asked".to_owned()),
@@ -82,6 +83,8 @@ impl<C: Clients> Operator<C> {
             .nodes(pods.filter_map(|pod| pod.node.as_deref()).collect())
             .await;
         observed.nodes = nodes.map_err(|error| with_causes(&error));
+        let present = observed.broker_pods.iter().map(|pod| pod.uid.as_str());
+        observed.not_resized = self.memory.not_resized(&uid, &present.collect());
         let existing = view.existing(cluster).await?;
         self.read_secrets(cluster, &uid, object.metadata.generation)
             .await?;

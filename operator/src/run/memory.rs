@@ -1,6 +1,6 @@
 //! What is kept between two looks at a cluster. All of it can be lost: it saves time, and decides nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ struct Remembered<K> {
     applied: HashMap<(String, String), Applied>,
     kafka: Option<(ConnectionSettings, Arc<K>)>,
     secrets: Secrets,
+    not_resized: BTreeSet<String>,
 }
 
 /// What was applied of an object, and which version it had then.
@@ -39,6 +40,7 @@ impl<K> Default for Remembered<K> {
             applied: HashMap::new(),
             kafka: None,
             secrets: Secrets::default(),
+            not_resized: BTreeSet::new(),
         }
     }
 }
@@ -97,6 +99,19 @@ impl<K> Memory<K> {
     pub(super) fn applied(&self, uid: &str, kind: &str, name: &str, now: Applied) {
         let key = (kind.to_owned(), name.to_owned());
         self.of(uid, |cluster| cluster.applied.insert(key, now));
+    }
+
+    /// Keeps that Kubernetes would not give a pod other resources while it runs.
+    pub(super) fn note_not_resized(&self, uid: &str, pod: &str) {
+        self.of(uid, |cluster| cluster.not_resized.insert(pod.to_owned()));
+    }
+
+    /// The uids of pods that Kubernetes would not give other resources, as far as they are among those that there are.
+    pub(super) fn not_resized(&self, uid: &str, present: &BTreeSet<&str>) -> BTreeSet<String> {
+        self.of(uid, |cluster| {
+            cluster.not_resized.retain(|pod| present.contains(pod.as_str()));
+            cluster.not_resized.clone()
+        })
     }
 
     /// What is known of a cluster's Secrets.

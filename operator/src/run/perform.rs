@@ -10,14 +10,17 @@ use sha2::{Digest, Sha256};
 
 use super::clients::Clients;
 use super::kafka as asking;
-use super::kubernetes::Existing;
+use super::kubernetes::{Existing, KubernetesError, Resized};
 use super::look::{Look, bearer};
 use super::memory::Applied;
 use super::{Operator, ReconcileError};
-use crate::build::{Object, RACK_ANNOTATION, token_secret};
+use crate::build::{
+    KAFKA_CONTAINER, Object, RACK_ANNOTATION, RESOURCES_ANNOTATION, broker_requirements, broker_resources,
+    token_secret,
+};
 use crate::cluster::Cluster;
 use crate::crd::Kafkacluster;
-use crate::decide::{BalancerOrder, Decision};
+use crate::decide::{BalancerOrder, Decision, Replaced};
 
 /// Characters of a balancer's token, 190 bits.
 const TOKEN_LENGTH: usize = 32;
@@ -71,6 +74,9 @@ impl<C: Clients> Operator<C> {
         }
         for pod in &decision.bury {
             kubernetes.delete_pod(namespace, pod, true).await?;
+        }
+        for pod in &decision.resize {
+            self.resize(cluster, object, pod).await?;
         }
         for pod in &decision.replace {
             kubernetes.delete_pod(namespace, pod, false).await?;
@@ -158,6 +164,34 @@ impl<C: Clients> Operator<C> {
             self.kubernetes.delete(namespace, unwanted).await?;
         }
         Ok(())
+    }
+
+    /// Gives a pod the brokers' CPU and memory while it runs, and writes that onto it; or keeps that Kubernetes would not.
+    async fn resize(
+        &self,
+        cluster: &Cluster,
+        object: &Kafkacluster,
+        pod: &Replaced,
+    ) -> Result<(), KubernetesError> {
+        let (namespace, resources) = (cluster.names.namespace(), broker_requirements(cluster));
+        match self
+            .kubernetes
+            .resize(namespace, pod, KAFKA_CONTAINER, &resources)
+            .await?
+        {
+            Resized::Refused(reason) => {
+                tracing::info!(pod = pod.pod, namespace, reason, "Not resized while it runs.");
+                self.memory
+                    .note_not_resized(&object.uid().unwrap_or_default(), &pod.uid);
+                Ok(())
+            }
+            Resized::Accepted => {
+                let given = broker_resources(cluster);
+                self.kubernetes
+                    .annotate(namespace, &pod.pod, RESOURCES_ANNOTATION, &given)
+                    .await
+            }
+        }
     }
 
     async fn order(&self, cluster: &Cluster, order: &BalancerOrder) -> Result<(), String> {

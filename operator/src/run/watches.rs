@@ -26,14 +26,23 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::build::{CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, OURS, Object, RACK_ANNOTATION};
+use crate::build::{
+    CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, OURS, Object, RACK_ANNOTATION, RESOURCES_ANNOTATION,
+};
 use crate::crd::Kafkacluster;
+use crate::decide::RESIZE_PENDING;
 
 /// How long a look waits for a watch to have listed what there is, which takes long only after the start.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Objects that are listed at once: while a page is read it is in memory as a whole, and nodes list all their images.
 const PAGE: u32 = 100;
+
+/// What decisions read of annotations.
+const READ_ANNOTATIONS: [&str; 3] = [CONFIGURATION_ANNOTATION, RACK_ANNOTATION, RESOURCES_ANNOTATION];
+
+/// What decisions read of a pod's conditions.
+const READ_CONDITIONS: [&str; 3] = ["Ready", "PodScheduled", RESIZE_PENDING];
 
 /// Which clusters to look at. What is watched is kept for as long as this is polled.
 pub type Triggers = BoxStream<'static, ObjectRef<Kafkacluster>>;
@@ -201,7 +210,7 @@ fn trimmed(metadata: &mut ObjectMeta) -> ObjectMeta {
     metadata.managed_fields = None;
     metadata.finalizers = None;
     metadata.annotations = metadata.annotations.map(|mut annotations| {
-        annotations.retain(|key, _| key == CONFIGURATION_ANNOTATION || key == RACK_ANNOTATION);
+        annotations.retain(|key, _| READ_ANNOTATIONS.contains(&key.as_str()));
         annotations
     });
     metadata
@@ -243,7 +252,7 @@ fn trim_set(set: &mut StatefulSet) {
 fn trim_pod(pod: &mut Pod) {
     let status = pod.status.take().unwrap_or_default();
     let conditions = status.conditions.map(|mut conditions| {
-        conditions.retain(|condition| ["Ready", "PodScheduled"].contains(&condition.type_.as_str()));
+        conditions.retain(|condition| READ_CONDITIONS.contains(&condition.type_.as_str()));
         conditions
     });
     let waiting = |statuses: Option<Vec<ContainerStatus>>| {
@@ -308,7 +317,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::decide::{ClaimFacts, NodeFacts, PodFacts, SetFacts};
+    use crate::decide::{ClaimFacts, NodeFacts, Pending, PodFacts, SetFacts};
 
     /// An object of a kind, with fields that nobody reads.
     fn object<K: DeserializeOwned>(spec: serde_json::Value, status: serde_json::Value) -> K {
@@ -320,7 +329,9 @@ mod tests {
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "deletionTimestamp": "2026-01-02T00:00:00Z",
             "labels": {"zone": "a"},
-            "annotations": {CONFIGURATION_ANNOTATION: "d", RACK_ANNOTATION: "r", "else": "x"},
+            "annotations": {
+                CONFIGURATION_ANNOTATION: "d", RACK_ANNOTATION: "r", RESOURCES_ANNOTATION: "m", "else": "x",
+            },
             "managedFields": [{"manager": "m"}],
         });
         serde_json::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
@@ -355,6 +366,7 @@ mod tests {
             "conditions": [
                 {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"},
                 {"type": "ContainersReady", "status": "False"},
+                {"type": RESIZE_PENDING, "status": "True", "reason": "Infeasible"},
             ],
             "containerStatuses": [statuses],
             "podIP": "10.0.0.1",
@@ -368,7 +380,8 @@ mod tests {
         assert_eq!(PodFacts::of(&pod, "c").as_ref(), Some(&facts));
         assert_eq!(facts.trouble.as_deref(), Some("Crash: m"));
         assert_eq!(pod.metadata.managed_fields, None);
-        assert_eq!(pod.annotations().len(), 2);
+        assert_eq!(facts.resize, Some(Pending::Infeasible));
+        assert_eq!(pod.annotations().len(), 3);
 
         let mut held: PersistentVolumeClaim = object(claim, json!({"phase": "Bound"}));
         let facts = ClaimFacts::of(&held);

@@ -36,6 +36,8 @@ pub(crate) struct State {
     events: Vec<Event>,
     /// How many events there are.
     told: watch::Sender<usize>,
+    /// Whether it is one that cannot give pods other resources while they run.
+    pub(crate) without_resize: bool,
     /// Whether watches are told nothing for now.
     pub(crate) silent: bool,
 }
@@ -277,6 +279,10 @@ impl State {
         let mut merged = present.clone();
         match place.subresource.as_deref() {
             Some("status") => merged["status"] = patch["status"].clone(),
+            Some("resize") if self.without_resize => {
+                return (StatusCode::NOT_FOUND, status(404, "NotFound"));
+            }
+            Some("resize") => resize(&mut merged, &patch),
             _ => merge(&mut merged, &patch),
         }
         if merged == present {
@@ -310,6 +316,19 @@ impl State {
         self.events.push(Event { key, kind, object });
         if !self.silent {
             self.told.send_replace(self.events.len());
+        }
+    }
+}
+
+/// What a strategic merge does with the resources of containers, which go by their names.
+fn resize(pod: &mut Value, patch: &Value) {
+    let containers = patch["spec"]["containers"].as_array().unwrap();
+    for present in pod["spec"]["containers"].as_array_mut().unwrap() {
+        let new = containers
+            .iter()
+            .find(|container| container["name"] == present["name"]);
+        if let Some(new) = new {
+            present["resources"] = new["resources"].clone();
         }
     }
 }

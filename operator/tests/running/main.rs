@@ -117,6 +117,42 @@ async fn a_new_image_reaches_every_broker_and_no_partition_falls_below_its_minim
     }
 }
 
+/// The CPU that each broker's pod asks for, and how many pods were deleted.
+fn cpu_and_deletions(world: &World) -> (Vec<String>, usize) {
+    let state = world.api.state();
+    let pods = (0..4).map(|number| &state.objects[&format!("api/v1/namespaces/n/pods/c-{number}")]);
+    let cpu = pods.map(|pod| pod["spec"]["containers"][0]["resources"]["requests"]["cpu"].clone());
+    let cpu = cpu.map(|cpu| cpu.as_str().unwrap_or_default().to_owned());
+    let deletions = state.writes.iter().filter(|write| write.starts_with("delete"));
+    (cpu.collect(), deletions.count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_get_other_cpu_while_they_run() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.specify("resources", json!({"cpu": "3"}));
+    world
+        .until(|object| settled(object) && cpu_and_deletions(&world).0 == ["3"; 4])
+        .await;
+    assert_eq!(cpu_and_deletions(&world).1, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_restart_for_other_cpu_where_kubernetes_cannot_give_it_while_they_run() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.api.state().without_resize = true;
+    world.specify("resources", json!({"cpu": "3"}));
+    world
+        .until(|object| settled(object) && cpu_and_deletions(&world).0 == ["3"; 4])
+        .await;
+    assert_eq!(cpu_and_deletions(&world).1, 4);
+    for shrink in world.kafka.shrinks() {
+        assert_eq!((shrink.before, shrink.after), (3, 2), "{shrink:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_second_pod_is_not_taken_by_what_watches_told_before_the_first_was() {
     let world = four_brokers();

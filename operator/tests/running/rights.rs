@@ -80,6 +80,8 @@ async fn every_right_is_used_and_none_is_missing() {
     world.api.state().put(claims.to_owned(), claim);
     world.specify("resources", json!({"diskSpace": "200G"}));
     world.look().await;
+    world.specify("resources", json!({"diskSpace": "200G", "cpu": "3"}));
+    world.look().await;
     world.specify("image", json!("apache/kafka:4.3.0"));
     world.specify("brokerCount", json!(3));
     world
