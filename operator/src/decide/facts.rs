@@ -10,8 +10,11 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::build::{CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, RACK_ANNOTATION};
+use crate::build::{CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, RACK_ANNOTATION, RESOURCES_ANNOTATION};
 use crate::cluster::ClusterId;
+
+/// The condition of a pod whose containers were given resources that its node has not given them yet.
+pub(crate) const RESIZE_PENDING: &str = "PodResizePending";
 
 /// A StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,10 @@ pub struct PodFacts {
     pub number: u16,
     /// The digest of the configuration with which it was made.
     pub digest: Option<String>,
+    /// The CPU and memory that it was given last.
+    pub resources: Option<String>,
+    /// What keeps it from having them.
+    pub resize: Option<Pending>,
     /// Whether it serves.
     pub ready: bool,
     /// Since when it is ready, or is not.
@@ -47,6 +54,15 @@ pub struct PodFacts {
     pub rack: Option<String>,
     /// What keeps it from starting, in Kubernetes' words.
     pub trouble: Option<String>,
+}
+
+/// Why a pod that was given other resources does not have them yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// Its node has no room at the moment.
+    Deferred,
+    /// Its node can never give them.
+    Infeasible,
 }
 
 /// A claim for a volume.
@@ -100,6 +116,14 @@ impl PodFacts {
         let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
         let turned = ready.and_then(|ready| ready.last_transition_time.as_ref());
         let ready = ready.is_some_and(|ready| ready.status == "True");
+        let resize = conditions
+            .iter()
+            .find(|condition| condition.type_ == RESIZE_PENDING && condition.status == "True");
+        let resize = match resize.and_then(|resize| resize.reason.as_deref()) {
+            Some("Infeasible") => Some(Pending::Infeasible),
+            Some("Deferred") => Some(Pending::Deferred),
+            _ => None,
+        };
         let unschedulable = conditions
             .iter()
             .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
@@ -110,6 +134,8 @@ impl PodFacts {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             number,
             digest: annotation(CONFIGURATION_ANNOTATION),
+            resources: annotation(RESOURCES_ANNOTATION),
+            resize,
             ready,
             since: turned
                 .or(pod.metadata.creation_timestamp.as_ref())

@@ -9,6 +9,7 @@ mod kafka;
 mod live;
 mod nodes;
 mod note;
+mod resizing;
 mod rolling;
 mod scaling;
 mod status;
@@ -24,18 +25,22 @@ use ::kafka::ids::BrokerId;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::build::{self, BuildError, Installation, Known, Object, broker_digest, controller_digest};
+use crate::build::{
+    self, BuildError, Installation, Known, Object, broker_digest, broker_resources, controller_digest,
+};
 use crate::cluster::{Cluster, ClusterId, Metadata, Storage, disk_bytes};
 use crate::crd::{BrokerState, KafkaclusterStatus};
 
 pub use balancer::{BalancerFacts, BalancerOrder};
-pub use facts::{ClaimFacts, NodeFacts, PodFacts, SetFacts};
+pub(crate) use facts::RESIZE_PENDING;
+pub use facts::{ClaimFacts, NodeFacts, Pending, PodFacts, SetFacts};
 pub use kafka::{KafkaFacts, Questions};
 pub use note::{Note, notes_of_conditions};
 pub use rolling::Replaced;
 pub use status::{refused, with_failure};
 pub use topics::Topics;
 
+use resizing::{Resizing, resizing};
 use rolling::{Pods, Step};
 use scaling::{Scaling, Situation};
 
@@ -65,6 +70,8 @@ pub struct Observed {
     pub claims: Vec<ClaimFacts>,
     /// The nodes on which pods are, as far as there still are such.
     pub nodes: Result<BTreeMap<String, NodeFacts>, String>,
+    /// The uids of pods that Kubernetes would not give other resources while they run.
+    pub not_resized: BTreeSet<String>,
     /// A digest of the certificate where the cluster has TLS, or why there is none.
     pub certificate: Result<Option<String>, String>,
     /// What Kafka says, or why it does not.
@@ -100,6 +107,8 @@ pub struct Decision {
     pub unregister: Vec<BrokerId>,
     /// Pods whose node is dead, which would never be gone otherwise.
     pub bury: Vec<Replaced>,
+    /// Pods that get the brokers' CPU and memory while they run.
+    pub resize: Vec<Replaced>,
     /// Pods that are replaced.
     pub replace: Vec<Replaced>,
     /// The status, written when all that has been done. What has to be remembered before something is done is in the
@@ -109,6 +118,32 @@ pub struct Decision {
     pub notes: Vec<Note>,
     /// When to look again.
     pub again: Duration,
+}
+
+impl Decision {
+    /// Whether there is anything to do but to keep objects as they are and to write the status.
+    pub fn acts(&self) -> bool {
+        let Self {
+            grow,
+            recreate,
+            objects: _,
+            racks,
+            defaults,
+            topics,
+            orders,
+            unregister,
+            bury,
+            resize,
+            replace,
+            status: _,
+            notes: _,
+            again: _,
+        } = self;
+        let topics = topics.make.len() + topics.grow.len() + topics.configure.len();
+        let pods = racks.len() + bury.len() + resize.len() + replace.len();
+        let asked = defaults.len() + topics + orders.len() + unregister.len();
+        *recreate || grow.len() + pods + asked > 0
+    }
 }
 
 /// Something that does not mend itself.
@@ -138,18 +173,18 @@ struct Progress {
 /// What has to be asked of Kafka for a decision, by what there is in Kubernetes.
 pub fn questions(cluster: &Cluster, observed: &Observed) -> Questions {
     let known = known(cluster, observed, cluster.brokers);
-    let stale = |pods: &[PodFacts], digest: String| {
-        let wanted = Some(digest.as_str());
-        pods.iter().any(|pod| pod.digest.as_deref() != wanted)
-    };
+    let stale =
+        |pods: &[PodFacts], digest: &str| pods.iter().any(|pod| pod.digest.as_deref() != Some(digest));
+    let digest = broker_digest(cluster, &known);
+    let resized = resized(cluster, observed, &digest);
     Questions {
         leaving: leaving(cluster, observed)
             .into_iter()
             .map(BrokerId::from)
             .collect(),
-        restarts: stale(&observed.broker_pods, broker_digest(cluster, &known)),
+        restarts: stale(&observed.broker_pods, &digest) || !resized.replace.is_empty(),
         quorum: cluster.metadata.is_kraft()
-            && stale(&observed.controller_pods, controller_digest(cluster, &known)),
+            && stale(&observed.controller_pods, &controller_digest(cluster, &known)),
         topics: cluster.topics.iter().map(|topic| topic.name.clone()).collect(),
     }
 }
@@ -256,18 +291,22 @@ fn roll(
             present: &observed.controller_pods,
             wanted: controllers,
             digest: &digest,
+            also: &BTreeSet::new(),
             now: observed.now,
         };
         next = rolling::controllers(pods, kafka);
         waits = pods.incomplete();
     }
     let digest = broker_digest(cluster, known);
+    let resized = resized(cluster, observed, &digest);
     let pods = Pods {
         present: &observed.broker_pods,
         wanted: observed.brokers.as_ref().map_or(0, |set| set.replicas),
         digest: &digest,
+        also: &resized.replace,
         now: observed.now,
     };
+    resize(resized.resize, resized.waits, progress, decision);
     if next == Step::Done {
         // In KRaft mode any broker may be named as the controller, and none is.
         let controller = match cluster.metadata {
@@ -294,6 +333,19 @@ fn roll(
                 .push(("Rolling", format!("pods are to be replaced; first: {reason}")));
         }
     }
+}
+
+fn resized(cluster: &Cluster, observed: &Observed, digest: &str) -> Resizing {
+    let wanted = broker_resources(cluster);
+    resizing(&observed.broker_pods, digest, &wanted, &observed.not_resized)
+}
+
+fn resize(pods: Vec<Replaced>, waits: Option<String>, progress: &mut Progress, decision: &mut Decision) {
+    let names: Vec<&str> = pods.iter().map(|pod| pod.pod.as_str()).collect();
+    let said = (!names.is_empty()).then(|| format!("{} get other CPU and memory", names.join(", ")));
+    let said = said.into_iter().chain(waits);
+    progress.doing.extend(said.map(|said| ("Resizing", said)));
+    decision.resize = pods;
 }
 
 fn volumes(cluster: &Cluster, observed: &Observed, decision: &mut Decision) {

@@ -52,6 +52,9 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     let pod = |reason: &str, why: &str, pod: &Replaced| Note::new(reason, format!("{} {why}", pod.pod));
     let buried = decision.bury.iter();
     notes.extend(buried.map(|replaced| pod("PodBuried", "is given up with its node", replaced)));
+    let resized = decision.resize.iter();
+    notes
+        .extend(resized.map(|resized| pod("PodResized", "gets other CPU and memory while it runs", resized)));
     let replaced = decision.replace.iter();
     notes.extend(replaced.map(|replaced| pod("PodReplaced", "is replaced", replaced)));
     notes.extend(notes_of_conditions(before, &decision.status));

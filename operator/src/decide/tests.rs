@@ -83,6 +83,8 @@ pub(super) fn pod(set: &str, number: u16, digest: &str) -> PodFacts {
         uid: format!("uid-{set}-{number}"),
         number,
         digest: Some(digest.to_owned()),
+        resources: None,
+        resize: None,
         ready: true,
         since: ago(3600),
         gone_by: None,
@@ -106,7 +108,10 @@ pub(super) fn settled(cluster: &Cluster, partitions: &[(&[u16], &[u16])]) -> Obs
         cluster_id: Some(id.clone()),
     };
     let alive: Vec<u16> = (0..cluster.brokers).collect();
-    let broker = |number: &u16| pod("c", *number, &broker_digest(cluster, &known));
+    let broker = |number: &u16| PodFacts {
+        resources: Some(broker_resources(cluster)),
+        ..pod("c", *number, &broker_digest(cluster, &known))
+    };
     let controller = |number| pod("c-controller", number, &controller_digest(cluster, &known));
     Observed {
         generation: Some(3),
@@ -120,6 +125,7 @@ pub(super) fn settled(cluster: &Cluster, partitions: &[(&[u16], &[u16])]) -> Obs
         broker_pods: alive.iter().map(broker).collect(),
         controller_pods: (0..3).map(controller).collect(),
         claims: Vec::new(),
+        not_resized: BTreeSet::new(),
         nodes: Ok(BTreeMap::new()),
         certificate: Ok(None),
         kafka: Ok(kafka(&alive, partitions)),

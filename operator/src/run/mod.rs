@@ -1,7 +1,8 @@
 //! `kafka-operator run`: reads what is, lets [`decide`](crate::decide) say what to do, and does it.
 //!
 //! One of several operators acts at a time ([`lease`]). It applies its definition, watches Kafkaclusters and what belongs
-//! to them ([`controller`]), and for each that changed, or was not looked at for a while: [`look`], decide, [`perform`],
+//! to them ([`controller`], [`watches`]), and for each that changed, or was not looked at for a while: [`look`] and decide
+//! by what watches have told; where that is to do something, [`look`] by what the API server answers now, decide, [`perform`];
 //! and the status last.
 
 mod certificates;
@@ -14,9 +15,12 @@ mod lease;
 mod look;
 mod memory;
 mod perform;
+mod secrets;
 mod serve;
 mod settings;
 mod telemetry;
+mod view;
+mod watches;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +47,10 @@ use kubernetes::{FIELD_MANAGER, Kubernetes};
 use lease::Election;
 use memory::Memory;
 pub use settings::Settings;
+use view::View;
+pub use view::ViewError;
+use watches::Watches;
+pub use watches::{Triggers, WatchError};
 
 /// Why the operator ended.
 #[derive(Debug, Error)]
@@ -78,6 +86,9 @@ pub enum ReconcileError {
     /// Kubernetes did not do something.
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
+    /// It is not known what there is.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// The objects cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -89,6 +100,7 @@ pub enum ReconcileError {
 /// What all reconciliations share.
 pub struct Operator<C: Clients> {
     kubernetes: Kubernetes,
+    watches: Watches,
     clients: C,
     installation: Installation,
     certificates: PathBuf,
@@ -138,31 +150,43 @@ async fn act(settings: &Settings, client: Client, stop: CancellationToken) -> Re
     definition::apply(client.clone())
         .await
         .map_err(RunError::Definition)?;
-    let operator = Operator::new(
+    let namespace = settings.namespace.as_deref();
+    let (operator, triggers) = Operator::new(
         client,
+        namespace,
         Network,
         settings.installation(),
         settings.certificates.clone(),
     );
-    controller::run(Arc::new(operator), settings.namespace.as_deref(), stop).await;
+    controller::run(Arc::new(operator), namespace, triggers, stop).await;
     Ok(())
 }
 
 impl<C: Clients> Operator<C> {
-    /// An operator that acts through these clients, and keeps certificates in this folder.
-    pub fn new(client: Client, clients: C, installation: Installation, certificates: PathBuf) -> Self {
+    /// An operator that acts through these clients, in one namespace or all, and keeps certificates in this folder. What is
+    /// returned beside it says which clusters to look at, and has to be polled for the operator to see anything.
+    pub fn new(
+        client: Client,
+        namespace: Option<&str>,
+        clients: C,
+        installation: Installation,
+        certificates: PathBuf,
+    ) -> (Self, Triggers) {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: None,
         };
-        Self {
+        let (watches, triggers) = Watches::new(&client, namespace);
+        let operator = Self {
             recorder: Recorder::new(client.clone(), reporter),
             kubernetes: Kubernetes::new(client),
+            watches,
             clients,
             installation,
             certificates,
             memory: Memory::new(),
-        }
+        };
+        (operator, triggers)
     }
 
     /// Brings a cluster a step nearer to what its spec says, and returns when to look at it again.
@@ -170,7 +194,20 @@ impl<C: Clients> Operator<C> {
     /// # Errors
     ///
     /// A step failed. The status says so, too.
-    pub async fn reconcile(&self, object: &Kafkacluster) -> Result<Duration, ReconcileError> {
+    pub async fn reconcile(&self, seen: &Kafkacluster) -> Result<Duration, ReconcileError> {
+        if let Some(again) = self.step(View::Watched(&self.watches), seen).await? {
+            return Ok(again);
+        }
+        let Some(object) = self.kubernetes.cluster(seen).await? else {
+            return Ok(decide::LATER);
+        };
+        let again = self.step(View::Asked(&self.kubernetes), &object).await?;
+        Ok(again.unwrap_or(decide::LATER))
+    }
+
+    /// Looks and decides, and does what is decided where the API server itself was asked. By what watches have told nothing is
+    /// done but to write the status; none is returned where there is something to do.
+    async fn step(&self, view: View<'_>, object: &Kafkacluster) -> Result<Option<Duration>, ReconcileError> {
         let uid = object.uid().unwrap_or_default();
         let cluster = match Cluster::validate(object) {
             Ok(cluster) => cluster,
@@ -180,17 +217,23 @@ impl<C: Clients> Operator<C> {
                 let notes = decide::notes_of_conditions(&observed.status, &status);
                 self.tell(object, &status, &notes).await?;
                 // Nothing changes before the spec does, of which a watch tells.
-                return Ok(decide::LATER);
+                return Ok(Some(decide::LATER));
             }
         };
-        let look = self.look(&cluster, object).await?;
+        let look = self.look(view, &cluster, object).await?;
         let decision = decide::decide(&cluster, &self.installation, &look.observed)?;
-        let performed = self.perform(&cluster, object, &look, &decision).await;
+        let performed = match view {
+            View::Watched(_) if decision.acts() || !self.changes(object, &look, &decision).is_empty() => {
+                return Ok(None);
+            }
+            View::Watched(_) => Ok(()),
+            View::Asked(_) => self.perform(&cluster, object, &look, &decision).await,
+        };
         match performed {
             Ok(()) => {
                 self.tell(object, &decision.status, &decision.notes).await?;
                 self.memory.succeeded(&uid);
-                Ok(again(&decision, &look.observed.status))
+                Ok(Some(again(&decision, &look.observed.status)))
             }
             Err(error) => {
                 let status = decide::with_failure(&look.observed, &with_causes(&error));

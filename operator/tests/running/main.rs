@@ -6,9 +6,12 @@ mod api_server;
 mod rights;
 mod world;
 
+use std::time::Duration;
+
 use kafka::Cluster as _;
 use operator::crd::Kafkacluster;
 use serde_json::json;
+use tokio::time::Instant;
 
 use world::{World, conditions};
 
@@ -44,12 +47,28 @@ async fn a_cluster_comes_up_with_its_topics_and_options_and_is_then_left_alone()
         .map(|topic| topic.partitions.len())
         .collect();
     assert_eq!(topics, [6]);
-    world.operator.reconcile(&world.object()).await.unwrap();
+    world.look().await;
     world.api.state().writes.clear();
     for _ in 0..3 {
-        world.operator.reconcile(&world.object()).await.unwrap();
+        world.look().await;
     }
     assert_eq!(world.api.state().writes, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_which_nothing_changes_costs_the_api_server_one_call_in_a_minute() {
+    const MINUTES: u64 = 30;
+    let world = four_brokers();
+    world.until(settled).await;
+    world.look().await;
+    world.api.state().requests.clear();
+    let end = Instant::now() + Duration::from_secs(60 * MINUTES);
+    while Instant::now() < end {
+        let again = world.look().await;
+        tokio::time::sleep(again).await;
+    }
+    let requests = world.api.state().requests.clone();
+    assert!(requests.len() as u64 <= MINUTES, "{requests:#?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +80,7 @@ async fn what_somebody_changes_or_deletes_is_put_back_and_what_is_not_wanted_goe
     const STRAY: &str = "api/v1/namespaces/n/services/c-broker-9";
     {
         let mut state = world.api.state();
-        state.objects.remove(CONFIG);
+        state.remove(CONFIG);
         let mut budget = state.objects[BUDGET].clone();
         budget["spec"]["maxUnavailable"] = json!(3);
         state.put(BUDGET.to_owned(), budget);
@@ -70,7 +89,7 @@ async fn what_somebody_changes_or_deletes_is_put_back_and_what_is_not_wanted_goe
         stray["metadata"]["uid"] = json!("stray");
         state.put(STRAY.to_owned(), stray);
     }
-    world.operator.reconcile(&world.object()).await.unwrap();
+    world.look().await;
     let state = world.api.state();
     assert!(state.objects.contains_key(CONFIG));
     assert_eq!(state.objects[BUDGET]["spec"]["maxUnavailable"], json!(1));
@@ -96,6 +115,61 @@ async fn a_new_image_reaches_every_broker_and_no_partition_falls_below_its_minim
     for shrink in shrinks {
         assert_eq!((shrink.before, shrink.after), (3, 2), "{shrink:?}");
     }
+}
+
+/// The CPU that each broker's pod asks for, and how many pods were deleted.
+fn cpu_and_deletions(world: &World) -> (Vec<String>, usize) {
+    let state = world.api.state();
+    let pods = (0..4).map(|number| &state.objects[&format!("api/v1/namespaces/n/pods/c-{number}")]);
+    let cpu = pods.map(|pod| pod["spec"]["containers"][0]["resources"]["requests"]["cpu"].clone());
+    let cpu = cpu.map(|cpu| cpu.as_str().unwrap_or_default().to_owned());
+    let deletions = state.writes.iter().filter(|write| write.starts_with("delete"));
+    (cpu.collect(), deletions.count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_get_other_cpu_while_they_run() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.specify("resources", json!({"cpu": "3"}));
+    world
+        .until(|object| settled(object) && cpu_and_deletions(&world).0 == ["3"; 4])
+        .await;
+    assert_eq!(cpu_and_deletions(&world).1, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_restart_for_other_cpu_where_kubernetes_cannot_give_it_while_they_run() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.api.state().without_resize = true;
+    world.specify("resources", json!({"cpu": "3"}));
+    world
+        .until(|object| settled(object) && cpu_and_deletions(&world).0 == ["3"; 4])
+        .await;
+    assert_eq!(cpu_and_deletions(&world).1, 4);
+    for shrink in world.kafka.shrinks() {
+        assert_eq!((shrink.before, shrink.after), (3, 2), "{shrink:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_pod_is_not_taken_by_what_watches_told_before_the_first_was() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.api.state().silent = true;
+    world.api.state().writes.clear();
+    world.specify("image", json!("apache/kafka:4.3.0"));
+    for _ in 0..5 {
+        world.look().await;
+    }
+    let state = world.api.state();
+    let deleted: Vec<&String> = state
+        .writes
+        .iter()
+        .filter(|write| write.starts_with("delete"))
+        .collect();
+    assert_eq!(deleted, ["delete /api/v1/namespaces/n/pods/c-controller-1"]);
 }
 
 #[tokio::test(start_paused = true)]

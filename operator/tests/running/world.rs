@@ -7,6 +7,7 @@ use std::time::Duration;
 use balancer::api::view::{Phase, ReplicationView, State};
 use balancer::client::{ClientError, Token};
 use balancer::journal::Mode;
+use futures::StreamExt;
 use kafka::connection::ConnectionSettings;
 use kafka::ids::BrokerId;
 use kafka::simulated::{SimulatedBroker, SimulatedCluster};
@@ -94,7 +95,10 @@ impl World {
             kafka: kafka.clone(),
             balancer: Arc::clone(&balancer),
         };
-        let operator = Operator::new(api.client(), clients, Installation::default(), "/nowhere".into());
+        let installation = Installation::default();
+        let (operator, triggers) =
+            Operator::new(api.client(), None, clients, installation, "/nowhere".into());
+        tokio::spawn(triggers.for_each(|_| std::future::ready(())));
         let object = json!({
             "apiVersion": "krallistic.github.com/v1",
             "kind": "Kafkacluster",
@@ -124,13 +128,20 @@ impl World {
         state.put(format!("{CLUSTERS}/c"), object);
     }
 
+    /// Lets the operator look, when watches have told it all that has happened, and returns when it wants to look again.
+    pub(crate) async fn look(&self) -> Duration {
+        // Time that stands still goes on when nobody has anything to do.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.operator.reconcile(&self.object()).await.unwrap()
+    }
+
     /// Lets the operator look, then everybody else do what follows, until `done` or for far longer than that takes.
     pub(crate) async fn until(&self, done: impl Fn(&Kafkacluster) -> bool) {
         for _ in 0..200 {
             if done(&self.object()) {
                 return;
             }
-            self.operator.reconcile(&self.object()).await.unwrap();
+            self.look().await;
             self.stateful_sets();
             self.drain().await;
             self.replicate().await;
@@ -153,7 +164,7 @@ impl World {
             for number in 0..MOST {
                 let key = format!("{PODS}/{name}-{number}");
                 if number >= replicas {
-                    state.objects.remove(&key);
+                    state.remove(&key);
                 }
                 if state.objects.contains_key(&key) {
                     continue;
