@@ -64,12 +64,19 @@ pub struct Executor<C, L: CompactedLog> {
 
 impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Takes over from whichever executor was there. The first tick goes on where it was, and sweeps what it left.
-    /// `mode` holds until somebody chooses one with [`Executor::set_mode`], which outlives this executor.
+    /// `configured` is the mode of the configuration. It holds until somebody chooses one with [`Executor::set_mode`], which
+    /// outlives this executor, and holds again once the configuration has another one than at the opening before.
     ///
     /// # Errors
     ///
     /// [`ExecuteError::Journal`], or [`ExecuteError::Fenced`] when another one opens at the same time.
-    pub async fn open(cluster: C, log: &L, limits: Limits, mode: Mode) -> Result<Self, ExecuteError> {
+    pub async fn open(
+        cluster: C,
+        log: &L,
+        limits: Limits,
+        configured: Mode,
+        now: Timestamp,
+    ) -> Result<Self, ExecuteError> {
         let journal = Journal::open(log).await?;
         let is_new = *journal.state() == ExecutionState::default();
         let has_lost = (!is_new && !journal.state().whole) || !journal.skipped().is_empty();
@@ -86,10 +93,17 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         if is_new {
             records.push(Record::Whole);
         }
+        let before = executor.journal.state().configured;
+        if before != Some(configured) {
+            records.push(Record::Configured(configured));
+        }
         if executor.journal.state().mode.is_none() {
-            records.push(Record::Mode(mode));
+            records.push(Record::Mode(configured));
         }
         executor.record(records).await?;
+        if before.is_some_and(|before| before != configured) && executor.mode() != configured {
+            executor.set_mode(configured, now).await?;
+        }
         Ok(executor)
     }
 

@@ -18,6 +18,8 @@ pub enum Record {
     Whole,
     /// The mode.
     Mode(Mode),
+    /// The mode of the configuration.
+    Configured(Mode),
     /// A broker to be emptied.
     Drain(BrokerId, Option<Drain>),
     /// A topic that is to have so many replicas.
@@ -65,6 +67,7 @@ impl Record {
         match self {
             Self::Whole => "whole".to_owned(),
             Self::Mode(_) => "mode".to_owned(),
+            Self::Configured(_) => "configured".to_owned(),
             Self::Drain(broker, _) => format!("drain/{broker}"),
             Self::Replication(topic, _) => format!("replication/{topic}"),
             Self::Plan(plan, _) => format!("plan/{plan}"),
@@ -84,7 +87,7 @@ impl Record {
     fn value(&self) -> Result<Option<Vec<u8>>, serde_json::Error> {
         match self {
             Self::Whole => write(Some(&Whole {})),
-            Self::Mode(mode) => write(Some(mode)),
+            Self::Mode(mode) | Self::Configured(mode) => write(Some(mode)),
             Self::Drain(_, body) => write(body.as_ref()),
             Self::Replication(_, body) => write(body.as_ref()),
             Self::Plan(_, body) => write(body.as_ref()),
@@ -123,6 +126,7 @@ fn parse(entry: &Entry) -> Result<Record, String> {
             Record::Whole
         }
         ["mode"] => Record::Mode(read(value)?.unwrap_or_default()),
+        ["configured"] => Record::Configured(read(value)?.unwrap_or_default()),
         ["usage"] => Record::Usage(read(value)?.unwrap_or_default()),
         ["drain", broker] => Record::Drain(broker_id(broker)?, read(value)?),
         ["replication", topic] => Record::Replication(topic_name(topic)?, read(value)?),

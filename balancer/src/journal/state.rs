@@ -17,6 +17,8 @@ pub struct ExecutionState {
     pub whole: bool,
     /// The mode, if one was ever chosen.
     pub mode: Option<Mode>,
+    /// The mode of the configuration when the journal was last opened.
+    pub configured: Option<Mode>,
     /// Brokers to be emptied.
     pub drains: BTreeMap<BrokerId, Drain>,
     /// How many replicas topics are to have, until they have them.
@@ -66,6 +68,7 @@ impl ExecutionState {
         match record {
             Record::Whole => self.whole = true,
             Record::Mode(mode) => self.mode = Some(mode),
+            Record::Configured(mode) => self.configured = Some(mode),
             Record::Usage(spent) => self.usage = spent,
             Record::Drain(broker, drain) => put(&mut self.drains, broker, drain),
             Record::Replication(topic, replication) => put(&mut self.replications, topic, replication),

@@ -189,7 +189,8 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             return;
         }
         let limits = Limits::from(&self.config.execute);
-        let opened = Executor::open(self.cluster.clone(), &self.log, limits, self.config.mode).await;
+        let (cluster, configured, now) = (self.cluster.clone(), self.config.mode, self.timestamp());
+        let opened = Executor::open(cluster, &self.log, limits, configured, now).await;
         self.hands = match opened {
             Ok(executor) => {
                 tracing::info!(mode = ?executor.mode(), "The journal is open; this balancer is the one that acts.");

@@ -37,7 +37,7 @@ pub use listeners::{
 pub use options::{KafkaOption, KafkaOptions};
 pub use pod::PodSpec;
 pub use sidecar::{Granularity, MetricNames, SidecarSpec};
-pub use status::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus, ListenerStatus};
+pub use status::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus, ListenerStatus, UserStatus};
 pub use topics::Topic;
 
 /// On a `Kafkacluster`, with the value `true`: nothing of it is changed until the annotation is gone.

@@ -16,12 +16,14 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::kafka::cluster::ConfigChange;
 use ::kafka::ids::BrokerId;
+use ::kafka::users::UserName;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 
@@ -29,7 +31,7 @@ use crate::build::{
     self, BuildError, Installation, Known, Object, broker_digest, broker_resources, controller_digest,
 };
 use crate::cluster::{Cluster, ClusterId, Metadata, Storage, disk_bytes};
-use crate::crd::{BrokerState, KafkaclusterStatus};
+use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus};
 
 pub use balancer::{BalancerFacts, BalancerOrder};
 pub(crate) use facts::RESIZE_PENDING;
@@ -39,6 +41,7 @@ pub use note::{Note, notes_of_conditions};
 pub use rolling::Replaced;
 pub use status::{refused, with_failure};
 pub use topics::Topics;
+pub use users::{KnownUsers, UserSteps};
 
 use resizing::{Resizing, resizing};
 use rolling::{Pods, Step};
@@ -74,6 +77,8 @@ pub struct Observed {
     pub not_resized: BTreeSet<String>,
     /// A digest of the certificate where the cluster has TLS, or why there is none.
     pub certificate: Result<Option<String>, String>,
+    /// For each user of the spec which version of which Secret has its password, or what is wrong with the Secret.
+    pub passwords: BTreeMap<UserName, Result<String, String>>,
     /// What Kafka says, or why it does not.
     pub kafka: Result<KafkaFacts, String>,
     /// What the balancer says, or why it does not.
@@ -101,6 +106,8 @@ pub struct Decision {
     pub defaults: Vec<ConfigChange>,
     /// What is done with topics.
     pub topics: Topics,
+    /// What is done with users.
+    pub users: UserSteps,
     /// What is asked of the balancer.
     pub orders: Vec<BalancerOrder>,
     /// Brokers that Kafka can forget.
@@ -130,6 +137,7 @@ impl Decision {
             racks,
             defaults,
             topics,
+            users,
             orders,
             unregister,
             bury,
@@ -141,7 +149,8 @@ impl Decision {
         } = self;
         let topics = topics.make.len() + topics.grow.len() + topics.configure.len();
         let pods = racks.len() + bury.len() + resize.len() + replace.len();
-        let asked = defaults.len() + topics + orders.len() + unregister.len();
+        let users = users.set.len() + users.remove.len();
+        let asked = users + defaults.len() + topics + orders.len() + unregister.len();
         *recreate || grow.len() + pods + asked > 0
     }
 }
@@ -168,6 +177,8 @@ struct Progress {
     /// What is being done or waited for.
     doing: Vec<(&'static str, String)>,
     troubles: Vec<Trouble>,
+    /// The users that have to be remembered.
+    users: Vec<UserStatus>,
 }
 
 /// What has to be asked of Kafka for a decision, by what there is in Kubernetes.
@@ -185,6 +196,7 @@ pub fn questions(cluster: &Cluster, observed: &Observed) -> Questions {
         restarts: stale(&observed.broker_pods, &digest) || !resized.replace.is_empty(),
         quorum: cluster.metadata.is_kraft()
             && stale(&observed.controller_pods, &controller_digest(cluster, &known)),
+        users: users_of(cluster, observed),
         topics: cluster.topics.iter().map(|topic| topic.name.clone()).collect(),
     }
 }
@@ -210,6 +222,7 @@ pub fn decide(
     let known = known(cluster, observed, scaling.pods);
     let mut decision = Decision::default();
     let mut progress = Progress {
+        users: observed.status.users.clone(),
         doing: Vec::new(),
         troubles: scaling.trouble.iter().cloned().collect(),
         scaling,
@@ -229,6 +242,7 @@ pub fn decide(
     }
     if observed.paused {
         decision = Decision::default();
+        progress.users.clone_from(&observed.status.users);
     }
     decision.status = status::status(cluster, observed, &progress);
     decision.status.cluster_id = identity(cluster, observed);
@@ -273,6 +287,32 @@ fn steps(
         .doing
         .extend(replicating.map(|doing| ("Replicating", doing)));
     roll(cluster, observed, known, progress, decision);
+    if let Ok(kafka) = &observed.kafka {
+        let digest = broker_digest(cluster, known);
+        let is_wanted = |pod: &PodFacts| pod.digest.as_deref() == Some(digest.as_str());
+        let decided = users::users(users::Situation {
+            wanted: &cluster.users,
+            passwords: &observed.passwords,
+            remembered: &observed.status.users,
+            known: &kafka.users,
+            brokers_as_wanted: observed.broker_pods.iter().all(is_wanted),
+        });
+        decision.users = decided.steps;
+        progress.users = decided.remembered;
+        progress.troubles.extend(decided.troubles);
+        progress.doing.extend(decided.doing.map(|doing| ("Users", doing)));
+    }
+}
+
+/// The users of the spec, and those that were made here.
+fn users_of(cluster: &Cluster, observed: &Observed) -> BTreeSet<UserName> {
+    let wanted = cluster.users.iter().map(|user| user.name.clone());
+    let made = observed
+        .status
+        .users
+        .iter()
+        .filter_map(|user| user.name.parse().ok());
+    wanted.chain(made).collect()
 }
 
 /// Replaces pods: controllers first, then brokers, so that no broker talks to a controller older than itself.

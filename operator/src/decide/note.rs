@@ -41,6 +41,17 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     }
     let topics = decision.topics.said().into_iter();
     notes.extend(topics.map(|said| Note::new("TopicChanged", said)));
+    let set = decision.users.set.iter();
+    notes.extend(set.map(|user| {
+        Note::new(
+            "UserChanged",
+            format!("user {} gets the password of its Secret", user.name),
+        )
+    }));
+    let removed = decision.users.remove.iter();
+    notes.extend(
+        removed.map(|(user, _)| Note::new("UserRemoved", format!("user {user} can no longer log in"))),
+    );
     let asked = decision.orders.iter().map(asked);
     notes.extend(asked.map(|asked| Note::new("BalancerAsked", asked)));
     for broker in &decision.unregister {

@@ -96,6 +96,7 @@ pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress
         cluster_id: None,
         brokers: brokers(cluster, observed, progress),
         listeners: listeners(cluster),
+        users: progress.users.clone(),
         hot: balancer.map(|balancer| i32::try_from(balancer.hot).unwrap_or(i32::MAX)),
         imbalance: balancer.map(|balancer| format!("{:.2}", balancer.imbalance)),
     };

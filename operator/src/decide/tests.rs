@@ -72,6 +72,7 @@ pub(super) fn kafka(alive: &[u16], partitions: &[(&[u16], &[u16])]) -> KafkaFact
         stored: BTreeMap::new(),
         reassignments: BTreeMap::new(),
         defaults: BTreeMap::new(),
+        users: Ok(BTreeMap::new()),
         topic_configs: BTreeMap::new(),
     }
 }
@@ -128,6 +129,7 @@ pub(super) fn settled(cluster: &Cluster, partitions: &[(&[u16], &[u16])]) -> Obs
         not_resized: BTreeSet::new(),
         nodes: Ok(BTreeMap::new()),
         certificate: Ok(None),
+        passwords: BTreeMap::new(),
         kafka: Ok(kafka(&alive, partitions)),
         balancer: Ok(BalancerFacts {
             mode: ::balancer::journal::Mode::Auto,

@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use super::clients::Clients;
 use super::kafka as asking;
 use super::kubernetes::{Existing, KubernetesError};
+use super::passwords;
 use super::secrets::Known;
 use super::view::{View, ViewError};
 use super::{Operator, certificates};
 use crate::build::{Role, TOKEN_KEY, connection};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, User};
 use crate::crd::{Kafkacluster, PAUSED_ANNOTATION};
 use crate::decide::{BalancerFacts, KafkaFacts, Observed, questions};
 
@@ -49,6 +50,7 @@ pub(super) fn at_first(object: &Kafkacluster, failure: Option<String>) -> Observ
         not_resized: BTreeSet::new(),
         nodes: Ok(BTreeMap::new()),
         certificate: Ok(None),
+        passwords: BTreeMap::new(),
         kafka: Err("it was not asked".to_owned()),
         balancer: Err("it was not asked".to_owned()),
         failure,
@@ -97,6 +99,13 @@ impl<C: Clients> Operator<C> {
                     .unwrap_or_else(|| Err("it was not read".to_owned()))
                     .map(Some);
             }
+            let password = |user: &User| {
+                let known = secrets.of(&user.secret);
+                let unread = || Err(format!("the Secret {} was not read", user.secret));
+                known.map_or_else(unread, |known| known.password(&user.secret, &user.key))
+            };
+            let users = cluster.users.iter();
+            observed.passwords = users.map(|user| (user.name.clone(), password(user))).collect();
             secrets.of(&token).is_some_and(|known| known.version.is_some())
         });
         let mut kafka = None;
@@ -128,7 +137,8 @@ impl<C: Clients> Operator<C> {
     ) -> Result<(), KubernetesError> {
         let token = cluster.names.balancer_token();
         let tls = cluster.listeners.tls.as_ref().map(|tls| tls.secret_name.as_str());
-        let wanted: BTreeSet<&str> = tls.into_iter().chain([token.as_str()]).collect();
+        let users = cluster.users.iter().map(|user| user.secret.as_str());
+        let wanted: BTreeSet<&str> = users.chain(tls).chain([token.as_str()]).collect();
         let due = self
             .memory
             .secrets(uid, |secrets| secrets.due(&wanted, generation, Instant::now()));
@@ -139,7 +149,18 @@ impl<C: Clients> Operator<C> {
                 let kept = certificates::keep(&self.certificates.join(uid), &name, secret.as_ref()).await;
                 certificate = Some(kept.map_err(|error| with_causes(&error)));
             }
-            let known = Known::of(secret.as_ref(), certificate);
+            let of_users = cluster.users.iter().filter(|user| user.secret == name);
+            let passwords = of_users.map(|user| {
+                let password = passwords::password(secret.as_ref(), &name, &user.key);
+                (user.key.clone(), password.err().map(|error| error.to_string()))
+            });
+            let version = |secret: &Secret| secret.resource_version().unwrap_or_default();
+            let known = Known {
+                passwords: passwords.collect(),
+                version: secret.as_ref().map(version),
+                certificate,
+            };
+            passwords::wipe(secret);
             self.memory
                 .secrets(uid, |secrets| secrets.keep(name, known, Instant::now()));
         }

@@ -14,6 +14,7 @@ mod kubernetes;
 mod lease;
 mod look;
 mod memory;
+mod passwords;
 mod perform;
 mod secrets;
 mod serve;
@@ -34,6 +35,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use metrics_exporter_prometheus::BuildError as MetricsError;
 use thiserror::Error;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Installation};
@@ -75,6 +77,9 @@ pub enum RunError {
     /// The custom resource cannot be defined.
     #[error("the definition of Kafkaclusters cannot be applied")]
     Definition(#[source] DefinitionError),
+    /// What it does ended where it must not.
+    #[error("a defect ended the operator")]
+    Ended(#[source] JoinError),
     /// Another operator may act now.
     #[error("the lease could not be renewed; another operator may act now, and this one must not")]
     LeaseLost,
@@ -133,11 +138,13 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         return Ok(());
     }
     tracing::info!("This operator acts.");
-    let act = act(&settings, client, stop.clone());
+    // A task of its own: looks at many clusters must not keep the lease from being renewed.
+    let mut acting = tokio::spawn(act(settings, client, stop.clone()));
     let outcome = tokio::select! {
-        outcome = act => outcome,
+        outcome = &mut acting => outcome.unwrap_or_else(|ended| Err(RunError::Ended(ended))),
         () = election.keep() => Err(RunError::LeaseLost),
     };
+    acting.abort();
     if !matches!(outcome, Err(RunError::LeaseLost))
         && let Err(error) = election.give_up().await
     {
@@ -146,7 +153,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     outcome
 }
 
-async fn act(settings: &Settings, client: Client, stop: CancellationToken) -> Result<(), RunError> {
+async fn act(settings: Settings, client: Client, stop: CancellationToken) -> Result<(), RunError> {
     definition::apply(client.clone())
         .await
         .map_err(RunError::Definition)?;

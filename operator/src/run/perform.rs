@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kafka::error::with_causes;
+use kafka::users::UserChange;
 use kube::ResourceExt;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
@@ -13,14 +14,14 @@ use super::kafka as asking;
 use super::kubernetes::{Existing, KubernetesError, Resized};
 use super::look::{Look, bearer};
 use super::memory::Applied;
-use super::{Operator, ReconcileError};
+use super::{Operator, ReconcileError, passwords};
 use crate::build::{
     KAFKA_CONTAINER, Object, RACK_ANNOTATION, RESOURCES_ANNOTATION, broker_requirements, broker_resources,
     token_secret,
 };
 use crate::cluster::Cluster;
 use crate::crd::Kafkacluster;
-use crate::decide::{BalancerOrder, Decision, Replaced};
+use crate::decide::{BalancerOrder, Decision, Replaced, UserSteps};
 
 /// Characters of a balancer's token, 190 bits.
 const TOKEN_LENGTH: usize = 32;
@@ -69,6 +70,9 @@ impl<C: Clients> Operator<C> {
             Some(kafka) => asking::perform(kafka.as_ref(), decision).await,
             None => Vec::new(),
         };
+        if let Some(kafka) = &look.kafka {
+            failures.extend(self.alter_users(cluster, kafka.as_ref(), &decision.users).await?);
+        }
         for order in &decision.orders {
             failures.extend(self.order(cluster, order).await.err());
         }
@@ -164,6 +168,38 @@ impl<C: Clients> Operator<C> {
             self.kubernetes.delete(namespace, unwanted).await?;
         }
         Ok(())
+    }
+
+    /// Changes users, with passwords that are read now, and returns what failed.
+    async fn alter_users(
+        &self,
+        cluster: &Cluster,
+        kafka: &C::Kafka,
+        steps: &UserSteps,
+    ) -> Result<Vec<String>, KubernetesError> {
+        let removed = steps.remove.iter().map(|(user, mechanism)| UserChange::Remove {
+            user: user.clone(),
+            mechanism: *mechanism,
+        });
+        let mut changes: Vec<UserChange> = removed.collect();
+        let mut failures = Vec::new();
+        for user in &steps.set {
+            let secret = self
+                .kubernetes
+                .secret(cluster.names.namespace(), &user.secret)
+                .await?;
+            match passwords::password(secret.as_ref(), &user.secret, &user.key) {
+                Ok(password) => changes.push(UserChange::Set {
+                    user: user.name.clone(),
+                    mechanism: user.mechanism,
+                    password,
+                }),
+                Err(error) => failures.push(format!("user {}: {error}", user.name)),
+            }
+            passwords::wipe(secret);
+        }
+        failures.extend(asking::alter_users(kafka, changes).await);
+        Ok(failures)
     }
 
     /// Gives a pod the brokers' CPU and memory while it runs, and writes that onto it; or keeps that Kubernetes would not.

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 
 /// One Secret of a cluster is read again after this time.
@@ -23,17 +22,23 @@ pub(super) struct Known {
     pub(super) version: Option<String>,
     /// A digest of the certificate that it was read for, or what is wrong with it.
     pub(super) certificate: Option<Result<String, String>>,
+    /// The keys with passwords of users, and what is wrong with what is there.
+    pub(super) passwords: BTreeMap<String, Option<String>>,
 }
 
 impl Known {
-    /// Of what was read.
-    pub(super) fn of(secret: Option<&Secret>, certificate: Option<Result<String, String>>) -> Self {
-        let version = secret.map(|secret| secret.metadata.resource_version.clone().unwrap_or_default());
-        Self { version, certificate }
+    fn is_of_use(&self) -> bool {
+        let certificate = !matches!(self.certificate, Some(Err(_)));
+        self.version.is_some() && certificate && self.passwords.values().all(Option::is_none)
     }
 
-    fn is_of_use(&self) -> bool {
-        self.version.is_some() && !matches!(self.certificate, Some(Err(_)))
+    /// Which password is under a key, or why there is none.
+    pub(super) fn password(&self, secret: &str, key: &str) -> Result<String, String> {
+        match (self.passwords.get(key), &self.version) {
+            (Some(None), Some(version)) => Ok(format!("{secret}/{key}@{version}")),
+            (Some(Some(reason)), _) => Err(reason.clone()),
+            (Some(None) | None, _) => Err(format!("the Secret {secret} was not read")),
+        }
     }
 }
 
@@ -98,6 +103,7 @@ mod tests {
         Known {
             version: version.map(str::to_owned),
             certificate: None,
+            passwords: BTreeMap::new(),
         }
     }
 

@@ -9,9 +9,11 @@ mod world;
 use std::time::Duration;
 
 use kafka::Cluster as _;
+use kafka::users::{Mechanism, UserChange, Users as _};
 use operator::crd::Kafkacluster;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use world::{World, conditions};
 
@@ -32,6 +34,69 @@ fn four_brokers() -> World {
         "topics": [{"name": "orders", "partitions": 6, "replicationFactor": 3, "config": {"min.insync.replicas": 2}}],
         "kafkaOptions": {"compressionType": "gzip"},
     }))
+}
+
+fn listeners(users: &[&str]) -> Value {
+    let user = |name: &&str| json!({"name": name, "passwordSecret": {"name": name}});
+    let users: Vec<Value> = users.iter().map(user).collect();
+    json!({"sasl": {"users": users}})
+}
+
+fn with_users(users: &[&str]) -> World {
+    World::new(json!({"brokerCount": 3, "listeners": listeners(users)}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_have_the_passwords_of_their_secrets_and_go_with_the_spec() {
+    const SHA512: Mechanism = Mechanism::ScramSha512;
+    let world = with_users(&["alice", "carol"]);
+    let password = |name: &str| world.kafka.password(&name.parse().unwrap(), SHA512);
+    let bob = UserChange::Set {
+        user: "bob".parse().unwrap(),
+        mechanism: SHA512,
+        password: Zeroizing::new("of other means".to_owned()),
+    };
+    world.kafka.alter_users(vec![bob]).await.unwrap();
+    world.put_password("alice", "swordfish\n");
+    let missing = |object: &Kafkacluster| {
+        let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+        conditions.any(|condition| {
+            condition
+                .message
+                .contains("user carol: there is no Secret carol; make it")
+        })
+    };
+    world
+        .until(|object| missing(object) && password("alice").is_some())
+        .await;
+    assert_eq!(password("alice").as_deref(), Some("swordfish"));
+    assert_eq!(password("carol"), None);
+
+    world.put_password("carol", "pencil");
+    world
+        .until(|object| settled(object) && password("carol").is_some())
+        .await;
+    world.put_password("alice", "haddock");
+    world
+        .until(|object| settled(object) && password("alice").as_deref() == Some("haddock"))
+        .await;
+
+    world.specify("listeners", listeners(&["alice"]));
+    world
+        .until(|object| settled(object) && password("carol").is_none())
+        .await;
+    assert!(password("alice").is_some() && password("bob").is_some());
+    let users = world.object().status.unwrap().users;
+    let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, ["alice"]);
+    let state = world.api.state();
+    let told = state.objects.iter().filter(|(key, _)| !key.contains("/secrets/"));
+    for (key, object) in told {
+        let object = object.to_string();
+        for secret in ["swordfish", "haddock", "pencil"] {
+            assert!(!object.contains(secret), "{key}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +123,9 @@ async fn a_cluster_comes_up_with_its_topics_and_options_and_is_then_left_alone()
 #[tokio::test(start_paused = true)]
 async fn a_cluster_of_which_nothing_changes_costs_the_api_server_one_call_in_a_minute() {
     const MINUTES: u64 = 30;
-    let world = four_brokers();
+    let world = with_users(&["alice", "carol"]);
+    world.put_password("alice", "swordfish");
+    world.put_password("carol", "pencil");
     world.until(settled).await;
     world.look().await;
     world.api.state().requests.clear();

@@ -8,6 +8,7 @@ use balancer::api::view::{Phase, ReplicationView, State};
 use balancer::client::{ClientError, Token};
 use balancer::journal::Mode;
 use futures::StreamExt;
+use k8s_openapi::ByteString;
 use kafka::connection::ConnectionSettings;
 use kafka::ids::BrokerId;
 use kafka::simulated::{SimulatedBroker, SimulatedCluster};
@@ -118,6 +119,14 @@ impl World {
     pub(crate) fn object(&self) -> Kafkacluster {
         let state = self.api.state();
         serde_json::from_value(state.objects[&format!("{CLUSTERS}/c")].clone()).unwrap()
+    }
+
+    /// Puts a password into a Secret.
+    pub(crate) fn put_password(&self, secret: &str, password: &str) {
+        let password = ByteString(password.as_bytes().to_vec());
+        let object = json!({"metadata": {"name": secret, "namespace": "n"}, "data": {"password": password}});
+        let key = format!("api/v1/namespaces/n/secrets/{secret}");
+        self.api.state().put(key, object);
     }
 
     /// Changes a part of the spec.
