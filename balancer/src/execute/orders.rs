@@ -32,17 +32,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         orders: Vec<(TopicName, Option<Replication>)>,
     ) -> Result<(), ExecuteError> {
         let known = &self.journal.state().replications;
-        let is_known = |topic: &TopicName, order: &Replication| {
-            let known = known.get(topic);
-            known.is_some_and(|known| (known.topic_id, known.replicas) == (order.topic_id, order.replicas))
-        };
-        let is_new = |(topic, order): &(TopicName, Option<Replication>)| match order {
-            Some(order) => !is_known(topic, order),
-            None => known.contains_key(topic),
-        };
-        let new: Vec<_> = orders.into_iter().filter(is_new).collect();
         let mut after: BTreeSet<&TopicName> = known.keys().collect();
-        for (topic, order) in &new {
+        for (topic, order) in &orders {
             match order {
                 Some(_) => after.insert(topic),
                 None => after.remove(topic),
@@ -54,10 +45,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
                 most: MOST_REPLICATIONS,
             });
         }
-        let records = new
-            .into_iter()
-            .map(|(topic, order)| Record::Replication(topic, order));
-        self.record(records.collect()).await
+        let as_known = |topic: &TopicName, order: &Replication| {
+            let same =
+                |known: &&Replication| (known.topic_id, known.replicas) == (order.topic_id, order.replicas);
+            known.get(topic).filter(same).cloned()
+        };
+        // One that is known is written anew all the same, since the journal's log may have lost it.
+        let records = orders.iter().map(|(topic, order)| {
+            let order = order.clone();
+            let order = order.map(|order| as_known(topic, &order).unwrap_or(order));
+            Record::Replication(topic.clone(), order)
+        });
+        let records = records.collect();
+        self.record(records).await
     }
 
     /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use balancer::api::view::Phase;
 use balancer::journal::Mode;
 use kafka::cluster::{ConfigChange, NewTopic, Placement};
 use kafka::ids::{ReplicationFactor, TopicName};
@@ -110,28 +111,21 @@ impl Topics {
         if others.is_empty() && ordered.is_none_or(|ordered| *ordered == replicas) {
             return;
         }
-        let alive = kafka.description.brokers.len();
-        let waits = match balancer {
-            Err(reason) => format!("; the balancer does not answer: {reason}"),
-            Ok(balancer) if balancer.mode == Mode::Observe => {
-                self.troubles
-                    .extend(others.first().map(|found| only_observed(name, *found, replicas)));
-                return;
-            }
-            Ok(_) if replicas.get() > alive => {
-                format!("; it waits for so many brokers, of which {alive} are alive")
-            }
-            Ok(balancer) => {
-                let is_asked = ordered == Some(&replicas);
-                if !is_asked && balancer.replicating.len() + self.replicate.len() < MOST_REPLICATIONS {
-                    self.replicate.insert(name.clone(), replicas);
-                }
-                match balancer.mode {
-                    Mode::Approve => "; plans wait for `kafka-balancer approve`".to_owned(),
-                    Mode::Observe | Mode::Auto => String::new(),
-                }
-            }
-        };
+        if balancer.is_ok_and(|balancer| balancer.mode == Mode::Observe) {
+            let differs = others.first().map(|found| only_observed(name, *found, replicas));
+            self.troubles.extend(differs);
+            return;
+        }
+        let hindrance = hindrance(replicas, kafka, balancer);
+        let waiting = balancer.map_or(0, |balancer| balancer.replicating.len()) + self.replicate.len();
+        if hindrance.is_none() && ordered != Some(&replicas) && waiting < MOST_REPLICATIONS {
+            self.replicate.insert(name.clone(), replicas);
+        }
+        let needs_a_yes = balancer.is_ok_and(|balancer| balancer.mode == Mode::Approve);
+        let approval = needs_a_yes.then(|| "plans wait for `kafka-balancer approve`".to_owned());
+        let waits = hindrance
+            .or(approval)
+            .map_or_else(String::new, |waits| format!("; {waits}"));
         self.doing.push(format!(
             "topic {name} gets {replicas} replicas: {} of {} partitions have another number{waits}",
             others.len(),
@@ -154,6 +148,23 @@ impl Topics {
             format!("topic {topic}: {} is set", names.join(", "))
         });
         made.chain(grown).chain(configured).collect()
+    }
+}
+
+/// What has to come before the balancer can be asked for so many replicas.
+fn hindrance(
+    replicas: ReplicationFactor,
+    kafka: &KafkaFacts,
+    balancer: Result<&BalancerFacts, &str>,
+) -> Option<String> {
+    let alive = kafka.description.brokers.len();
+    match balancer {
+        Err(reason) => Some(format!("the balancer does not answer: {reason}")),
+        Ok(balancer) if balancer.phase == Phase::Starting => {
+            Some("the balancer has no picture of the cluster yet".to_owned())
+        }
+        Ok(_) => (replicas.get() > alive)
+            .then(|| format!("it waits for so many brokers, of which {alive} are alive")),
     }
 }
 

@@ -88,6 +88,8 @@ fn what_is_waited_for_is_said() {
     let cluster = three();
     let mut silent = differing(&cluster);
     silent.balancer = Err("connection refused".to_owned());
+    let mut starting = differing(&cluster);
+    balancer(&mut starting).phase = ::balancer::api::view::Phase::Starting;
     let mut approving = differing(&cluster);
     balancer(&mut approving).mode = Mode::Approve;
     let mut few = differing(&cluster);
@@ -97,6 +99,11 @@ fn what_is_waited_for_is_said() {
             silent,
             Vec::new(),
             "the balancer does not answer: connection refused",
+        ),
+        (
+            starting,
+            Vec::new(),
+            "the balancer has no picture of the cluster yet",
         ),
         (approving, order(3), "plans wait for `kafka-balancer approve`"),
         (
