@@ -70,6 +70,8 @@ pub struct State {
     pub partitions: usize,
     /// Imbalance by resource: the greatest utilisation / the mean. 1 is perfect.
     pub imbalance: ResourceFigures,
+    /// The greatest imbalance of a resource of which some broker uses more than the floor of `heat`; 1 where none does.
+    pub worst_imbalance: f64,
     /// How many brokers are hot.
     pub hot_brokers: usize,
     /// How many partitions are hot.

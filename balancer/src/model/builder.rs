@@ -450,5 +450,7 @@ mod tests {
         assert_eq!(model.mean_utilisation().bytes_in, 0.3);
         assert_eq!(model.imbalance().bytes_out, 2.0);
         assert_eq!(model.imbalance().bytes_in, 1.0);
+        assert_eq!(model.worst_imbalance(&PerResource::default()), 2.0);
+        assert_eq!(model.worst_imbalance(&PerResource::splat(1.0)), 1.0);
     }
 }

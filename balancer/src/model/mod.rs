@@ -313,6 +313,18 @@ impl Model {
         PerResource::from_fn(|r| if mean[r] > 0.0 { worst[r] / mean[r] } else { 1.0 })
     }
 
+    /// The greatest imbalance of a resource of which some broker uses more than `floor`; 1 where none does, since what
+    /// hardly anybody uses is never even.
+    pub fn worst_imbalance(&self, floor: &PerResource) -> f64 {
+        let mut busiest = PerResource::default();
+        for broker in self.brokers().filter(|&broker| self.broker(broker).counts()) {
+            busiest = busiest.max(self.utilisation(broker));
+        }
+        let imbalance = self.imbalance();
+        let used = Resource::ALL.into_iter().filter(|&r| busiest[r] > floor[r]);
+        used.map(|r| imbalance[r]).fold(1.0, f64::max)
+    }
+
     /// The same layout under another load, of which `load` tells each partition's.
     #[must_use]
     pub fn with_loads(&self, load: impl FnMut(PartitionIndex) -> PartitionLoad) -> Self {

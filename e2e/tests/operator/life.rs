@@ -15,7 +15,6 @@ use crate::installed::{Installed, selector};
 use crate::repairs;
 
 const NAME: &str = "life";
-const FIRST_PORT: u16 = 31_200;
 const PARTITIONS: u32 = 12;
 /// Bytes per second of all partitions together: brokers, Kubernetes and clients share a small machine.
 const RATE: f64 = 300e3;
@@ -108,15 +107,16 @@ async fn create(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
     operator.until_settled(NAME, 3).await
 }
 
-/// All brokers, each through the port of the node on which it runs.
+/// Where clients outside of the Kubernetes cluster connect, as the status tells.
 async fn bootstrap(operator: &Installed<'_>) -> Outcome<String> {
-    let mut brokers = Vec::new();
-    for broker in 0..3 {
-        let pod = operator.get(&["pod", &format!("{NAME}-{broker}")]).await?;
-        let host = pod["status"]["hostIP"].as_str().ok_or("a broker is on no node")?;
-        brokers.push(format!("{host}:{}", FIRST_PORT + broker));
-    }
-    Ok(brokers.join(","))
+    let object = operator.get(&["kafkacluster", NAME]).await?;
+    let listeners = object["status"]["listeners"].as_array();
+    let external = listeners
+        .into_iter()
+        .flatten()
+        .find(|listener| listener["name"] == "external");
+    let bootstrap = external.and_then(|listener| listener["bootstrap"].as_str());
+    Ok(bootstrap.ok_or("the status has no external listener")?.to_owned())
 }
 
 /// The replicas of each partition of the topic.

@@ -88,7 +88,7 @@ pub const EMPTY_DIR: &str = "emptyDir";
     printcolumn(
         name = "Imbalance",
         type_ = "string",
-        description = "The busiest broker's utilisation over the mean, in the resource where it is greatest",
+        description = "The busiest broker's utilisation over the mean, in the resource where that is greatest; 1 where hardly anything is used",
         json_path = ".status.imbalance"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

@@ -44,7 +44,8 @@ pub struct KafkaclusterStatus {
     /// Hot brokers and partitions, as the balancer says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hot: Option<i32>,
-    /// The busiest broker's utilisation over the mean, such as 1.07, in the resource where it is greatest.
+    /// The busiest broker's utilisation over the mean, such as 1.07, in the resource where that is greatest; 1 where hardly
+    /// anything is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imbalance: Option<String>,
 }

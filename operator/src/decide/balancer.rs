@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use balancer::api::view::{Phase, State};
 use balancer::journal::Mode;
-use balancer::model::Resource;
 use kafka::ids::{BrokerId, ReplicationFactor, TopicName};
 
 /// What the balancer says.
@@ -20,7 +19,7 @@ pub struct BalancerFacts {
     pub replicating: BTreeMap<TopicName, ReplicationFactor>,
     /// Hot brokers and partitions.
     pub hot: usize,
-    /// The greatest imbalance of any resource.
+    /// The greatest imbalance of a resource of which anything is used to speak of.
     pub imbalance: f64,
     /// What keeps it from working well.
     pub problems: Vec<String>,
@@ -40,14 +39,13 @@ pub enum BalancerOrder {
 impl From<State> for BalancerFacts {
     fn from(state: State) -> Self {
         let replicating = state.replicating.into_iter();
-        let imbalances = Resource::ALL.map(|resource| state.imbalance.of(resource));
         Self {
             mode: state.mode,
             phase: state.phase,
             draining: state.draining.into_iter().collect(),
             replicating: replicating.map(|order| (order.topic, order.replicas)).collect(),
             hot: state.hot_brokers.saturating_add(state.hot_partitions),
-            imbalance: imbalances.into_iter().fold(0.0, f64::max),
+            imbalance: state.worst_imbalance,
             problems: state.problems,
         }
     }

@@ -50,6 +50,8 @@ pub struct PodFacts {
     pub gone_by: Option<Timestamp>,
     /// The node on which it runs.
     pub node: Option<String>,
+    /// That node's address.
+    pub host: Option<String>,
     /// The rack that was written onto it.
     pub rack: Option<String>,
     /// What keeps it from starting, in Kubernetes' words.
@@ -142,6 +144,7 @@ impl PodFacts {
                 .map(|time| time.0),
             gone_by: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            host: status.host_ip,
             rack: annotation(RACK_ANNOTATION),
             trouble: unschedulable.or(waiting).filter(|_| !ready),
             name,

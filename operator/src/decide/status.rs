@@ -1,5 +1,7 @@
 //! The status: conditions, brokers, and where clients connect.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kafka::ids::BrokerId;
@@ -95,7 +97,7 @@ pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress
         selector: Some(selector_text(cluster, Role::Broker)),
         cluster_id: None,
         brokers: brokers(cluster, observed, progress),
-        listeners: listeners(cluster),
+        listeners: listeners(cluster, &hosts(observed)),
         users: progress.users.clone(),
         hot: balancer.map(|balancer| i32::try_from(balancer.hot).unwrap_or(i32::MAX)),
         imbalance: balancer.map(|balancer| format!("{:.2}", balancer.imbalance)),
@@ -114,6 +116,13 @@ pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress
     ];
     put(&mut status, observed, said);
     status
+}
+
+/// The addresses of the nodes on which brokers run.
+fn hosts(observed: &Observed) -> BTreeMap<u16, &str> {
+    let pods = observed.broker_pods.iter();
+    pods.filter_map(|pod| Some((pod.number, pod.host.as_deref()?)))
+        .collect()
 }
 
 fn brokers(cluster: &Cluster, observed: &Observed, progress: &Progress) -> Vec<BrokerStatus> {

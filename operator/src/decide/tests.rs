@@ -90,6 +90,7 @@ pub(super) fn pod(set: &str, number: u16, digest: &str) -> PodFacts {
         since: ago(3600),
         gone_by: None,
         node: Some("node".to_owned()),
+        host: Some(format!("10.0.0.{number}")),
         rack: None,
         trouble: None,
     }

@@ -266,6 +266,7 @@ fn trim_pod(pod: &mut Pod) {
         };
         statuses.map(|statuses| statuses.into_iter().map(waiting).collect())
     };
+    let host_ip = status.host_ip;
     *pod = Pod {
         metadata: trimmed(&mut pod.metadata),
         spec: pod.spec.take().map(|spec| PodSpec {
@@ -273,6 +274,7 @@ fn trim_pod(pod: &mut Pod) {
             ..PodSpec::default()
         }),
         status: Some(PodStatus {
+            host_ip,
             conditions,
             init_container_statuses: waiting(status.init_container_statuses),
             container_statuses: waiting(status.container_statuses),
@@ -369,6 +371,7 @@ mod tests {
                 {"type": RESIZE_PENDING, "status": "True", "reason": "Infeasible"},
             ],
             "containerStatuses": [statuses],
+            "hostIP": "10.0.0.2",
             "podIP": "10.0.0.1",
         });
         let mut pod: Pod = object(
@@ -379,6 +382,7 @@ mod tests {
         trim_pod(&mut pod);
         assert_eq!(PodFacts::of(&pod, "c").as_ref(), Some(&facts));
         assert_eq!(facts.trouble.as_deref(), Some("Crash: m"));
+        assert_eq!(facts.host.as_deref(), Some("10.0.0.2"));
         assert_eq!(pod.metadata.managed_fields, None);
         assert_eq!(facts.resize, Some(Pending::Infeasible));
         assert_eq!(pod.annotations().len(), 3);

@@ -15,7 +15,7 @@ use crate::api::view::{
 use crate::detect::Detection;
 use crate::execute::{Limits, MoveStatus, PlanStatus, Status, Throttles};
 use crate::journal::{self, Direction, MoveState, Outcome, PlanId, Replication, Timestamp};
-use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex};
+use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource};
 use crate::observe::{BrokerSource, Observation};
 use crate::plan::{Imbalance, Move, Plan};
 use words::purpose_name;
@@ -30,6 +30,8 @@ pub(super) struct Picture<'a> {
     /// The model under the fast rates.
     pub(super) current: &'a Model,
     pub(super) detection: &'a Detection,
+    /// The utilisation below which nothing is hot.
+    pub(super) floor: &'a PerResource,
     pub(super) status: Option<&'a Status>,
     pub(super) suggestion: Option<&'a Plan>,
     pub(super) limits: &'a Limits,
@@ -105,6 +107,7 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
         brokers: picture.observation.description.brokers.len(),
         partitions: model.partitions().len(),
         imbalance: model.imbalance().into(),
+        worst_imbalance: model.worst_imbalance(picture.floor),
         hot_brokers: hot
             .brokers
             .iter()
