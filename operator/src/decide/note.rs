@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kafka::ids::BrokerId;
 
 use super::live::name;
-use super::{BalancerOrder, Decision, Replaced};
+use super::{BalancerOrder, Decision, Replaced, UserSteps};
 use crate::crd::{ConditionType, KafkaclusterStatus};
 
 /// Something to tell.
@@ -41,17 +41,7 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     }
     let topics = decision.topics.said().into_iter();
     notes.extend(topics.map(|said| Note::new("TopicChanged", said)));
-    let set = decision.users.set.iter();
-    notes.extend(set.map(|user| {
-        Note::new(
-            "UserChanged",
-            format!("user {} gets the password of its Secret", user.name),
-        )
-    }));
-    let removed = decision.users.remove.iter();
-    notes.extend(
-        removed.map(|(user, _)| Note::new("UserRemoved", format!("user {user} can no longer log in"))),
-    );
+    notes.extend(users(&decision.users));
     let asked = decision.orders.iter().map(asked);
     notes.extend(asked.map(|asked| Note::new("BalancerAsked", asked)));
     for broker in &decision.unregister {
@@ -96,6 +86,23 @@ fn asked(order: &BalancerOrder) -> String {
             )
         }
     }
+}
+
+/// Many users are told of in one sentence.
+fn users(steps: &UserSteps) -> Vec<Note> {
+    let set: Vec<&str> = steps.set.iter().map(|user| user.name.as_str()).collect();
+    let removed: Vec<&str> = steps.remove.iter().map(|(user, _)| user.as_str()).collect();
+    let told = [
+        (
+            "UserChanged",
+            "with the password of their Secrets can log in",
+            set,
+        ),
+        ("UserRemoved", "can no longer log in as before", removed),
+    ];
+    let told = told.into_iter().filter(|(_, _, users)| !users.is_empty());
+    told.map(|(reason, what, users)| Note::new(reason, format!("users {what}: {}", users.join(", "))))
+        .collect()
 }
 
 /// Conditions are told when they turn, not each time that their message counts something.
