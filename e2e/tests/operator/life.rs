@@ -31,7 +31,9 @@ spec:
   jmxSidecar: true
   listeners: {external: {firstNodePort: 31200}}
   kafkaOptions: {minInsyncReplicas: 2}
-  topics: [{name: orders, partitions: 12, replicationFactor: 3}]
+  topics:
+    - {name: orders, partitions: 12, replicationFactor: 3}
+    - {name: audit, partitions: 3, replicationFactor: 1}
 ";
 
 pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
@@ -39,11 +41,11 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     figures: &mut Figures,
 ) -> Outcome {
     create(operator, figures).await?;
-    let bootstrap = bootstrap(operator).await?;
+    let bootstrap = operator.external_bootstrap(NAME).await?;
     let cluster = KafkaCluster::new(connection_to(&bootstrap)?);
     operator
         .until("the topic is there", async |_| {
-            Ok(orders(&cluster).await?.len() == PARTITIONS as usize)
+            Ok(replicas(&cluster, "orders").await?.len() == PARTITIONS as usize)
         })
         .await?;
     let sampler = Sampler::start(connection_to(&bootstrap)?, 0);
@@ -60,6 +62,7 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     grow(operator, &cluster).await?;
     roll(operator, figures).await?;
     repairs::what_others_change_is_as_it_should_be_again(operator, NAME).await?;
+    replicate(operator, &cluster).await?;
     change_its_mind(operator, &cluster).await?;
     shrink(operator, &cluster, figures).await?;
 
@@ -107,29 +110,17 @@ async fn create(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
     operator.until_settled(NAME, 3).await
 }
 
-/// Where clients outside of the Kubernetes cluster connect, as the status tells.
-async fn bootstrap(operator: &Installed<'_>) -> Outcome<String> {
-    let object = operator.get(&["kafkacluster", NAME]).await?;
-    let listeners = object["status"]["listeners"].as_array();
-    let external = listeners
-        .into_iter()
-        .flatten()
-        .find(|listener| listener["name"] == "external");
-    let bootstrap = external.and_then(|listener| listener["bootstrap"].as_str());
-    Ok(bootstrap.ok_or("the status has no external listener")?.to_owned())
-}
-
-/// The replicas of each partition of the topic.
-async fn orders(cluster: &KafkaCluster) -> Outcome<Vec<Vec<i32>>> {
+/// The replicas of each partition of a topic.
+async fn replicas(cluster: &KafkaCluster, topic: &str) -> Outcome<Vec<Vec<i32>>> {
     let topics = cluster.describe().await?.topics;
-    let topic = topics.into_iter().find(|topic| topic.name.as_str() == "orders");
+    let topic = topics.into_iter().find(|found| found.name.as_str() == topic);
     let partitions = topic.map(|topic| topic.partitions).unwrap_or_default();
     let replicas = |partition: kafka::cluster::Partition| e2e::scene::numbers(&partition.replicas);
     Ok(partitions.into_iter().map(replicas).collect())
 }
 
 async fn hosted(cluster: &KafkaCluster, broker: i32) -> Outcome<usize> {
-    let replicas = orders(cluster).await?;
+    let replicas = replicas(cluster, "orders").await?;
     Ok(replicas
         .iter()
         .filter(|replicas| replicas.contains(&broker))
@@ -187,6 +178,21 @@ async fn roll(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
     operator.until_settled(NAME, 4).await?;
     figures.rolled_seconds = Some(start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// A topic of one replica gets two more.
+async fn replicate(operator: &Installed<'_>, cluster: &KafkaCluster) -> Outcome {
+    let change = "[{\"op\": \"replace\", \"path\": \"/spec/topics/1/replicationFactor\", \"value\": 3}]";
+    operator
+        .type_in(&["patch", "kafkacluster", NAME, "--type=json", "-p", change])
+        .await?;
+    operator
+        .until("each partition of audit has three replicas", async |_| {
+            let replicas = replicas(cluster, "audit").await?;
+            Ok(replicas.len() == 3 && replicas.iter().all(|replicas| replicas.len() == 3))
+        })
+        .await?;
+    operator.until_settled(NAME, 4).await
 }
 
 /// A broker that is being emptied may stay when the spec says so again.
