@@ -51,7 +51,7 @@ pub(crate) async fn every_wrong_spec_is_refused(cluster: &Kubernetes) -> Outcome
     for (fields, named) in WRONG {
         refused(cluster, &object("wrong", fields)?, named).await?;
     }
-    refused(cluster, &object("a.b", "")?, "name").await?;
+    refused(cluster, &object("a.b", "")?, "host name").await?;
     changes(cluster).await
 }
 
