@@ -14,12 +14,10 @@ no() {
 
 [ "$(id -u)" = 0 ] || no "that takes root; a control plane alone (NODES=0) does not"
 unshare --mount --net --pid --uts --ipc --fork true 2>/dev/null || no "namespaces cannot be made here (unshare)"
-ip link show "$bridge" >/dev/null 2>&1 || {
-    ip link add "$bridge-able" type bridge 2>/dev/null || no "a bridge cannot be made in this network (ip link)"
-    ip link del "$bridge-able"
-}
+# In a namespace of its own, so that nothing is left of it.
+unshare --net ip link add "$bridge" type bridge 2>/dev/null || no "a bridge cannot be made (ip link)"
 losetup --find >/dev/null 2>&1 || no "there is no loop device, which volumes are made of (losetup)"
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then tree=/sys/fs/cgroup; else tree=/sys/fs/cgroup/memory; fi
-mkdir "$tree/$cgroup-able" 2>/dev/null || no "control groups cannot be made in $tree"
-rmdir "$tree/$cgroup-able"
+trap 'rmdir "$tree/$cgroup-able$$" 2>/dev/null || true' EXIT
+mkdir "$tree/$cgroup-able$$" 2>/dev/null || no "control groups cannot be made in $tree"
 echo "this machine can run nodes"

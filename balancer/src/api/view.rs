@@ -71,6 +71,7 @@ pub struct State {
     /// Imbalance by resource: the greatest utilisation / the mean. 1 is perfect.
     pub imbalance: ResourceFigures,
     /// The greatest imbalance of a resource of which some broker uses more than the floor of `heat`; 1 where none does.
+    #[serde(default = "balanced")]
     pub worst_imbalance: f64,
     /// How many brokers are hot.
     pub hot_brokers: usize,
@@ -126,6 +127,11 @@ pub struct ResourceFigures {
     pub cpu: f64,
     /// Of bytes stored.
     pub disk: f64,
+}
+
+/// What a balancer that does not say so is taken to be.
+fn balanced() -> f64 {
+    1.0
 }
 
 impl ResourceFigures {

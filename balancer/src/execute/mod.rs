@@ -93,16 +93,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         if is_new {
             records.push(Record::Whole);
         }
-        let before = executor.journal.state().configured;
-        if before != Some(configured) {
-            records.push(Record::Configured(configured));
-        }
         if executor.journal.state().mode.is_none() {
             records.push(Record::Mode(configured));
         }
         executor.record(records).await?;
-        if before.is_some_and(|before| before != configured) && executor.mode() != configured {
+        let before = executor.journal.state().configured;
+        if before.is_some_and(|before| before != configured) {
             executor.set_mode(configured, now).await?;
+        }
+        // Last, so that a start which fails before is made good by the next one.
+        if before != Some(configured) {
+            executor
+                .record(vec![Record::Configured(Some(configured))])
+                .await?;
         }
         Ok(executor)
     }

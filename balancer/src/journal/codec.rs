@@ -19,7 +19,7 @@ pub enum Record {
     /// The mode.
     Mode(Mode),
     /// The mode of the configuration.
-    Configured(Mode),
+    Configured(Option<Mode>),
     /// A broker to be emptied.
     Drain(BrokerId, Option<Drain>),
     /// A topic that is to have so many replicas.
@@ -87,7 +87,8 @@ impl Record {
     fn value(&self) -> Result<Option<Vec<u8>>, serde_json::Error> {
         match self {
             Self::Whole => write(Some(&Whole {})),
-            Self::Mode(mode) | Self::Configured(mode) => write(Some(mode)),
+            Self::Mode(mode) => write(Some(mode)),
+            Self::Configured(mode) => write(mode.as_ref()),
             Self::Drain(_, body) => write(body.as_ref()),
             Self::Replication(_, body) => write(body.as_ref()),
             Self::Plan(_, body) => write(body.as_ref()),
@@ -126,7 +127,7 @@ fn parse(entry: &Entry) -> Result<Record, String> {
             Record::Whole
         }
         ["mode"] => Record::Mode(read(value)?.unwrap_or_default()),
-        ["configured"] => Record::Configured(read(value)?.unwrap_or_default()),
+        ["configured"] => Record::Configured(read(value)?),
         ["usage"] => Record::Usage(read(value)?.unwrap_or_default()),
         ["drain", broker] => Record::Drain(broker_id(broker)?, read(value)?),
         ["replication", topic] => Record::Replication(topic_name(topic)?, read(value)?),

@@ -68,7 +68,7 @@ impl ExecutionState {
         match record {
             Record::Whole => self.whole = true,
             Record::Mode(mode) => self.mode = Some(mode),
-            Record::Configured(mode) => self.configured = Some(mode),
+            Record::Configured(mode) => self.configured = mode,
             Record::Usage(spent) => self.usage = spent,
             Record::Drain(broker, drain) => put(&mut self.drains, broker, drain),
             Record::Replication(topic, replication) => put(&mut self.replications, topic, replication),

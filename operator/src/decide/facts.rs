@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ContainerStatus, Node, PersistentVolumeClaim, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, PersistentVolumeClaim, Pod, PodCondition, PodSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -15,6 +15,9 @@ use crate::cluster::ClusterId;
 
 /// The condition of a pod whose containers were given resources that its node has not given them yet.
 pub(crate) const RESIZE_PENDING: &str = "PodResizePending";
+
+/// The condition of a pod that is being given other resources, also when that failed.
+pub(crate) const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
 
 /// A StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,11 +62,11 @@ pub struct PodFacts {
 }
 
 /// Why a pod that was given other resources does not have them yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pending {
     /// Its node has no room at the moment.
     Deferred,
-    /// Its node can never give them.
+    /// Its node can never give them, or cannot take back what it has.
     Infeasible,
 }
 
@@ -118,14 +121,18 @@ impl PodFacts {
         let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
         let turned = ready.and_then(|ready| ready.last_transition_time.as_ref());
         let ready = ready.is_some_and(|ready| ready.status == "True");
-        let resize = conditions
-            .iter()
-            .find(|condition| condition.type_ == RESIZE_PENDING && condition.status == "True");
-        let resize = match resize.and_then(|resize| resize.reason.as_deref()) {
-            Some("Infeasible") => Some(Pending::Infeasible),
-            Some("Deferred") => Some(Pending::Deferred),
-            _ => None,
+        let is_resize = |condition: &&PodCondition| {
+            [RESIZE_PENDING, RESIZE_IN_PROGRESS].contains(&condition.type_.as_str())
+                && condition.status == "True"
         };
+        let resizes = conditions.iter().filter(is_resize);
+        let resize = resizes.filter_map(|resize| match resize.reason.as_deref()? {
+            // A kubelet does not take memory away that is in use, and the page cache of a broker uses all it has.
+            "Infeasible" | "Error" => Some(Pending::Infeasible),
+            "Deferred" => Some(Pending::Deferred),
+            _ => None,
+        });
+        let resize = resize.max();
         let unschedulable = conditions
             .iter()
             .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")

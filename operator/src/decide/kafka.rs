@@ -9,6 +9,9 @@ use kafka::users::UserName;
 
 use super::users::KnownUsers;
 
+/// The configuration that says how many replicas have to be in sync for a partition to be written to.
+pub(crate) const MIN_IN_SYNC: &str = "min.insync.replicas";
+
 /// What Kafka answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaFacts {

@@ -34,12 +34,13 @@ use crate::cluster::{Cluster, ClusterId, Metadata, Storage, disk_bytes};
 use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus};
 
 pub use balancer::{BalancerFacts, BalancerOrder};
-pub(crate) use facts::RESIZE_PENDING;
 pub use facts::{ClaimFacts, NodeFacts, Pending, PodFacts, SetFacts};
+pub(crate) use facts::{RESIZE_IN_PROGRESS, RESIZE_PENDING};
+pub(crate) use kafka::MIN_IN_SYNC;
 pub use kafka::{KafkaFacts, Questions};
 pub use note::{Note, notes_of_conditions};
 pub use rolling::Replaced;
-pub use status::{refused, with_failure};
+pub use status::{refused, with_failure, with_refusal};
 pub use topics::Topics;
 pub use users::{KnownUsers, UserSteps};
 
@@ -121,6 +122,8 @@ pub struct Decision {
     /// The status, written when all that has been done. What has to be remembered before something is done is in the
     /// status first, and done the next time.
     pub status: KafkaclusterStatus,
+    /// What is wrong and does not mend itself.
+    pub troubles: Vec<Trouble>,
     /// What people are told.
     pub notes: Vec<Note>,
     /// When to look again.
@@ -144,6 +147,7 @@ impl Decision {
             resize,
             replace,
             status: _,
+            troubles: _,
             notes: _,
             again: _,
         } = self;
@@ -246,6 +250,7 @@ pub fn decide(
     }
     decision.status = status::status(cluster, observed, &progress);
     decision.status.cluster_id = identity(cluster, observed);
+    decision.troubles.clone_from(&progress.troubles);
     decision.notes = note::notes(&observed.status, &decision);
     let settled = progress.doing.is_empty() && status::is_ready(&decision.status);
     decision.again = if settled || observed.paused { LATER } else { SOON };

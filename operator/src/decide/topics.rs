@@ -10,7 +10,7 @@ use kafka::ids::{ReplicationFactor, TopicName};
 
 use super::Trouble;
 use super::balancer::BalancerFacts;
-use super::kafka::KafkaFacts;
+use super::kafka::{KafkaFacts, MIN_IN_SYNC};
 use super::live::name;
 use crate::cluster::Topic;
 
@@ -108,12 +108,26 @@ impl Topics {
         let found = found.map(|partition| kafka.replication_factor(name, partition));
         let others: Vec<usize> = found.filter(|found| *found != replicas.get()).collect();
         let ordered = balancer.ok().and_then(|balancer| balancer.replicating.get(name));
-        if others.is_empty() && ordered.is_none_or(|ordered| *ordered == replicas) {
+        if others.is_empty() && ordered.is_none() {
+            return;
+        }
+        if others.is_empty() && ordered == Some(&replicas) {
+            self.doing.push(format!(
+                "topic {name} gets {replicas} replicas: the last are under way"
+            ));
             return;
         }
         if balancer.is_ok_and(|balancer| balancer.mode == Mode::Observe) {
             let differs = others.first().map(|found| only_observed(name, *found, replicas));
             self.troubles.extend(differs);
+            return;
+        }
+        let minimum = kafka
+            .topic_configs
+            .get(name)
+            .and_then(|set| set.get(MIN_IN_SYNC)?.parse().ok());
+        if let Some(minimum) = minimum.filter(|minimum: &usize| *minimum > replicas.get()) {
+            self.troubles.push(below_minimum(name, replicas, minimum));
             return;
         }
         let hindrance = hindrance(replicas, kafka, balancer);
@@ -149,6 +163,17 @@ impl Topics {
         });
         made.chain(grown).chain(configured).collect()
     }
+}
+
+/// A topic whose configuration in Kafka asks for more replicas in sync than there are to be.
+fn below_minimum(topic: &TopicName, replicas: ReplicationFactor, minimum: usize) -> Trouble {
+    Trouble::new(
+        "TopicDiffers",
+        format!(
+            "topic {topic} is to have {replicas} replicas, and its {MIN_IN_SYNC} is {minimum}, so that nobody could write to it; \
+             lower {MIN_IN_SYNC} in spec.topics[].config, or write at least {minimum} into spec.topics[].replicationFactor"
+        ),
+    )
 }
 
 /// What has to come before the balancer can be asked for so many replicas.

@@ -87,7 +87,9 @@ pub(super) fn users(situation: Situation<'_>) -> Decided {
         match same_name {
             Some(user) if user.mechanism == mechanism => {}
             _ if !can_log_in(&name, mechanism) => {}
-            Some(_) if !situation.brokers_as_wanted => decided.remembered.push(old.clone()),
+            Some(user) if !situation.brokers_as_wanted || !can_log_in(&user.name, user.mechanism) => {
+                decided.remembered.push(old.clone());
+            }
             _ => {
                 decided.remembered.push(old.clone());
                 decided.steps.remove.push((name, mechanism));
@@ -245,18 +247,22 @@ mod tests {
             mechanism: ScramMechanism::Sha256,
             ..remembered("alice", Some("1"))
         }];
-        let known = BTreeMap::from([("alice".parse().unwrap(), BTreeSet::from([Mechanism::ScramSha256]))]);
-        let removed = |brokers_as_wanted| {
+        let removed = |mechanisms: &[Mechanism], brokers_as_wanted| {
+            let mechanisms = mechanisms.iter().copied().collect();
+            let known = BTreeMap::from([("alice".parse().unwrap(), mechanisms)]);
             let situation = Situation {
                 wanted: &wanted,
                 passwords: &passwords,
                 remembered: &old,
-                known: &Ok(known.clone()),
+                known: &Ok(known),
                 brokers_as_wanted,
             };
             users(situation).steps.remove.len()
         };
-        assert_eq!((removed(false), removed(true)), (0, 1));
+        let both = [Mechanism::ScramSha256, SHA512];
+        assert_eq!((removed(&both, false), removed(&both, true)), (0, 1));
+        // Its Secret may be missing: then the new one is not there.
+        assert_eq!(removed(&[Mechanism::ScramSha256], true), 0);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use futures::StreamExt;
 use kafka::error::with_causes;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::Store;
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
@@ -35,11 +36,21 @@ pub(super) async fn run<C: Clients>(
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let controller = Controller::new(clusters, watcher::Config::default())
+    let writer = Writer::default();
+    let store = writer.as_reader();
+    // A status, which is written here, is nothing to look at a cluster for.
+    let wanted = watcher(clusters, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations),
+            PredicateConfig::default(),
+        );
+    let controller = Controller::for_stream(wanted, store.clone())
         .with_config(Config::default().concurrency(AT_A_TIME).debounce(TOGETHER))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.cancelled_owned());
-    let store = controller.store();
     let context = Arc::new(Context { operator, store });
     controller
         .run(reconcile, on_error, context)

@@ -9,9 +9,7 @@ use kafka::membership::Membership;
 use kafka::users::{UserChange, UserName, Users};
 
 use crate::cluster::LIVE;
-use crate::decide::{Decision, KafkaFacts, Questions};
-
-const MIN_IN_SYNC: &str = "min.insync.replicas";
+use crate::decide::{Decision, KafkaFacts, MIN_IN_SYNC, Questions};
 
 /// Asks Kafka.
 pub(super) async fn look(

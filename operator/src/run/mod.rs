@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Installation};
 use crate::cluster::Cluster;
-use crate::crd::{Kafkacluster, KafkaclusterStatus};
+use crate::crd::{BrokerState, Kafkacluster, KafkaclusterStatus};
 use crate::decide::{self, Decision, Note};
 pub use clients::{Clients, Network};
 use definition::DefinitionError;
@@ -101,6 +101,9 @@ pub enum ReconcileError {
     #[error("{0}")]
     Refused(String),
 }
+
+/// The watch tells of a status that was written within this time.
+const REMEMBERED: Duration = Duration::from_millis(500);
 
 /// What all reconciliations share.
 pub struct Operator<C: Clients> {
@@ -216,6 +219,10 @@ impl<C: Clients> Operator<C> {
     /// done but to write the status; none is returned where there is something to do.
     async fn step(&self, view: View<'_>, object: &Kafkacluster) -> Result<Option<Duration>, ReconcileError> {
         let uid = object.uid().unwrap_or_default();
+        // What it owns is being deleted, before it or after it; nobody makes that anew.
+        if object.metadata.deletion_timestamp.is_some() {
+            return Ok(Some(decide::LATER));
+        }
         let cluster = match Cluster::validate(object) {
             Ok(cluster) => cluster,
             Err(problems) => {
@@ -243,7 +250,12 @@ impl<C: Clients> Operator<C> {
                 Ok(Some(again(&decision, &look.observed.status)))
             }
             Err(error) => {
-                let status = decide::with_failure(&look.observed, &with_causes(&error));
+                let status = match &error {
+                    ReconcileError::Refused(reason) => {
+                        decide::with_refusal(&look.observed, &decision, reason)
+                    }
+                    _ => decide::with_failure(&look.observed, &with_causes(&error)),
+                };
                 let notes = decide::notes_of_conditions(&look.observed.status, &status);
                 self.tell(object, &status, &notes).await?;
                 Err(error)
@@ -295,10 +307,19 @@ impl<C: Clients> Operator<C> {
     }
 }
 
-/// When to look again; at once, where what had to be remembered first has been.
+/// When to look again; soon, where what had to be remembered first has been.
 fn again(decision: &Decision, before: &KafkaclusterStatus) -> Duration {
-    match decision.objects.is_empty() && before.cluster_id != decision.status.cluster_id {
-        true => Duration::ZERO,
+    let after = &decision.status;
+    let emptying = |status: &KafkaclusterStatus| {
+        let brokers = status.brokers.iter();
+        let emptying = brokers.filter(|broker| broker.state == BrokerState::Emptying);
+        emptying.map(|broker| broker.id).collect::<Vec<_>>()
+    };
+    let remembers = before.cluster_id != after.cluster_id && decision.objects.is_empty()
+        || before.users != after.users
+        || emptying(before) != emptying(after);
+    match remembers {
+        true => REMEMBERED,
         false => decision.again,
     }
 }

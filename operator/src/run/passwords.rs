@@ -73,7 +73,7 @@ pub(super) fn password(
     }
 }
 
-/// Leaves nothing of what a Secret holds in freed memory.
+/// Wipes what a Secret holds; what the answer was read from is out of reach.
 pub(super) fn wipe(secret: Option<Secret>) {
     let data = secret.and_then(|secret| secret.data).unwrap_or_default();
     for mut value in data.into_values() {

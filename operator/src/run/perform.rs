@@ -80,7 +80,9 @@ impl<C: Clients> Operator<C> {
             kubernetes.delete_pod(namespace, pod, true).await?;
         }
         for pod in &decision.resize {
-            self.resize(cluster, object, pod).await?;
+            // A quota may refuse one, and what comes then may be what mends a broker.
+            let resized = self.resize(cluster, object, pod).await;
+            failures.extend(resized.err().map(|error| error.to_string()));
         }
         for pod in &decision.replace {
             kubernetes.delete_pod(namespace, pod, false).await?;

@@ -1,7 +1,8 @@
 //! What is known of the Secrets that a cluster names.
 //!
 //! A watch of Secrets would need the right to read all that there are, so each is read by its name: at first, when the spec
-//! changes, and then one of a cluster's in a minute, in turn, so that a cluster of which nothing changes costs one request in a minute.
+//! changes, and then in turn, a fifth of a cluster's in a minute: a cluster of which nothing changes costs one request in a minute
+//! where it has no more than five.
 //! One that is missing or incomplete is read more often, since somebody mends it. What they hold is not kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,9 @@ use tokio::time::Instant;
 
 /// One Secret of a cluster is read again after this time.
 const TURN: Duration = Duration::from_secs(60);
+
+/// Turns after which each of a cluster's Secrets has been read.
+const TURNS: usize = 5;
 
 /// A Secret that is of no use is read again after this time.
 const MENDED: Duration = Duration::from_secs(20);
@@ -47,6 +51,8 @@ impl Known {
 pub(super) struct Secrets {
     generation: Option<i64>,
     known: BTreeMap<String, (Instant, Known)>,
+    /// When it was last somebody's turn.
+    turned: Option<Instant>,
 }
 
 impl Secrets {
@@ -62,14 +68,12 @@ impl Secrets {
             self.known.clear();
         }
         self.known.retain(|name, _| wanted.contains(name.as_str()));
-        let turn = self.known.iter().min_by_key(|(_, (read, _))| *read);
-        let last = self.known.values().map(|(read, _)| *read).max();
-        let turn = turn.filter(|_| last.is_some_and(|last| now.duration_since(last) >= TURN));
+        let turn = self.turn(now);
         let is_due = |name: &&&str| match self.known.get(**name) {
             None => true,
             Some((read, known)) => {
                 let waited = now.duration_since(*read);
-                turn.is_some_and(|(turn, _)| turn == **name) || !known.is_of_use() && waited >= MENDED
+                turn.contains(**name) || !known.is_of_use() && waited >= MENDED
             }
         };
         wanted
@@ -77,6 +81,20 @@ impl Secrets {
             .filter(is_due)
             .map(|name| (*name).to_owned())
             .collect()
+    }
+
+    /// Those whose turn it is, which were read longest ago.
+    fn turn(&mut self, now: Instant) -> BTreeSet<String> {
+        let last = *self.turned.get_or_insert(now);
+        if now.duration_since(last) < TURN {
+            return BTreeSet::new();
+        }
+        self.turned = Some(now);
+        let mut oldest: Vec<(&Instant, &String)> =
+            self.known.iter().map(|(name, (read, _))| (read, name)).collect();
+        oldest.sort();
+        let some = oldest.iter().take(self.known.len().div_ceil(TURNS));
+        some.map(|(_, name)| (*name).clone()).collect()
     }
 
     /// Keeps what was read.

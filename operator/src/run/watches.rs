@@ -20,20 +20,26 @@ use kube::api::ApiResource;
 use kube::core::{DynamicObject, NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::DefaultBackoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::build::{
     CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, OURS, Object, RACK_ANNOTATION, RESOURCES_ANNOTATION,
 };
 use crate::crd::Kafkacluster;
-use crate::decide::RESIZE_PENDING;
+use crate::decide::{RESIZE_IN_PROGRESS, RESIZE_PENDING};
 
 /// How long a look waits for a watch to have listed what there is, which takes long only after the start.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// After this time what a failing watch has told before is too old to go by.
+const FAILS_FOR: Duration = Duration::from_secs(120);
 
 /// Objects that are listed at once: while a page is read it is in memory as a whole, and nodes list all their images.
 const PAGE: u32 = 100;
@@ -42,7 +48,7 @@ const PAGE: u32 = 100;
 const READ_ANNOTATIONS: [&str; 3] = [CONFIGURATION_ANNOTATION, RACK_ANNOTATION, RESOURCES_ANNOTATION];
 
 /// What decisions read of a pod's conditions.
-const READ_CONDITIONS: [&str; 3] = ["Ready", "PodScheduled", RESIZE_PENDING];
+const READ_CONDITIONS: [&str; 4] = ["Ready", "PodScheduled", RESIZE_PENDING, RESIZE_IN_PROGRESS];
 
 /// Which clusters to look at. What is watched is kept for as long as this is polled.
 pub type Triggers = BoxStream<'static, ObjectRef<Kafkacluster>>;
@@ -73,6 +79,30 @@ pub(super) struct Watches {
     pub(super) others: Vec<(ApiResource, Watched<PartialObjectMeta<DynamicObject>>)>,
 }
 
+/// Since when a watch tells nothing, and what was said in place of it.
+#[derive(Debug, Clone)]
+struct Failure {
+    since: Instant,
+    reason: String,
+}
+
+/// Waits longer and longer between failures that follow each other, also where a watch begins well each time: it does so
+/// before it asks anything.
+struct Patience(DefaultBackoff);
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for Patience {
+    /// Begins anew by itself after two quiet minutes.
+    fn reset(&mut self) {}
+}
+
 /// The objects of a kind.
 pub(super) struct Watched<K: Resource + Clone + 'static>
 where
@@ -80,27 +110,32 @@ where
 {
     kind: String,
     store: Store<K>,
-    /// What was last said in place of an object.
-    failure: watch::Receiver<Option<String>>,
+    failure: watch::Receiver<Option<Failure>>,
 }
 
 impl<K: Resource + Clone + 'static> Watched<K>
 where
     K::DynamicType: Eq + Hash + Clone,
 {
-    /// What is kept, when all that there was at first has been listed.
+    /// What is kept, when all that there was at first has been listed, and unless the watch has failed for long since.
     pub(super) async fn listed(&self) -> Result<&Store<K>, WatchError> {
         let listed = self.store.wait_until_ready();
-        if listed.now_or_never().is_some_and(|listed| listed.is_ok()) {
-            return Ok(&self.store);
-        }
         let mut failure = self.failure.clone();
+        if listed.now_or_never().is_some_and(|listed| listed.is_ok()) {
+            return match &*failure.borrow() {
+                Some(failure) if failure.since.elapsed() > FAILS_FOR => Err(WatchError::Failed {
+                    kind: self.kind.clone(),
+                    reason: failure.reason.clone(),
+                }),
+                _ => Ok(&self.store),
+            };
+        }
         tokio::select! {
             biased;
             Ok(()) = self.store.wait_until_ready() => Ok(&self.store),
             Ok(failed) = failure.wait_for(Option::is_some) => Err(WatchError::Failed {
                 kind: self.kind.clone(),
-                reason: failed.clone().unwrap_or_default(),
+                reason: failed.as_ref().map(|failed| failed.reason.clone()).unwrap_or_default(),
             }),
             () = tokio::time::sleep(LISTED_WITHIN) => Err(WatchError::Unlisted(self.kind.clone())),
         }
@@ -178,15 +213,24 @@ where
     let (failed, failure) = watch::channel(None);
     let name = kind.clone();
     let stream = watcher(api, config.page_size(PAGE))
-        .default_backoff()
+        .backoff(Patience(DefaultBackoff::default()))
         .modify(trim)
         .reflect(writer)
         .inspect(move |event| {
-            let reason = event.as_ref().err().map(|error| with_causes(error));
-            if let Some(reason) = &reason {
-                tracing::debug!(kind = name, reason, "A watch begins again.");
-            }
-            failed.send_if_modified(|last| std::mem::replace(last, reason.clone()) != reason);
+            failed.send_if_modified(|last: &mut Option<Failure>| match event {
+                Err(error) => {
+                    let reason = with_causes(error);
+                    if last.is_none() {
+                        tracing::warn!(kind = name, reason, "A watch fails, and is begun again.");
+                    }
+                    let since = last.as_ref().map_or_else(Instant::now, |failure| failure.since);
+                    *last = Some(Failure { since, reason });
+                    true
+                }
+                // It is begun before anything is asked.
+                Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => false,
+                Ok(_) => last.take().is_some(),
+            });
         })
         .touched_objects()
         .filter_map(|object| std::future::ready(object.ok().and_then(|object| of_cluster(object.meta()))))

@@ -223,7 +223,7 @@ fn records_of_version_3() -> Vec<Record> {
     let wanted = [(orders(0).topic, 3_i64.try_into().unwrap())];
     let mut records = records_of_version_2();
     records.extend([
-        Record::Configured(Mode::Approve),
+        Record::Configured(Some(Mode::Approve)),
         Record::Replication(orders(0).topic, Some(order(3, None))),
         Record::Replication(
             "payments".parse().unwrap(),
