@@ -29,6 +29,8 @@ spec:
   resources: {cpu: 200m, memory: 800Mi, diskSpace: 2Gi}
   rackTopologyKey: topology.kubernetes.io/zone
   jmxSidecar: true
+  # So little that the load is worth balancing.
+  balancer: {capacity: {bytesIn: 2M, bytesOut: 4M}}
   listeners: {external: {firstNodePort: 31200}}
   topics:
     - {name: orders, partitions: 12, replicationFactor: 3, config: {min.insync.replicas: 2}}
