@@ -121,6 +121,11 @@ fn verdict(change: &Move, purpose: Option<&Purpose>, situation: &Situation<'_>) 
     }
 }
 
+/// Whether a removal that Kafka does not show yet may be sent now.
+pub(super) fn may_remove(change: &Move, partition: &Partition, situation: &Situation<'_>) -> bool {
+    matches!(removal(change, partition, situation), Verdict::Ready)
+}
+
 /// Whether replicas may go that are copied nowhere. Brokers with under-replicated partitions are no hindrance, since nothing
 /// burdens them; but what is in sync only goes when all that stays is in sync, too.
 fn removal(change: &Move, partition: &Partition, situation: &Situation<'_>) -> Verdict {

@@ -4,7 +4,7 @@ use super::bench::*;
 use super::story::{Story, outcomes};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::{Change, ExecuteError, Guidance};
-use crate::journal::{Outcome, PlanId, Record, Replication, Timestamp};
+use crate::journal::{MoveState, Outcome, PlanId, Record, Replication, Timestamp};
 use crate::plan::{Plan, Purpose};
 
 fn replication(replicas: i64, topic_id: [u8; 16]) -> Replication {
@@ -63,6 +63,22 @@ fn what_is_in_sync_goes_only_when_all_that_stays_is_in_sync() {
     bench.partitions[0].in_sync = brokers(&[1]);
     bench.partitions[0].leader = Some(broker(1));
     assert_eq!(bench.started(), [0; 0], "the first is to lead");
+}
+
+#[test]
+fn a_removal_that_kafka_does_not_show_is_sent_again_only_while_it_may_be_made() {
+    let mut bench = ordered(2, &[(&[0, 1, 2], &[0, 1])]);
+    bench.set(0, MoveState::Asked { since: NOW }, &[0, 1, 2], &[0, 1]);
+    assert_eq!(bench.started(), [0]);
+    bench.partitions[0].in_sync = brokers(&[0, 2]);
+    assert_eq!(bench.started(), [0; 0], "broker 0 alone would be in sync");
+    bench.partitions[0].in_sync = brokers(&[0, 1, 2]);
+    bench.partitions[0].leader = Some(broker(2));
+    assert_eq!(bench.started(), [0; 0], "broker 2 leads");
+    let late = Timestamp(NOW.0 + 121_000);
+    let mut records = bench.decide_at(late).into_iter().flat_map(|step| step.intent);
+    let is_given_up = |record: Record| matches!(record, Record::Move(_, _, Some(progress)) if matches!(progress.state, MoveState::Reverting { .. }));
+    assert!(records.any(is_given_up));
 }
 
 #[test]
