@@ -11,7 +11,7 @@ use super::seen::Found;
 use super::situation::Situation;
 use super::step::MoveId;
 use crate::journal::{
-    ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Timestamp,
+    ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Replication, Timestamp,
 };
 use crate::plan::{Move, Purpose};
 
@@ -207,14 +207,23 @@ fn reason_to_drop(
         return Some(Outcome::DiskFull { broker });
     }
     let cool = situation.state.cool_downs.get(&change.partition)?;
-    // Who orders a number of replicas knows what it was before.
-    if !situation.is_cooling(cool) || is_replication {
+    let order = situation.state.replications.get(&change.partition.topic);
+    let is_known = is_replication && order.is_some_and(|order| order.knew_of(cool));
+    if !situation.is_cooling(cool) || is_known {
         return None;
     }
     if change.adding().any(|broker| cool.left.contains(&broker)) {
         Some(Outcome::ToAndFro)
     } else {
         (!matches!(purpose, Some(Purpose::Drain(_)))).then_some(Outcome::CoolingDown)
+    }
+}
+
+impl Replication {
+    /// Whether a partition had been moved already when a number of replicas was ordered: who orders it knows what was before.
+    /// What failed since then is not tried again before it has cooled down.
+    pub(super) fn knew_of(&self, cool: &CoolDown) -> bool {
+        cool.since <= self.asked_at
     }
 }
 

@@ -60,6 +60,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.record(records).await
     }
 
+    /// Partitions of topics that are to have another number of replicas, that were moved a short while ago, and since that was
+    /// ordered; of any other, who ordered it knew.
+    pub fn cooling_since_ordered(&self, now: Timestamp) -> BTreeSet<TopicPartition> {
+        let state = self.journal.state();
+        let mut cooling = self.cooling_down(now);
+        cooling.retain(|partition| {
+            let order = state.replications.get(&partition.topic);
+            let cool = state.cool_downs.get(partition);
+            matches!((order, cool), (Some(order), Some(cool)) if !order.knew_of(cool))
+        });
+        cooling
+    }
+
     /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with
     /// [`Outcome::NotApproved`]; answers how many those are.
     ///

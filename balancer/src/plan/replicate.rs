@@ -5,8 +5,8 @@
 //! another, and on the fullest brokers. The leader stays, unless its broker is to be emptied; then it is another one's turn to
 //! lead first, and the next plan takes the replica away.
 //!
-//! An order is obeyed for excluded topics too, and however short ago a partition was moved: it names the topic, and balance
-//! does not. Brokers that are excluded or to be emptied get nothing.
+//! An order is obeyed for excluded topics too: it names the topic, and balance does not. Brokers that are excluded or to be
+//! emptied get nothing. What was tried for it a short while ago is left to cool down, since it would most likely fail again.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use kafka::ids::{ReplicationFactor, TopicName};
 use super::explain::{self, CUT, Change};
 use super::ledger::Ledger;
 use super::spread::Spread;
-use super::{Imbalance, Move, Plan, PlanRequest};
+use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings};
 use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource, TopicIndex};
 
 /// No cluster is better balanced than one in which every broker carries the mean.
@@ -33,6 +33,7 @@ pub(super) fn plan(request: &PlanRequest<'_>, wanted: &BTreeMap<TopicName, Repli
     let start = Ledger::new(model, &request.purpose, settings);
     let mut orders = Orders {
         model,
+        settings,
         ledger: start.clone(),
         spread: Spread::new(model, true),
         room: model
@@ -105,6 +106,7 @@ fn by_size(model: &Model, wanted: &BTreeMap<TopicName, ReplicationFactor>) -> Ve
 /// Orders and what has come of them so far.
 struct Orders<'a> {
     model: &'a Model,
+    settings: &'a PlanSettings,
     ledger: Ledger,
     spread: Spread,
     /// Bytes that may still be copied to each broker. What goes makes no room, since it may go later than something comes.
@@ -120,6 +122,10 @@ impl Orders<'_> {
         };
         if self.model.is_immovable(partition) {
             return self.hinder(partition, "somebody else is reassigning it".to_owned());
+        }
+        if self.settings.cooling_down.contains(&self.model.name(partition)) {
+            let why = "it was moved since that was ordered, and is left to cool down";
+            return self.hinder(partition, why.to_owned());
         }
         let replicas = self.model.replicas(partition);
         if replicas.len() < wanted {

@@ -34,7 +34,7 @@ pub struct PlanSettings {
     /// For how long each hot broker has been hot, where it is heat that is answered: copies off a broker
     /// may only take a part of that. Without it the load is taken to be there to stay.
     pub hot_for: Option<HashMap<BrokerId, Duration>>,
-    /// Partitions that were moved lately and stay where they are.
+    /// Partitions that were moved lately and stay where they are; for numbers of replicas, those moved since they were ordered.
     pub cooling_down: HashSet<TopicPartition>,
     /// Chooses among equals.
     pub seed: u64,

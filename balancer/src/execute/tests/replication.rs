@@ -4,7 +4,7 @@ use super::bench::*;
 use super::story::{Story, outcomes};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::{Change, ExecuteError, Guidance};
-use crate::journal::{MoveState, Outcome, PlanId, Record, Replication, Timestamp};
+use crate::journal::{CoolDown, MoveState, Outcome, PlanId, Record, Replication, Timestamp};
 use crate::plan::{Plan, Purpose};
 
 fn replication(replicas: i64, topic_id: [u8; 16]) -> Replication {
@@ -105,6 +105,49 @@ fn moves_that_nobody_orders_any_more_are_dropped() {
         let mut bench = ordered(3, &moves);
         bench.state.apply(Record::Replication(topic("t"), order));
         assert!(matches!(bench.ended()[..], [Outcome::NoLongerHelps { .. }]));
+    }
+}
+
+#[test]
+fn what_was_moved_before_the_order_does_not_wait_and_what_was_tried_since_does() {
+    let cooling = |since: Timestamp| {
+        let mut bench = ordered(2, &[(&[0, 1, 2], &[0, 1])]);
+        let cool = CoolDown {
+            since,
+            left: Vec::new(),
+        };
+        let record = Record::CoolDown(partition("t", 0), Some(cool));
+        bench.state.apply(record);
+        bench.state.apply(Record::Replication(
+            topic("t"),
+            Some(Replication {
+                asked_at: Timestamp(NOW.0 - 60_000),
+                ..replication(2, ID)
+            }),
+        ));
+        bench
+    };
+    assert_eq!(cooling(Timestamp(NOW.0 - 90_000)).started(), [0]);
+    let tried = cooling(Timestamp(NOW.0 - 30_000));
+    assert_eq!(
+        (tried.started(), tried.ended()),
+        (vec![], vec![Outcome::CoolingDown])
+    );
+}
+
+#[test]
+fn what_was_done_for_an_order_does_not_keep_the_rest_of_it_waiting() {
+    for (replicas, outcome, forgets) in [
+        (2, Outcome::Done, true),
+        (2, Outcome::TooSlow, false),
+        (3, Outcome::Done, false),
+    ] {
+        let mut bench = ordered(replicas, &[(&[0, 1, 2], &[1, 0, 2])]);
+        let ended = MoveState::Ended { at: NOW, outcome };
+        bench.set(0, ended, &[0, 1, 2], &[1, 0, 2]);
+        let mut records = bench.decide().into_iter().flat_map(|step| step.intent);
+        let is_forgotten = records.any(|record| record == Record::CoolDown(partition("t", 0), None));
+        assert_eq!(is_forgotten, forgets, "{replicas} ordered");
     }
 }
 

@@ -62,9 +62,15 @@ fn model(hosts: &[Host], rows: &[Row], load: PartitionLoad) -> Model {
 }
 
 fn ordered(model: &Model, replicas: usize) -> Plan {
+    ordered_with(model, replicas, |_| {})
+}
+
+fn ordered_with(model: &Model, replicas: usize, set: impl FnOnce(&mut PlanSettings)) -> Plan {
     let replicas = i64::try_from(replicas).unwrap().try_into().unwrap();
     let wanted = [("t".parse().unwrap(), replicas)].into();
-    plan(&request(model, Purpose::Replicate(wanted)))
+    let mut request = request(model, Purpose::Replicate(wanted));
+    set(&mut request.settings);
+    plan(&request)
 }
 
 fn row(replicas: &[usize]) -> Row {
@@ -155,6 +161,24 @@ fn what_no_broker_can_take_is_said() {
     // Each broker may be given 90 of 100.
     let plan = ordered(&model(&three_racks(), &[row(&[0])], takes(91.0, 1.0)), 2);
     assert_eq!((plan.moves.len(), plan.unsolved.len()), (0, 1), "{plan:?}");
+}
+
+#[test]
+fn what_was_tried_a_short_while_ago_is_left_to_cool_down_and_that_is_said() {
+    let model = model(&three_racks(), &[row(&[0]), row(&[1])], takes(1.0, 1.0));
+    let plan = ordered_with(&model, 2, |settings| {
+        settings.cooling_down.insert("t-0".parse().unwrap());
+    });
+    let moved: Vec<String> = plan
+        .moves
+        .iter()
+        .map(|change| change.partition.to_string())
+        .collect();
+    assert_eq!(moved, ["t-1"]);
+    assert_eq!(
+        plan.unsolved,
+        ["t-0 has 1 replicas: it was moved since that was ordered, and is left to cool down"]
+    );
 }
 
 fn states() -> impl Strategy<Value = BrokerState> {

@@ -18,14 +18,19 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
     pub(super) async fn plan(&mut self) {
         let now = self.timestamp();
         let Some(looked) = &self.last else { return };
-        let (mode, cooling_down) = match &self.hands {
+        let (mode, cooling_down, cooling_since_ordered) = match &self.hands {
             Hands::Open(executor) if executor.is_busy() => {
                 self.suggestion = None;
                 return;
             }
-            Hands::Open(executor) => (executor.mode(), executor.cooling_down(now)),
-            Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new()),
+            Hands::Open(executor) => (
+                executor.mode(),
+                executor.cooling_down(now),
+                executor.cooling_since_ordered(now),
+            ),
+            Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new(), BTreeSet::new()),
         };
+        let ordered = settings(&self.config, cooling_since_ordered);
         let settings = settings(&self.config, cooling_down);
         let model = &looked.planned;
         if self.proposal_stands(model, &settings) {
@@ -44,6 +49,10 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         for purpose in in_line(model, orders, due) {
             let waits = waits::of_purpose(&purpose, model, &limits, now);
             self.problems.extend(waits);
+            let settings = match purpose {
+                Purpose::Replicate(_) => &ordered,
+                _ => &settings,
+            };
             let Some(settings) = waits::narrow(settings.clone(), &purpose, &limits, now) else {
                 continue;
             };
