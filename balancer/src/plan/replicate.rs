@@ -36,10 +36,7 @@ pub(super) fn plan(request: &PlanRequest<'_>, wanted: &BTreeMap<TopicName, Repli
         settings,
         ledger: start.clone(),
         spread: Spread::new(model, true),
-        room: model
-            .brokers()
-            .map(|row| model.broker(row).room.unwrap_or(f64::INFINITY))
-            .collect(),
+        room: request.rooms(),
         made: Vec::new(),
         unsolved: Vec::new(),
     };

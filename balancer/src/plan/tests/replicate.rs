@@ -28,6 +28,15 @@ fn ids(brokers: &[usize]) -> Vec<BrokerId> {
 }
 
 fn model(hosts: &[Host], rows: &[Row], load: PartitionLoad) -> Model {
+    model_with_room(hosts, rows, load, |_| None)
+}
+
+fn model_with_room(
+    hosts: &[Host],
+    rows: &[Row],
+    load: PartitionLoad,
+    room: impl Fn(usize) -> Option<f64>,
+) -> Model {
     let mut builder = Builder::default();
     for (number, (rack, state)) in hosts.iter().enumerate() {
         builder.broker(Broker {
@@ -35,7 +44,7 @@ fn model(hosts: &[Host], rows: &[Row], load: PartitionLoad) -> Model {
             rack: Some(format!("r{rack}").into()),
             state: *state,
             capacity: PerResource::splat(100.0),
-            room: None,
+            room: room(number),
             excluded: false,
         });
     }
@@ -161,6 +170,20 @@ fn what_no_broker_can_take_is_said() {
     // Each broker may be given 90 of 100.
     let plan = ordered(&model(&three_racks(), &[row(&[0])], takes(91.0, 1.0)), 2);
     assert_eq!((plan.moves.len(), plan.unsolved.len()), (0, 1), "{plan:?}");
+}
+
+#[test]
+fn the_reserve_of_disks_is_left_free() {
+    let hosts = [0, 1, 2].map(|rack| (rack, BrokerState::Alive));
+    let room = |broker| Some(if broker == 1 { 12.0 } else { 11.0 });
+    let model = model_with_room(&hosts, &[row(&[0])], takes(1.0, 2.0), room);
+    let to = |reserve| {
+        let plan = ordered_with(&model, 3, |settings| settings.disk_reserve = reserve);
+        plan.moves.first().map(|change| change.to.clone())
+    };
+    assert_eq!(to(9).map(|to| to.len()), Some(3));
+    assert_eq!(to(10), Some(ids(&[0, 1])));
+    assert_eq!(to(11), None);
 }
 
 #[test]
