@@ -173,6 +173,60 @@ fn what_no_broker_can_take_is_said() {
 }
 
 #[test]
+fn no_leader_has_to_send_more_than_it_can() {
+    // Broker 0 leads both and may send 90; each further replica takes 20 of that.
+    let rows = [row(&[0]), row(&[0])];
+    let load = PartitionLoad {
+        bytes_out: 15.0,
+        ..takes(20.0, 1.0)
+    };
+    let plan = ordered(&model(&three_racks(), &rows, load), 3);
+    let added: usize = plan.moves.iter().map(|change| change.to.len() - 1).sum();
+    assert_eq!(added, 3, "{plan:?}");
+    assert!(
+        plan.unsolved[0].contains("broker 0, which leads, has no room to send to another one"),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn who_leads_next_is_who_has_most_room_for_it() {
+    let mut hosts = three_racks();
+    hosts[0].1 = BrokerState::Draining;
+    let busy = row(&[1]);
+    let rows = [row(&[0, 1, 2]), busy.clone(), busy];
+    let plan = ordered(&model(&hosts, &rows, sends(30.0)), 2);
+    let passed = plan.moves.iter().find(|change| change.from_leader == Some(id(0)));
+    assert_eq!(passed.map(|change| change.to[0]), Some(id(2)), "{plan:?}");
+}
+
+#[test]
+fn a_plan_that_is_cut_begins_with_what_is_most_urgent_and_counts_what_it_does_not_name() {
+    let rows = [row(&[0, 1]), row(&[0]), row(&[0, 1, 2, 3]), row(&[1])];
+    let plan = ordered_with(&model(&three_racks(), &rows, takes(1.0, 1.0)), 3, |settings| {
+        settings.max_moves = 2;
+    });
+    let moved: Vec<String> = plan
+        .moves
+        .iter()
+        .map(|change| change.partition.to_string())
+        .collect();
+    assert_eq!(moved, ["t-2", "t-1"]);
+    assert_eq!(plan.unsolved, [explain::CUT]);
+    // What is hindered takes nobody's place.
+    let orphan = Row {
+        leader: None,
+        ..row(&[0])
+    };
+    let rows: Vec<Row> = std::iter::repeat_n(orphan, 30).chain([row(&[0, 1])]).collect();
+    let plan = ordered_with(&model(&three_racks(), &rows, takes(1.0, 1.0)), 3, |settings| {
+        settings.max_moves = 2;
+    });
+    assert_eq!((plan.moves.len(), plan.unsolved.len()), (1, 21), "{plan:?}");
+    assert_eq!(plan.unsolved[20], "10 more like the last");
+}
+
+#[test]
 fn the_reserve_of_disks_is_left_free() {
     let hosts = [0, 1, 2].map(|rack| (rack, BrokerState::Alive));
     let room = |broker| Some(if broker == 1 { 12.0 } else { 11.0 });
