@@ -225,6 +225,7 @@ async fn a_topic_gets_replicas_and_loses_them_and_nothing_stays_of_the_order() {
         assert_eq!(story.executor.replications().len(), 0);
     }
     let kept = story.cluster.shrinks();
+    assert_eq!(kept.len(), 2);
     assert!(
         kept.iter().all(|shrink| (shrink.before, shrink.after) == (3, 2)),
         "{kept:?}"
