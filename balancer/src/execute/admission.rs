@@ -339,7 +339,7 @@ impl MoveProgress {
     /// Whether Kafka is making a copy for it, or may be.
     pub(crate) fn is_copying(&self) -> bool {
         let may_copy = matches!(self.state, MoveState::Asked { .. } | MoveState::Copying { .. });
-        may_copy && !self.change.is_leadership_only()
+        may_copy && self.change.is_copy()
     }
 
     /// Whether something has been asked of Kafka and is not over.
