@@ -9,6 +9,7 @@ use crate::api::view::{
 use crate::client::Status;
 use crate::journal::Timestamp;
 use crate::model::Resource;
+use crate::plan::MoveKind;
 
 /// The whole status: a summary, the brokers, what is hot, the plan.
 pub(super) fn status(status: &Status) -> String {
@@ -195,12 +196,10 @@ fn course(plan: &FinishedPlan, figure: impl Fn(&ResourceFigures) -> f64) -> Stri
 }
 
 fn copied(change: &MoveView) -> String {
-    if change.leadership_only {
-        "leader only".to_owned()
-    } else if change.to.len() < change.from.len() {
-        "replicas go".to_owned()
-    } else {
-        format!("{} of {}", size(change.bytes_done), size(change.bytes))
+    match MoveKind::of(&change.from, &change.to) {
+        MoveKind::Leadership => "leader only".to_owned(),
+        MoveKind::Removal => "replicas go".to_owned(),
+        MoveKind::Copy => format!("{} of {}", size(change.bytes_done), size(change.bytes)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::seen::Found;
 use super::situation::Situation;
 use super::step::MoveId;
 use crate::journal::{
-    ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Timestamp,
+    ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Replication, Timestamp,
 };
 use crate::plan::{Move, Purpose};
 
@@ -121,6 +121,11 @@ fn verdict(change: &Move, purpose: Option<&Purpose>, situation: &Situation<'_>) 
     }
 }
 
+/// Whether a removal that Kafka does not show yet may be sent now.
+pub(super) fn may_remove(change: &Move, partition: &Partition, situation: &Situation<'_>) -> bool {
+    matches!(removal(change, partition, situation), Verdict::Ready)
+}
+
 /// Whether replicas may go that are copied nowhere. Brokers with under-replicated partitions are no hindrance, since nothing
 /// burdens them; but what is in sync only goes when all that stays is in sync, too.
 fn removal(change: &Move, partition: &Partition, situation: &Situation<'_>) -> Verdict {
@@ -202,14 +207,23 @@ fn reason_to_drop(
         return Some(Outcome::DiskFull { broker });
     }
     let cool = situation.state.cool_downs.get(&change.partition)?;
-    // Who orders a number of replicas knows what it was before.
-    if !situation.is_cooling(cool) || is_replication {
+    let order = situation.state.replications.get(&change.partition.topic);
+    let is_known = is_replication && order.is_some_and(|order| order.knew_of(cool));
+    if !situation.is_cooling(cool) || is_known {
         return None;
     }
     if change.adding().any(|broker| cool.left.contains(&broker)) {
         Some(Outcome::ToAndFro)
     } else {
         (!matches!(purpose, Some(Purpose::Drain(_)))).then_some(Outcome::CoolingDown)
+    }
+}
+
+impl Replication {
+    /// Whether a partition had been moved already when a number of replicas was ordered: who orders it knows what was before.
+    /// What failed since then is not tried again before it has cooled down.
+    pub(super) fn knew_of(&self, cool: &CoolDown) -> bool {
+        cool.since <= self.asked_at
     }
 }
 
@@ -325,7 +339,7 @@ impl MoveProgress {
     /// Whether Kafka is making a copy for it, or may be.
     pub(crate) fn is_copying(&self) -> bool {
         let may_copy = matches!(self.state, MoveState::Asked { .. } | MoveState::Copying { .. });
-        may_copy && !self.change.is_leadership_only()
+        may_copy && self.change.is_copy()
     }
 
     /// Whether something has been asked of Kafka and is not over.

@@ -13,8 +13,9 @@ use super::step::{Change, MoveId, Step};
 use super::throttle::{Wanted, is_throttled};
 use crate::journal::{
     ActivePlan, CoolDown, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress, MoveState,
-    Outcome, Phase, PlanId, Record, Replication, Spent, Timestamp,
+    Outcome, Phase, PlanHead, PlanId, Record, Replication, Spent, Timestamp,
 };
+use crate::plan::Purpose;
 
 /// How many finished plans the journal keeps.
 const HISTORY: usize = 50;
@@ -241,6 +242,7 @@ fn is_long_over(plan: &ActivePlan, now: Timestamp) -> bool {
 fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
     let mut records = vec![Record::Plan(id, None)];
     records.extend(plan.moves.keys().map(|place| Record::Move(id, *place, None)));
+    records.extend(steps_of_orders(plan, situation));
     let ended = plan.moves.values().filter_map(|progress| match &progress.state {
         MoveState::Ended { outcome, .. } => Some(FinishedMove {
             partition: progress.change.partition.clone(),
@@ -277,6 +279,31 @@ fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
         .take((kept + 1).saturating_sub(HISTORY));
     records.extend(oldest.map(|old| Record::Finished(*old, None)));
     Step::note(records)
+}
+
+/// Forgets that partitions were moved that are on the way to their number of replicas, such as when another replica leads
+/// before the leader's goes: what is left to do does not wait for what was done for the same order.
+fn steps_of_orders(plan: &ActivePlan, situation: &Situation<'_>) -> Vec<Record> {
+    let is_replication = |head: &PlanHead| matches!(head.purpose, Purpose::Replicate(_));
+    if !plan.head.as_ref().is_some_and(is_replication) {
+        return Vec::new();
+    }
+    let is_step = |progress: &&MoveProgress| {
+        let order = situation.state.replications.get(&progress.change.partition.topic);
+        let is_left = order.is_some_and(|order| order.replicas.get() != progress.change.to.len());
+        is_left
+            && matches!(
+                &progress.state,
+                MoveState::Ended {
+                    outcome: Outcome::Done,
+                    ..
+                }
+            )
+    };
+    let steps = plan.moves.values().filter(is_step);
+    steps
+        .map(|progress| Record::CoolDown(progress.change.partition.clone(), None))
+        .collect()
 }
 
 /// Keeps account of the last hour, forgets what has cooled down, and notes which drained brokers are empty and which topics

@@ -31,6 +31,7 @@ pub use limits::{Guidance, Headroom, Limits};
 pub use pacer::{Pace, Pacer, Slowed};
 pub use report::{ExecuteError, TickReport};
 pub use seen::{Found, Seen, SeenList, SeenRate};
+pub(crate) use seen::{MIN_IN_SYNC, min_in_sync};
 pub use status::{MoveStatus, PlanStatus, RateStatus, ReplicasStatus, Status, Throttles};
 pub use step::{Change, MoveId, Step};
 pub use windows::{Day, TimeOfDay, Window, Windows};

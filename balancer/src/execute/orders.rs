@@ -11,7 +11,7 @@ use super::{ExecuteError, Executor};
 use crate::journal::{
     FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Replication, Timestamp,
 };
-use crate::plan::Imbalance;
+use crate::plan::{Imbalance, Purpose};
 
 /// So many times the time after which a plan's result is measured, it may still be: a balancer may be away in between,
 /// but what is seen much later says nothing of the plan any more.
@@ -58,6 +58,28 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         });
         let records = records.collect();
         self.record(records).await
+    }
+
+    /// Partitions of topics that are to have another number of replicas, that were moved a short while ago, and since that was
+    /// ordered; of any other, who ordered it knew.
+    pub fn cooling_since_ordered(&self, now: Timestamp) -> BTreeSet<TopicPartition> {
+        let state = self.journal.state();
+        let mut cooling = self.cooling_down(now);
+        cooling.retain(|partition| {
+            let order = state.replications.get(&partition.topic);
+            let cool = state.cool_downs.get(partition);
+            matches!((order, cool), (Some(order), Some(cool)) if !order.knew_of(cool))
+        });
+        cooling
+    }
+
+    /// The last plan for numbers of replicas, where it ended with nothing done; and whether no other plan ended since.
+    pub fn fruitless_orders(&self) -> Option<(&Purpose, bool)> {
+        let history = &self.journal.state().history;
+        let is_replication = |plan: &FinishedPlan| matches!(plan.head.purpose, Purpose::Replicate(_));
+        let (id, last) = history.iter().rev().find(|(_, plan)| is_replication(plan))?;
+        let is_latest = history.last_key_value().is_some_and(|(latest, _)| latest == id);
+        (last.done == 0).then_some((&last.head.purpose, is_latest))
     }
 
     /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with

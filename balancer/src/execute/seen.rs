@@ -11,7 +11,8 @@ use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use crate::journal::{Direction, ExecutionState, MoveState, Phase, Replication};
 use crate::plan::Move;
 
-const MIN_IN_SYNC: &str = "min.insync.replicas";
+/// The entry of how many replicas in sync producers may ask for; see [`min_in_sync`].
+pub(crate) const MIN_IN_SYNC: &str = "min.insync.replicas";
 
 /// The configuration entries that decisions rest on.
 pub(super) const CONFIGS: [&str; 5] = [
@@ -252,9 +253,7 @@ impl SeenTopic {
             lists: BTreeMap::new(),
         };
         if let Some(Ok(entries)) = entries {
-            seen.min_in_sync = entry(entries, MIN_IN_SYNC)
-                .and_then(|entry| entry.value.as_deref())
-                .and_then(|value| value.parse().ok());
+            seen.min_in_sync = min_in_sync(entries);
             for direction in Direction::BOTH {
                 seen.lists
                     .insert(direction, SeenList::new(entry(entries, direction.replicas())));
@@ -322,6 +321,11 @@ pub(super) fn all_configs(description: &ClusterDescription) -> Vec<ConfigResourc
     topics
         .chain(brokers.map(|broker| ConfigResource::Broker(broker.id)))
         .collect()
+}
+
+/// A topic's min.insync.replicas, where its entries tell.
+pub(crate) fn min_in_sync(entries: &[ConfigEntry]) -> Option<usize> {
+    entry(entries, MIN_IN_SYNC)?.value.as_deref()?.parse().ok()
 }
 
 fn entry<'a>(entries: &'a [ConfigEntry], name: &str) -> Option<&'a ConfigEntry> {

@@ -12,7 +12,7 @@ use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings, bound};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
 
 /// So many sentences about one kind of unsolved matter are enough.
-const SENTENCES: usize = 20;
+pub(super) const SENTENCES: usize = 20;
 
 /// A broker this far beyond its limit, in parts of the mean, is worth a sentence.
 const TELLING: f64 = 0.001;
@@ -365,7 +365,7 @@ fn unsolved(model: &Model, ledger: &Ledger, obstacles: &Obstacles) -> Vec<String
     told
 }
 
-pub(super) fn tell(told: &mut Vec<String>, sentences: impl Iterator<Item = String>) {
+fn tell(told: &mut Vec<String>, sentences: impl Iterator<Item = String>) {
     let mut more = 0;
     for (row, sentence) in sentences.enumerate() {
         if row < SENTENCES {
@@ -375,6 +375,11 @@ pub(super) fn tell(told: &mut Vec<String>, sentences: impl Iterator<Item = Strin
         }
     }
     if more > 0 {
-        told.push(format!("{more} more like the last"));
+        told.push(self::more(more));
     }
+}
+
+/// What is said of so many matters that are not told one by one.
+pub(super) fn more(count: usize) -> String {
+    format!("{count} more like the last")
 }

@@ -88,17 +88,41 @@ impl Move {
 
     /// Whether some broker gets a copy.
     pub fn is_copy(&self) -> bool {
-        self.adding().next().is_some()
+        MoveKind::of(&self.from, &self.to) == MoveKind::Copy
     }
 
     /// Whether replicas only go, so that nothing is copied.
     pub fn is_removal(&self) -> bool {
-        !self.is_copy() && self.removing().next().is_some()
+        MoveKind::of(&self.from, &self.to) == MoveKind::Removal
     }
 
     /// Whether the set of replicas stays as it is.
     pub fn is_leadership_only(&self) -> bool {
-        !self.is_copy() && !self.is_removal()
+        MoveKind::of(&self.from, &self.to) == MoveKind::Leadership
+    }
+}
+
+/// What a move does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveKind {
+    /// Some broker gets a copy.
+    Copy,
+    /// Replicas only go.
+    Removal,
+    /// The set of replicas stays as it is.
+    Leadership,
+}
+
+impl MoveKind {
+    /// That of a move from these replicas to those.
+    pub fn of(from: &[BrokerId], to: &[BrokerId]) -> Self {
+        if to.iter().any(|broker| !from.contains(broker)) {
+            Self::Copy
+        } else if from.iter().any(|broker| !to.contains(broker)) {
+            Self::Removal
+        } else {
+            Self::Leadership
+        }
     }
 }
 

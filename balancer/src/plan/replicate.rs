@@ -5,18 +5,18 @@
 //! another, and on the fullest brokers. The leader stays, unless its broker is to be emptied; then it is another one's turn to
 //! lead first, and the next plan takes the replica away.
 //!
-//! An order is obeyed for excluded topics too, and however short ago a partition was moved: it names the topic, and balance
-//! does not. Brokers that are excluded or to be emptied get nothing.
+//! An order is obeyed for excluded topics too: it names the topic, and balance does not. Brokers that are excluded or to be
+//! emptied get nothing. What was tried for it a short while ago is left to cool down, since it would most likely fail again.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use kafka::ids::{ReplicationFactor, TopicName};
 
 use super::explain::{self, CUT, Change};
 use super::ledger::Ledger;
 use super::spread::Spread;
-use super::{Imbalance, Move, Plan, PlanRequest};
+use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings};
 use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource, TopicIndex};
 
 /// No cluster is better balanced than one in which every broker carries the mean.
@@ -33,35 +33,42 @@ pub(super) fn plan(request: &PlanRequest<'_>, wanted: &BTreeMap<TopicName, Repli
     let start = Ledger::new(model, &request.purpose, settings);
     let mut orders = Orders {
         model,
+        settings,
         ledger: start.clone(),
         spread: Spread::new(model, true),
-        room: model
-            .brokers()
-            .map(|row| model.broker(row).room.unwrap_or(f64::INFINITY))
-            .collect(),
+        room: request.rooms(),
         made: Vec::new(),
         unsolved: Vec::new(),
+        hindered: 0,
     };
-    for (partition, replicas) in by_size(model, wanted) {
-        orders.obey(partition, replicas);
+    let mut left = outstanding(model, wanted);
+    while !left.is_empty() && orders.made.len() < settings.max_moves {
+        let next = left.len().min(settings.max_moves - orders.made.len());
+        // The largest find their places first, since they find the fewest.
+        let mut next: Vec<Outstanding> = left.drain(..next).collect();
+        next.sort_by(|a, b| (a.grows.cmp(&b.grows)).then(b.bytes.total_cmp(&a.bytes)));
+        for each in next {
+            orders.obey(each.partition, each.wanted);
+        }
     }
     let Orders {
         made: mut changes,
         unsolved,
+        hindered,
         ..
     } = orders;
-    // What copies nothing first, then the partitions that would lose most with a broker, then the quickest.
     let replicas = |change: &Change| model.replicas(change.partition).len();
     changes.sort_by_key(|change| (change.bytes > 0, replicas(change), change.bytes));
-    let kept = explain::within_limits(&mut changes, settings);
+    let kept = explain::within_limits(&mut changes, settings) && left.is_empty();
     let mut ledger = start;
     let imbalance_before = explain::imbalance(model, &ledger);
     let moves: Vec<Move> = changes
         .iter()
         .map(|change| explain::describe(&mut ledger, model, change, settings))
         .collect();
-    let mut told = Vec::new();
-    explain::tell(&mut told, unsolved.into_iter());
+    let more = hindered - unsolved.len();
+    let mut told = unsolved;
+    told.extend((more > 0).then(|| explain::more(more)));
     told.extend((!kept).then(|| CUT.to_owned()));
     let bytes = moves.iter().map(|change| change.bytes).sum();
     Plan {
@@ -80,37 +87,60 @@ pub(super) fn plan(request: &PlanRequest<'_>, wanted: &BTreeMap<TopicName, Repli
     }
 }
 
-/// The partitions that have too many or too few replicas, with how many they are to have: those that lose some first, the
-/// largest first of the others.
-fn by_size(model: &Model, wanted: &BTreeMap<TopicName, ReplicationFactor>) -> Vec<(PartitionIndex, usize)> {
+/// A partition that has too many or too few replicas.
+struct Outstanding {
+    partition: PartitionIndex,
+    /// How many it is to have.
+    wanted: usize,
+    /// Whether it is to have more.
+    grows: bool,
+    /// Bytes of one replica.
+    bytes: f64,
+}
+
+/// What is to be done, the most urgent first: what copies nothing, then the partitions that would lose most with a broker, then
+/// the quickest.
+fn outstanding(model: &Model, wanted: &BTreeMap<TopicName, ReplicationFactor>) -> VecDeque<Outstanding> {
     let topics = wanted.iter().filter_map(|(name, replicas)| {
         let topic = model.find_topic(name)?;
         Some((topic, replicas.get()))
     });
-    let of_topic =
-        |(topic, replicas): (TopicIndex, usize)| model.partitions_of(topic).map(move |row| (row, replicas));
-    let differs = |(row, replicas): &(PartitionIndex, usize)| model.replicas(*row).len() != *replicas;
-    let mut rows: Vec<(PartitionIndex, usize)> = topics.flat_map(of_topic).filter(differs).collect();
-    let grows = |&(row, replicas): &(PartitionIndex, usize)| model.replicas(row).len() < replicas;
+    let of_topic = |(topic, wanted): (TopicIndex, usize)| {
+        model.partitions_of(topic).map(move |partition| Outstanding {
+            partition,
+            wanted,
+            grows: model.replicas(partition).len() < wanted,
+            bytes: model.load(partition).disk,
+        })
+    };
+    let replicas = |of: &Outstanding| model.replicas(of.partition).len();
+    let copied = |of: &Outstanding| of.bytes * of.wanted.saturating_sub(replicas(of)) as f64;
+    let mut rows: Vec<Outstanding> = topics
+        .flat_map(of_topic)
+        .filter(|of| replicas(of) != of.wanted)
+        .collect();
     rows.sort_by(|a, b| {
-        let disk = |row: PartitionIndex| model.load(row).disk;
-        grows(a)
-            .cmp(&grows(b))
-            .then(disk(b.0).total_cmp(&disk(a.0)))
-            .then(a.0.cmp(&b.0))
+        (a.grows.cmp(&b.grows))
+            .then(replicas(a).cmp(&replicas(b)))
+            .then(copied(a).total_cmp(&copied(b)))
+            .then(a.partition.cmp(&b.partition))
     });
-    rows
+    rows.into()
 }
 
 /// Orders and what has come of them so far.
 struct Orders<'a> {
     model: &'a Model,
+    settings: &'a PlanSettings,
     ledger: Ledger,
     spread: Spread,
     /// Bytes that may still be copied to each broker. What goes makes no room, since it may go later than something comes.
     room: Vec<f64>,
     made: Vec<Change>,
+    /// Why partitions do not get what is ordered, the first of them.
     unsolved: Vec<String>,
+    /// How many do not.
+    hindered: usize,
 }
 
 impl Orders<'_> {
@@ -120,6 +150,10 @@ impl Orders<'_> {
         };
         if self.model.is_immovable(partition) {
             return self.hinder(partition, "somebody else is reassigning it".to_owned());
+        }
+        if self.settings.cooling_down.contains(&self.model.name(partition)) {
+            let why = "it was moved since that was ordered, and is left to cool down";
+            return self.hinder(partition, why.to_owned());
         }
         let replicas = self.model.replicas(partition);
         if replicas.len() < wanted {
@@ -136,6 +170,12 @@ impl Orders<'_> {
         }
         let mut to = before.to_vec();
         while to.len() < wanted {
+            if !self.may_send(partition, leader, to.len() + 1) {
+                let leader = self.names(&[leader]);
+                let why = format!("broker {leader}, which leads, has no room to send to another one");
+                self.hinder(partition, format!("{wanted} are ordered, and {why}"));
+                break;
+            }
             let Some(host) = self.host(partition, &to) else {
                 let why = "no other broker may take one; those do not that are to be emptied, are excluded or have no room";
                 self.hinder(partition, format!("{wanted} are ordered, and {why}"));
@@ -152,6 +192,14 @@ impl Orders<'_> {
             );
             self.make(partition, leader, to, reason);
         }
+    }
+
+    /// Whether the leader can send what producers write to so many replicas.
+    fn may_send(&self, partition: PartitionIndex, leader: BrokerIndex, replicas: usize) -> bool {
+        let load = self.model.load(partition);
+        let after = load.with_replicas(self.model.replicas(partition).len(), replicas);
+        let more = after.on_replica(true) - load.on_replica(true);
+        self.ledger.has_room(leader, &more)
     }
 
     /// The best broker for another replica.
@@ -205,7 +253,7 @@ impl Orders<'_> {
     /// Another replica leads before the leader's goes. What is of no use goes at once, since nothing starts while it is there.
     fn pass_leadership(&mut self, partition: PartitionIndex, leader: BrokerIndex, kept: &[BrokerIndex]) {
         let before = self.model.replicas(partition);
-        let Some(heir) = before.iter().copied().find(|row| kept.contains(row)) else {
+        let Some(heir) = self.heir(partition, kept) else {
             return;
         };
         let is_useful = |row: &BrokerIndex| !self.use_of(*row, partition, kept).useless;
@@ -225,6 +273,21 @@ impl Orders<'_> {
             std::iter::once(heir).chain(others).collect(),
             reason,
         );
+    }
+
+    /// Who leads next: one that has room for it where there is one, the first replica where it may, and else the least filled.
+    fn heir(&self, partition: PartitionIndex, kept: &[BrokerIndex]) -> Option<BrokerIndex> {
+        let load = self.model.load(partition);
+        let more = load.on_replica(true) - load.on_replica(false);
+        let first = self.model.replicas(partition).first();
+        let against = |row: BrokerIndex| (!self.ledger.has_room(row, &more), first != Some(&row));
+        let fill = |row: BrokerIndex| self.ledger.fill(row, &more);
+        kept.iter().copied().min_by(|a, b| {
+            against(*a)
+                .cmp(&against(*b))
+                .then(fill(*a).total_cmp(&fill(*b)))
+                .then(a.cmp(b))
+        })
     }
 
     /// Notes a change. The preferred leader stays the first replica where it can lead.
@@ -254,10 +317,13 @@ impl Orders<'_> {
     }
 
     fn hinder(&mut self, partition: PartitionIndex, why: String) {
-        let replicas = self.model.replicas(partition).len();
-        let name = self.model.name(partition);
-        self.unsolved
-            .push(format!("{name} has {replicas} replicas: {why}"));
+        self.hindered += 1;
+        if self.unsolved.len() < explain::SENTENCES {
+            let replicas = self.model.replicas(partition).len();
+            let name = self.model.name(partition);
+            self.unsolved
+                .push(format!("{name} has {replicas} replicas: {why}"));
+        }
     }
 
     /// What keeps a partition with these replicas from being changed: nothing starts while one of them is away.

@@ -367,6 +367,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
 fn settings(config: &Config, cooling_down: BTreeSet<TopicPartition>) -> PlanSettings {
     PlanSettings {
         cooling_down: cooling_down.into_iter().collect(),
+        disk_reserve: config.execute.disk_reserve.bytes(),
         ..config.heat.plan(&config.plan)
     }
 }

@@ -4,7 +4,7 @@ use super::bench::*;
 use super::story::{Story, outcomes};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::{Change, ExecuteError, Guidance};
-use crate::journal::{Outcome, PlanId, Record, Replication, Timestamp};
+use crate::journal::{CoolDown, MoveState, Outcome, PlanId, Record, Replication, Timestamp};
 use crate::plan::{Plan, Purpose};
 
 fn replication(replicas: i64, topic_id: [u8; 16]) -> Replication {
@@ -66,6 +66,22 @@ fn what_is_in_sync_goes_only_when_all_that_stays_is_in_sync() {
 }
 
 #[test]
+fn a_removal_that_kafka_does_not_show_is_sent_again_only_while_it_may_be_made() {
+    let mut bench = ordered(2, &[(&[0, 1, 2], &[0, 1])]);
+    bench.set(0, MoveState::Asked { since: NOW }, &[0, 1, 2], &[0, 1]);
+    assert_eq!(bench.started(), [0]);
+    bench.partitions[0].in_sync = brokers(&[0, 2]);
+    assert_eq!(bench.started(), [0; 0], "broker 0 alone would be in sync");
+    bench.partitions[0].in_sync = brokers(&[0, 1, 2]);
+    bench.partitions[0].leader = Some(broker(2));
+    assert_eq!(bench.started(), [0; 0], "broker 2 leads");
+    let late = Timestamp(NOW.0 + 121_000);
+    let mut records = bench.decide_at(late).into_iter().flat_map(|step| step.intent);
+    let is_given_up = |record: Record| matches!(record, Record::Move(_, _, Some(progress)) if matches!(progress.state, MoveState::Reverting { .. }));
+    assert!(records.any(is_given_up));
+}
+
+#[test]
 fn a_replica_that_leads_does_not_go() {
     let mut bench = ordered(2, &[(&[0, 1, 2], &[0, 1])]);
     bench.partitions[0].leader = Some(broker(2));
@@ -89,6 +105,49 @@ fn moves_that_nobody_orders_any_more_are_dropped() {
         let mut bench = ordered(3, &moves);
         bench.state.apply(Record::Replication(topic("t"), order));
         assert!(matches!(bench.ended()[..], [Outcome::NoLongerHelps { .. }]));
+    }
+}
+
+#[test]
+fn what_was_moved_before_the_order_does_not_wait_and_what_was_tried_since_does() {
+    let cooling = |since: Timestamp| {
+        let mut bench = ordered(2, &[(&[0, 1, 2], &[0, 1])]);
+        let cool = CoolDown {
+            since,
+            left: Vec::new(),
+        };
+        let record = Record::CoolDown(partition("t", 0), Some(cool));
+        bench.state.apply(record);
+        bench.state.apply(Record::Replication(
+            topic("t"),
+            Some(Replication {
+                asked_at: Timestamp(NOW.0 - 60_000),
+                ..replication(2, ID)
+            }),
+        ));
+        bench
+    };
+    assert_eq!(cooling(Timestamp(NOW.0 - 90_000)).started(), [0]);
+    let tried = cooling(Timestamp(NOW.0 - 30_000));
+    assert_eq!(
+        (tried.started(), tried.ended()),
+        (vec![], vec![Outcome::CoolingDown])
+    );
+}
+
+#[test]
+fn what_was_done_for_an_order_does_not_keep_the_rest_of_it_waiting() {
+    for (replicas, outcome, forgets) in [
+        (2, Outcome::Done, true),
+        (2, Outcome::TooSlow, false),
+        (3, Outcome::Done, false),
+    ] {
+        let mut bench = ordered(replicas, &[(&[0, 1, 2], &[1, 0, 2])]);
+        let ended = MoveState::Ended { at: NOW, outcome };
+        bench.set(0, ended, &[0, 1, 2], &[1, 0, 2]);
+        let mut records = bench.decide().into_iter().flat_map(|step| step.intent);
+        let is_forgotten = records.any(|record| record == Record::CoolDown(partition("t", 0), None));
+        assert_eq!(is_forgotten, forgets, "{replicas} ordered");
     }
 }
 
@@ -166,6 +225,7 @@ async fn a_topic_gets_replicas_and_loses_them_and_nothing_stays_of_the_order() {
         assert_eq!(story.executor.replications().len(), 0);
     }
     let kept = story.cluster.shrinks();
+    assert_eq!(kept.len(), 2);
     assert!(
         kept.iter().all(|shrink| (shrink.before, shrink.after) == (3, 2)),
         "{kept:?}"

@@ -28,6 +28,15 @@ fn ids(brokers: &[usize]) -> Vec<BrokerId> {
 }
 
 fn model(hosts: &[Host], rows: &[Row], load: PartitionLoad) -> Model {
+    model_with_room(hosts, rows, load, |_| None)
+}
+
+fn model_with_room(
+    hosts: &[Host],
+    rows: &[Row],
+    load: PartitionLoad,
+    room: impl Fn(usize) -> Option<f64>,
+) -> Model {
     let mut builder = Builder::default();
     for (number, (rack, state)) in hosts.iter().enumerate() {
         builder.broker(Broker {
@@ -35,7 +44,7 @@ fn model(hosts: &[Host], rows: &[Row], load: PartitionLoad) -> Model {
             rack: Some(format!("r{rack}").into()),
             state: *state,
             capacity: PerResource::splat(100.0),
-            room: None,
+            room: room(number),
             excluded: false,
         });
     }
@@ -62,9 +71,15 @@ fn model(hosts: &[Host], rows: &[Row], load: PartitionLoad) -> Model {
 }
 
 fn ordered(model: &Model, replicas: usize) -> Plan {
+    ordered_with(model, replicas, |_| {})
+}
+
+fn ordered_with(model: &Model, replicas: usize, set: impl FnOnce(&mut PlanSettings)) -> Plan {
     let replicas = i64::try_from(replicas).unwrap().try_into().unwrap();
     let wanted = [("t".parse().unwrap(), replicas)].into();
-    plan(&request(model, Purpose::Replicate(wanted)))
+    let mut request = request(model, Purpose::Replicate(wanted));
+    set(&mut request.settings);
+    plan(&request)
 }
 
 fn row(replicas: &[usize]) -> Row {
@@ -155,6 +170,92 @@ fn what_no_broker_can_take_is_said() {
     // Each broker may be given 90 of 100.
     let plan = ordered(&model(&three_racks(), &[row(&[0])], takes(91.0, 1.0)), 2);
     assert_eq!((plan.moves.len(), plan.unsolved.len()), (0, 1), "{plan:?}");
+}
+
+#[test]
+fn no_leader_has_to_send_more_than_it_can() {
+    // Broker 0 leads both and may send 90; each further replica takes 20 of that.
+    let rows = [row(&[0]), row(&[0])];
+    let load = PartitionLoad {
+        bytes_out: 15.0,
+        ..takes(20.0, 1.0)
+    };
+    let plan = ordered(&model(&three_racks(), &rows, load), 3);
+    let added: usize = plan.moves.iter().map(|change| change.to.len() - 1).sum();
+    assert_eq!(added, 3, "{plan:?}");
+    assert!(
+        plan.unsolved[0].contains("broker 0, which leads, has no room to send to another one"),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn who_leads_next_is_who_has_most_room_for_it() {
+    let mut hosts = three_racks();
+    hosts[0].1 = BrokerState::Draining;
+    let busy = row(&[1]);
+    let rows = [row(&[0, 1, 2]), busy.clone(), busy];
+    let plan = ordered(&model(&hosts, &rows, sends(30.0)), 2);
+    let passed = plan.moves.iter().find(|change| change.from_leader == Some(id(0)));
+    assert_eq!(passed.map(|change| change.to[0]), Some(id(2)), "{plan:?}");
+}
+
+#[test]
+fn a_plan_that_is_cut_begins_with_what_is_most_urgent_and_counts_what_it_does_not_name() {
+    let rows = [row(&[0, 1]), row(&[0]), row(&[0, 1, 2, 3]), row(&[1])];
+    let plan = ordered_with(&model(&three_racks(), &rows, takes(1.0, 1.0)), 3, |settings| {
+        settings.max_moves = 2;
+    });
+    let moved: Vec<String> = plan
+        .moves
+        .iter()
+        .map(|change| change.partition.to_string())
+        .collect();
+    assert_eq!(moved, ["t-2", "t-1"]);
+    assert_eq!(plan.unsolved, [explain::CUT]);
+    // What is hindered takes nobody's place.
+    let orphan = Row {
+        leader: None,
+        ..row(&[0])
+    };
+    let rows: Vec<Row> = std::iter::repeat_n(orphan, 30).chain([row(&[0, 1])]).collect();
+    let plan = ordered_with(&model(&three_racks(), &rows, takes(1.0, 1.0)), 3, |settings| {
+        settings.max_moves = 2;
+    });
+    assert_eq!((plan.moves.len(), plan.unsolved.len()), (1, 21), "{plan:?}");
+    assert_eq!(plan.unsolved[20], "10 more like the last");
+}
+
+#[test]
+fn the_reserve_of_disks_is_left_free() {
+    let hosts = [0, 1, 2].map(|rack| (rack, BrokerState::Alive));
+    let room = |broker| Some(if broker == 1 { 12.0 } else { 11.0 });
+    let model = model_with_room(&hosts, &[row(&[0])], takes(1.0, 2.0), room);
+    let to = |reserve| {
+        let plan = ordered_with(&model, 3, |settings| settings.disk_reserve = reserve);
+        plan.moves.first().map(|change| change.to.clone())
+    };
+    assert_eq!(to(9).map(|to| to.len()), Some(3));
+    assert_eq!(to(10), Some(ids(&[0, 1])));
+    assert_eq!(to(11), None);
+}
+
+#[test]
+fn what_was_tried_a_short_while_ago_is_left_to_cool_down_and_that_is_said() {
+    let model = model(&three_racks(), &[row(&[0]), row(&[1])], takes(1.0, 1.0));
+    let plan = ordered_with(&model, 2, |settings| {
+        settings.cooling_down.insert("t-0".parse().unwrap());
+    });
+    let moved: Vec<String> = plan
+        .moves
+        .iter()
+        .map(|change| change.partition.to_string())
+        .collect();
+    assert_eq!(moved, ["t-1"]);
+    assert_eq!(
+        plan.unsolved,
+        ["t-0 has 1 replicas: it was moved since that was ordered, and is left to cool down"]
+    );
 }
 
 fn states() -> impl Strategy<Value = BrokerState> {

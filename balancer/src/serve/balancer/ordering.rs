@@ -7,11 +7,10 @@ use kafka::error::with_causes;
 use kafka::{Cluster, CompactedLog, ReplicationFactor, TopicName};
 
 use super::Balancer;
+use crate::execute::{MIN_IN_SYNC, min_in_sync};
 use crate::journal::{Replication, Timestamp};
 use crate::observe::ReportSource;
 use crate::serve::action::ActionError;
-
-const MIN_IN_SYNC: &str = "min.insync.replicas";
 
 impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
     /// What is to be remembered of an order that can be obeyed.
@@ -82,9 +81,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 Some(Err(error)) => return Err(ActionError::NotNow(with_causes(error))),
                 None => continue,
             };
-            let value = entries.iter().find(|entry| entry.name == MIN_IN_SYNC);
-            let minimum = value.and_then(|entry| entry.value.as_deref()?.parse::<usize>().ok());
-            if let Some(minimum) = minimum.filter(|minimum| replicas.get() < *minimum) {
+            if let Some(minimum) = min_in_sync(entries).filter(|minimum| replicas.get() < *minimum) {
                 return Err(ActionError::TooFewReplicas {
                     topic: topic.clone(),
                     replicas,

@@ -9,42 +9,64 @@ use crate::execute::{Limits, PlanStatus};
 use crate::journal::{Mode, Phase, StopHow};
 use crate::model::Model;
 use crate::observe::ReportSource;
-use crate::occasion::{due, in_line};
+use crate::occasion::{Fruitless, due, in_line};
 use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 use crate::serve::waits;
+
+/// How long a proposal waits for its approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// Until somebody asks for a rebalance, which takes its place.
+    UntilAnother,
+    /// Until the orders that it is for are taken back.
+    UntilWithdrawn,
+}
 
 impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
     /// Plans when nothing is being executed and there is a reason to.
     pub(super) async fn plan(&mut self) {
         let now = self.timestamp();
         let Some(looked) = &self.last else { return };
-        let (mode, cooling_down) = match &self.hands {
+        let (mode, cooling_down, cooling_since_ordered) = match &self.hands {
             Hands::Open(executor) if executor.is_busy() => {
                 self.suggestion = None;
                 return;
             }
-            Hands::Open(executor) => (executor.mode(), executor.cooling_down(now)),
-            Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new()),
+            Hands::Open(executor) => (
+                executor.mode(),
+                executor.cooling_down(now),
+                executor.cooling_since_ordered(now),
+            ),
+            Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new(), BTreeSet::new()),
         };
+        let ordered = settings(&self.config, cooling_since_ordered);
         let settings = settings(&self.config, cooling_down);
         let model = &looked.planned;
-        if self.proposal_stands(model, &settings) {
+        let stands = self.standing_proposal(model, &settings);
+        if stands == Some(Stands::UntilWithdrawn) || (stands.is_some() && !self.rebalance_asked) {
             return;
         }
         let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
         let is_hot = !looked.detection.brokers.is_empty();
         let due = due(model, away, self.rebalance_asked, is_hot);
         let nothing = BTreeMap::new();
-        let orders = match &self.hands {
-            Hands::Open(executor) => executor.replications(),
-            Hands::Opening { .. } | Hands::Fenced => &nothing,
+        let (orders, fruitless) = match &self.hands {
+            Hands::Open(executor) => (executor.replications(), executor.fruitless_orders()),
+            Hands::Opening { .. } | Hands::Fenced => (&nothing, None),
         };
+        let fruitless = fruitless.map(|(purpose, is_latest)| Fruitless { purpose, is_latest });
         let limits = Limits::from(&self.config.execute);
         let mut made = None;
-        for purpose in in_line(model, orders, due) {
+        let mut is_shut_out = false;
+        for purpose in in_line(model, orders, due, fruitless.as_ref()) {
             let waits = waits::of_purpose(&purpose, model, &limits, now);
             self.problems.extend(waits);
+            let settings = match purpose {
+                Purpose::Replicate(_) => &ordered,
+                _ => &settings,
+            };
             let Some(settings) = waits::narrow(settings.clone(), &purpose, &limits, now) else {
+                is_shut_out = true;
                 continue;
             };
             let is_heat = purpose == Purpose::Cool;
@@ -64,23 +86,21 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         }
         match (mode, made) {
             (Mode::Observe, made) => self.suggestion = made,
+            // What waits for a window takes the proposal's place when it has opened.
+            (Mode::Approve, None) if is_shut_out && stands.is_some() => self.suggestion = None,
             (Mode::Approve | Mode::Auto, None) => self.withdraw().await,
             (Mode::Approve | Mode::Auto, Some(made)) => self.start(made).await,
         }
     }
 
     /// Whether a plan waits for approval and is still worth waiting for. One that is not is replaced or withdrawn.
-    fn proposal_stands(&self, model: &Model, settings: &PlanSettings) -> bool {
+    fn standing_proposal(&self, model: &Model, settings: &PlanSettings) -> Option<Stands> {
         let Hands::Open(executor) = &self.hands else {
-            return false;
+            return None;
         };
-        let Some(plan) = executor
-            .status()
-            .plan
-            .filter(|plan| plan.phase == Phase::Proposed && executor.mode() == Mode::Approve)
-        else {
-            return false;
-        };
+        let is_proposed =
+            |plan: &PlanStatus| plan.phase == Phase::Proposed && executor.mode() == Mode::Approve;
+        let plan = executor.status().plan.filter(is_proposed)?;
         let mut foresight = Foresight::new(model, settings);
         let mut moves = plan.moves.iter().map(|status| &status.progress.change);
         match ordered_by(&plan) {
@@ -90,9 +110,13 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                     let order = orders.get(topic);
                     order.is_some_and(|order| order.replicas == *replicas)
                 };
-                wanted.iter().all(stands) && moves.any(|change| foresight.is_as_planned(change))
+                let stands = wanted.iter().all(stands) && moves.any(|change| foresight.is_as_planned(change));
+                stands.then_some(Stands::UntilWithdrawn)
             }
-            None => !self.rebalance_asked && moves.any(|change| foresight.still_helps(change)),
+            None => {
+                let helps = moves.any(|change| foresight.still_helps(change));
+                helps.then_some(Stands::UntilAnother)
+            }
         }
     }
 

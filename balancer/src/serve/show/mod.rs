@@ -17,7 +17,7 @@ use crate::execute::{Limits, MoveStatus, PlanStatus, Status, Throttles};
 use crate::journal::{self, Direction, MoveState, Outcome, PlanId, Replication, Timestamp};
 use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource};
 use crate::observe::{BrokerSource, Observation};
-use crate::plan::{Imbalance, Move, Plan};
+use crate::plan::{Imbalance, Move, MoveKind, Plan};
 use words::purpose_name;
 pub(super) use words::{broker_list, first_of, mode_name, outcome_name, topic_list};
 
@@ -374,13 +374,12 @@ fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
         *outcomes.entry(outcome_name(&ended.outcome)).or_default() += 1;
         if ended.outcome == Outcome::Done {
             bytes += ended.bytes;
-            let copies = ended.to.iter().any(|broker| !ended.from.contains(broker));
-            let kind = match (copies, ended.to.len() < ended.from.len()) {
-                (true, _) => &mut replica_moves,
-                (false, true) => &mut removals,
-                (false, false) => &mut leadership_changes,
+            let count = match MoveKind::of(&ended.from, &ended.to) {
+                MoveKind::Copy => &mut replica_moves,
+                MoveKind::Removal => &mut removals,
+                MoveKind::Leadership => &mut leadership_changes,
             };
-            *kind += 1;
+            *count += 1;
         }
     }
     FinishedPlan {
