@@ -99,7 +99,6 @@ impl Instance {
                     number: row.number.try_into().unwrap(),
                     leader: Some(replicas[0]),
                     replicas: &replicas,
-                    lagging: &[],
                     load: row.load,
                     immovable: false,
                 })

@@ -246,7 +246,6 @@ fn rebuilt(
             number: name.partition,
             leader,
             replicas: &replicas,
-            lagging: &[],
             load: *model.load(row),
             immovable: leader.is_none(),
         })?;

@@ -11,5 +11,4 @@ mod leadership;
 mod modes;
 mod moving;
 mod offline;
-mod replication;
 mod split;

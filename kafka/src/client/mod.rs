@@ -25,7 +25,6 @@ mod log_writer;
 mod membership;
 mod requests;
 mod session;
-mod users;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -43,10 +43,6 @@ pub enum Operation {
     Quorum,
     /// Taking a broker out of the cluster.
     Unregister,
-    /// Reading users.
-    Users,
-    /// Changing users.
-    AlterUsers,
     /// Opening the log.
     OpenLog,
     /// Writing to the log.
@@ -72,7 +68,6 @@ impl Operation {
                 | Self::Elect
                 | Self::Topics
                 | Self::Unregister
-                | Self::AlterUsers
                 | Self::Append
         )
     }

@@ -28,9 +28,6 @@ use crate::crd::VolumeDeletionPolicy;
 /// The name of the volume, which is also that of its claims.
 const DATA_VOLUME: &str = "kafka-data";
 
-/// The container of a broker or a controller.
-pub const KAFKA_CONTAINER: &str = "kafka";
-
 /// The user of both images.
 const KAFKA_USER: i64 = 1000;
 
@@ -66,7 +63,7 @@ pub(super) fn container(
         ..Probe::default()
     };
     Container {
-        name: KAFKA_CONTAINER.to_owned(),
+        name: "kafka".to_owned(),
         image: Some(cluster.image.to_string()),
         command: Some(
             ["/bin/sh", &format!("{FOLDER}/start.sh"), role.component()]

@@ -4,7 +4,6 @@ mod bench;
 mod conduct;
 mod journal;
 mod pacing;
-mod replication;
 mod safety;
 mod steering;
 mod story;

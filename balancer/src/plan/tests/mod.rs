@@ -3,7 +3,6 @@
 mod choices;
 mod optimum;
 mod properties;
-mod replicate;
 
 use std::collections::HashMap;
 
@@ -60,7 +59,6 @@ fn remade(
             number: model.number(row),
             leader,
             replicas: &replicas,
-            lagging: &[],
             load: *model.load(row),
             immovable: leader.is_none(),
         };
@@ -100,7 +98,6 @@ fn cluster_with(brokers: usize, rows: &[(&[i32], PartitionLoad)], excluded: bool
             number: (number as i32).try_into().unwrap(),
             leader: Some(replicas[0]),
             replicas: &replicas,
-            lagging: &[],
             load: *load,
             immovable: false,
         };
