@@ -206,6 +206,24 @@ impl Kubernetes {
             .map(drop)
     }
 
+    /// Defines Kafkaclusters as the repository has them, without an operator, and returns when objects are taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kubernetes::kubectl`].
+    pub async fn define_kafkaclusters(&self) -> Result<(), KubernetesError> {
+        self.apply(include_str!("../../deploy/crds/kafkaclusters.yaml"))
+            .await?;
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=30s",
+        ];
+        self.kubectl(&established).await.map(drop)
+    }
+
     async fn kubectl_reading(&self, input: Stdio, arguments: &[&str]) -> Result<String, KubernetesError> {
         self.check_running()?;
         let output = Command::new(self.programs.join("kubectl"))

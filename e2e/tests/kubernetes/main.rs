@@ -36,16 +36,7 @@ async fn an_api_server_takes_the_custom_resource_and_refuses_what_breaks_its_rul
         return Ok(());
     }
     let cluster = Kubernetes::control_plane().await?;
-    let definition = include_str!("../../../deploy/crds/kafkaclusters.yaml");
-    cluster.apply(definition).await?;
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=30s",
-    ];
-    cluster.kubectl(&established).await?;
+    cluster.define_kafkaclusters().await?;
     let object = |count: i32| {
         format!(
             "apiVersion: krallistic.github.com/v1\nkind: Kafkacluster\n\

@@ -3,43 +3,32 @@
 use std::path::Path;
 
 use e2e::scene::{Outcome, say};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The figures; what a test did not measure is left as an earlier one wrote it.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Figures {
     /// Seconds from the end of `kubectl apply` to the first pod; 2 are wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_pod_seconds: Option<f64>,
     /// Seconds from the end of `kubectl apply` until three brokers are Ready; 45 are wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ready_seconds: Option<f64>,
     /// Seconds in which all brokers and controllers were replaced.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rolled_seconds: Option<f64>,
     /// Seconds in which a broker was emptied and removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shrunk_seconds: Option<f64>,
     /// Records that were acknowledged in all of that.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) records_acknowledged: Option<u64>,
     /// Those of them that were lost; 0 are wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) records_lost: Option<u64>,
     /// Looks at all partitions, one every 200 ms.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) looks: Option<usize>,
     /// Partitions that had fewer replicas in sync than their minimum in one of them; 0 are wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) below_minimum: Option<usize>,
     /// Operators that were killed meanwhile.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) operators_killed: Option<usize>,
     /// Memory of an operator with 100 clusters in 10^6 bytes, at its peak; 64 are wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory_mb: Option<f64>,
     /// Calls of the API a minute and cluster beyond watches and the lease, when nothing happens; 1 is wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle_calls: Option<f64>,
 }
 
@@ -52,7 +41,7 @@ impl Figures {
             Err(_) => serde_json::Map::new(),
         };
         if let serde_json::Value::Object(now) = serde_json::to_value(self)? {
-            all.extend(now);
+            all.extend(now.into_iter().filter(|(_, figure)| !figure.is_null()));
         }
         let text = serde_json::to_string_pretty(&all)?;
         std::fs::write(file, &text)?;

@@ -1,5 +1,6 @@
 //! An operator that was applied to a cluster, and what is asked of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use e2e::Kubernetes;
@@ -27,12 +28,18 @@ pub(crate) fn selector(name: &str, role: &str) -> String {
 /// A Kubernetes with an operator.
 pub(crate) struct Installed<'a> {
     pub(crate) cluster: &'a Kubernetes,
+    killed: AtomicUsize,
 }
 
 impl<'a> Installed<'a> {
+    fn new(cluster: &'a Kubernetes) -> Self {
+        let killed = AtomicUsize::new(0);
+        Self { cluster, killed }
+    }
+
     /// Applies `deploy/operator.yaml` and waits until a Kafkacluster can be applied.
     pub(crate) async fn by_its_manifest(cluster: &'a Kubernetes) -> Outcome<Self> {
-        Self { cluster }
+        Self::new(cluster)
             .type_in(&["apply", "-f", &file("deploy/operator.yaml")])
             .await?;
         Self::when_defined(cluster).await
@@ -40,7 +47,7 @@ impl<'a> Installed<'a> {
 
     /// Waits until an operator that was started by other means has defined Kafkaclusters.
     pub(crate) async fn when_defined(cluster: &'a Kubernetes) -> Outcome<Self> {
-        let installed = Self { cluster };
+        let installed = Self::new(cluster);
         installed
             .until("Kafkaclusters are defined", async |this| {
                 let wait = ["wait", "--for=condition=Established", DEFINITION, "--timeout=1s"];
@@ -157,6 +164,11 @@ impl<'a> Installed<'a> {
         Ok(())
     }
 
+    /// How many operators were killed.
+    pub(crate) fn killed(&self) -> usize {
+        self.killed.load(Ordering::Relaxed)
+    }
+
     /// Kills the operator, as a node does that dies.
     pub(crate) async fn kill_operator(&self) -> Outcome {
         let label = "-lapp.kubernetes.io/name=kafka-operator";
@@ -170,6 +182,7 @@ impl<'a> Installed<'a> {
             "--grace-period=0",
         ];
         self.cluster.kubectl(&kill).await.map(drop)?;
+        self.killed.fetch_add(1, Ordering::Relaxed);
         say("# the operator was killed")
     }
 }

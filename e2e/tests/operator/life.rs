@@ -70,7 +70,7 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     let found = sampler.found();
     let report = witness::verify(&connection, &accounts).await?;
     say(&format!("# {report:?}, {} looks", found.looks))?;
-    figures.operators_killed = Some(3);
+    figures.operators_killed = Some(operator.killed());
     figures.records_acknowledged = Some(report.acknowledged);
     figures.records_lost = Some(report.lost);
     figures.looks = Some(found.looks);

@@ -37,17 +37,7 @@ async fn what_makes_no_sense_is_refused_at_admission_by_the_name_of_its_field() 
         return Ok(());
     }
     let cluster = Kubernetes::control_plane().await?;
-    cluster
-        .apply(include_str!("../../../deploy/crds/kafkaclusters.yaml"))
-        .await?;
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=30s",
-    ];
-    cluster.kubectl(&established).await?;
+    cluster.define_kafkaclusters().await?;
     admission::every_wrong_spec_is_refused(&cluster).await
 }
 
