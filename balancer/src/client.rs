@@ -1,19 +1,20 @@
 //! A thin client of the balancer's API, for the command line and for the operator.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::connection::Tls;
 use kafka::error::with_causes;
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidecar::http_client::{self, HttpError, read_body};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, Named, StopBody};
+use crate::api::body::{ApproveBody, BrokersBody, Done, Failure, ModeBody, Named, ReplicationBody, StopBody};
 use crate::api::view::{BrokerView, FinishedPlan, HotList, PlanView, State};
 use crate::journal::Mode;
 
@@ -191,6 +192,19 @@ impl Server {
             },
         )
         .await
+    }
+
+    /// Has each partition of topics have so many replicas, and says so in a sentence. Without a number an earlier order is
+    /// taken back.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or the balancer refuses and says why.
+    pub async fn replicate(
+        &self,
+        topics: BTreeMap<TopicName, Option<ReplicationFactor>>,
+    ) -> Result<String, ClientError> {
+        self.post("/v1/replication", &ReplicationBody { topics }).await
     }
 
     pub(crate) async fn rebalance(&self) -> Result<String, ClientError> {

@@ -26,6 +26,14 @@ pub(crate) fn describe() {
     );
     describe_gauge!("kafka_balancer_hot_brokers", "Hot brokers.");
     describe_gauge!("kafka_balancer_hot_partitions", "Hot partitions by verdict.");
+    describe_gauge!(
+        "kafka_balancer_replication_orders",
+        "Topics that were ordered another number of replicas and do not have it yet."
+    );
+    describe_gauge!(
+        "kafka_balancer_replication_partitions_left",
+        "Partitions of those topics that have another number of replicas."
+    );
     describe_gauge!("kafka_balancer_plan_moves", "Moves of the current plan by state.");
     describe_gauge!("kafka_balancer_plan_bytes", "Bytes that the current plan copies.");
     describe_gauge!(
@@ -131,6 +139,10 @@ pub(crate) fn show(before: &View, view: &View) {
     show_sources(view);
     gauge!("kafka_balancer_hot_brokers").set(view.hot.brokers.len() as f64);
     gauge!("kafka_balancer_problems").set(view.state.problems.len() as f64);
+    let orders = &view.state.replicating;
+    let left: usize = orders.iter().map(|order| order.partitions_left).sum();
+    gauge!("kafka_balancer_replication_orders").set(orders.len() as f64);
+    gauge!("kafka_balancer_replication_partitions_left").set(left as f64);
     show_hot(&before.hot, &view.hot);
     show_plan(before.plan.as_ref(), view.plan.as_ref());
 }

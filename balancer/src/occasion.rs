@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kafka::ids::BrokerId;
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName};
 
+use crate::journal::Replication;
 use crate::model::{BrokerState, Model};
 use crate::plan::Purpose;
 
@@ -43,8 +44,198 @@ pub(crate) fn due(
             (!leaving.is_empty()).then_some(Purpose::Drain(leaving))
         }
         Purpose::Fill(new) => Some(Purpose::Fill(new)),
-        Purpose::Cool | Purpose::Rebalance => None,
+        Purpose::Cool | Purpose::Rebalance | Purpose::Replicate(_) => None,
     }
     .or_else(|| is_asked.then_some(Purpose::Rebalance))
     .or_else(|| is_hot.then_some(Purpose::Cool))
+}
+
+/// The most topics of one plan that gives them more or fewer replicas: a plan's record names them.
+const MOST_TOPICS: usize = 100;
+
+/// A plan for numbers of replicas that ended with nothing done: the last one that was made for any.
+pub(crate) struct Fruitless<'a> {
+    pub(crate) purpose: &'a Purpose,
+    /// Whether no other plan was made since.
+    pub(crate) is_latest: bool,
+}
+
+/// What plans are tried for, one after the other until one has something to do: `due`, and the orders of topics that do not
+/// have their number of replicas yet.
+///
+/// Emptying brokers that are dead comes first. Taking replicas away copies nothing, and what is gone does not have to be copied off a
+/// broker that is to be emptied; so that is next. Adding some comes before everything that serves balance alone. After a plan for
+/// orders that did nothing, everything else has its turn once, and then the orders that come next: what cannot go on would keep
+/// all others waiting.
+pub(crate) fn in_line(
+    model: &Model,
+    orders: &BTreeMap<TopicName, Replication>,
+    due: Option<Purpose>,
+    fruitless: Option<&Fruitless<'_>>,
+) -> Vec<Purpose> {
+    let [fewer, more] = outstanding(model, orders);
+    let is_dead = |broker: &BrokerId| {
+        let row = model.find_broker(*broker);
+        row.is_some_and(|row| model.broker(row).state == BrokerState::Dead)
+    };
+    let (dead, leaving, other) = match due {
+        Some(Purpose::Drain(brokers)) if brokers.iter().any(is_dead) => {
+            (Some(Purpose::Drain(brokers)), None, None)
+        }
+        Some(Purpose::Drain(brokers)) => (None, Some(Purpose::Drain(brokers)), None),
+        other => (None, None, other),
+    };
+    let mut all = [fewer.clone(), more.clone()].concat();
+    let tried = fruitless.and_then(|fruitless| {
+        let place = all.iter().position(|purpose| purpose == fruitless.purpose)?;
+        Some((place, fruitless.is_latest))
+    });
+    let Some((place, is_latest)) = tried else {
+        let line = dead.into_iter().chain(fewer).chain(leaving).chain(more);
+        return line.chain(other).collect();
+    };
+    all.rotate_left(place + 1);
+    let others = leaving.into_iter().chain(other);
+    match is_latest {
+        true => dead.into_iter().chain(others).chain(all).collect(),
+        false => dead.into_iter().chain(all).chain(others).collect(),
+    }
+}
+
+/// The orders that are not carried out yet: those of topics with too many replicas of some partition, and the others, each in
+/// parts of [`MOST_TOPICS`].
+fn outstanding(model: &Model, orders: &BTreeMap<TopicName, Replication>) -> [Vec<Purpose>; 2] {
+    let mut topics: [Vec<(TopicName, ReplicationFactor)>; 2] = Default::default();
+    for (topic, order) in orders {
+        let Some(row) = model
+            .find_topic(topic)
+            .filter(|row| model.topic(*row).id == order.topic_id)
+        else {
+            continue;
+        };
+        let wanted = order.replicas.get();
+        let replicas = || {
+            model
+                .partitions_of(row)
+                .map(|partition| model.replicas(partition).len())
+        };
+        let kind = if replicas().any(|count| count > wanted) {
+            0
+        } else if replicas().any(|count| count < wanted) {
+            1
+        } else {
+            continue;
+        };
+        topics[kind].push((topic.clone(), order.replicas));
+    }
+    topics.map(|topics| {
+        let parts = topics.chunks(MOST_TOPICS);
+        parts
+            .map(|part| Purpose::Replicate(part.iter().cloned().collect()))
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Timestamp;
+    use crate::model::{Broker, Builder, PartitionLoad, PartitionRow, PerResource, Topic};
+
+    /// Brokers 0 to 2, of which the last is to be emptied, and topics with so many replicas.
+    fn model(topics: &[(&str, usize)]) -> Model {
+        let mut builder = Builder::default();
+        let id = |broker: i32| BrokerId::try_from(broker).unwrap();
+        for broker in 0..3 {
+            builder.broker(Broker {
+                id: id(broker),
+                rack: None,
+                state: if broker == 2 {
+                    BrokerState::Draining
+                } else {
+                    BrokerState::Alive
+                },
+                capacity: PerResource::splat(100.0),
+                room: None,
+                excluded: false,
+            });
+        }
+        for (name, replicas) in topics {
+            let name: TopicName = name.parse().unwrap();
+            let topic = builder.topic(&name, || Topic {
+                name: name.clone(),
+                id: [0; 16],
+                excluded: false,
+                min_isr: 1,
+            });
+            let replicas: Vec<BrokerId> = (0..3).map(id).take(*replicas).collect();
+            let row = PartitionRow {
+                topic,
+                number: 0.try_into().unwrap(),
+                leader: Some(id(0)),
+                replicas: &replicas,
+                lagging: &[],
+                load: PartitionLoad::default(),
+                immovable: false,
+            };
+            builder.partition(&row).unwrap();
+        }
+        builder.build().unwrap()
+    }
+
+    fn orders(model: &Model, replicas: i64) -> BTreeMap<TopicName, Replication> {
+        let order = Replication {
+            topic_id: [0; 16],
+            replicas: replicas.try_into().unwrap(),
+            asked_at: Timestamp(0),
+            over_since: None,
+        };
+        let name = |partition| model.name(partition).topic;
+        model
+            .partitions()
+            .map(|partition| (name(partition), order.clone()))
+            .collect()
+    }
+
+    fn replicate(topic: &str, replicas: i64) -> Purpose {
+        Purpose::Replicate([(topic.parse().unwrap(), replicas.try_into().unwrap())].into())
+    }
+
+    #[test]
+    fn orders_that_came_to_nothing_let_everything_else_go_first_and_then_the_next_orders() {
+        let model = model(&[("a", 3), ("b", 1)]);
+        let orders = orders(&model, 2);
+        let drain = || Purpose::Drain(vec![2.try_into().unwrap()]);
+        let (fewer, more) = (replicate("a", 2), replicate("b", 2));
+        let line = |fruitless: Option<(&Purpose, bool)>| {
+            let fruitless = fruitless.map(|(purpose, is_latest)| Fruitless { purpose, is_latest });
+            in_line(&model, &orders, Some(drain()), fruitless.as_ref())
+        };
+        assert_eq!(line(None), [fewer.clone(), drain(), more.clone()]);
+        assert_eq!(line(Some((&fewer, true))), [drain(), more.clone(), fewer.clone()]);
+        assert_eq!(
+            line(Some((&fewer, false))),
+            [more.clone(), fewer.clone(), drain()]
+        );
+        assert_eq!(line(Some((&more, true))), [drain(), fewer.clone(), more.clone()]);
+        // What is not ordered any more changes nothing.
+        let past = replicate("c", 2);
+        assert_eq!(line(Some((&past, true))), [fewer, drain(), more]);
+    }
+
+    #[test]
+    fn every_order_has_its_turn_however_many_there_are() {
+        let names: Vec<String> = (0..250).map(|number| format!("t{number}")).collect();
+        let topics: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let model = model(&topics);
+        let line = in_line(&model, &orders(&model, 2), None, None);
+        let parts: Vec<usize> = line
+            .iter()
+            .map(|purpose| match purpose {
+                Purpose::Replicate(topics) => topics.len(),
+                _ => 0,
+            })
+            .collect();
+        assert_eq!(parts, [100, 100, 50]);
+    }
 }

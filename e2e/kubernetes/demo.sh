@@ -63,9 +63,7 @@ main() {
 
 cool_a_hot_partition() {
     local bootstrap before
-    # A broker's port is open on the node on which it runs.
-    bootstrap=$(kubectl get pods -l name=demo,role=data -o 'jsonpath={range .items[*]}{.status.hostIP}{"\n"}{end}' |
-        awk '{ print (NR > 1 ? "," : "") $1 ":" 31299 + NR }' | tr -d '\n')
+    bootstrap=$(kubectl get kafkacluster demo -o 'jsonpath={.status.listeners[?(@.name=="external")].bootstrap}')
     kubectl port-forward service/demo-balancer 9405:9405 >"$files/forward" 2>&1 &
     forward=$!
     within 30 "the balancer answers" kafka-balancer status

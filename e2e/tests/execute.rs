@@ -153,7 +153,7 @@ impl Scene {
             ..Limits::default()
         };
         let cluster = KafkaCluster::new(self.connection.clone());
-        Ok(Executor::open(cluster, &self.log, limits, Mode::Observe).await?)
+        Ok(Executor::open(cluster, &self.log, limits, Mode::Observe, now()?).await?)
     }
 
     fn partition(&self, number: i32) -> Outcomes<TopicPartition> {

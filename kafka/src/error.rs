@@ -69,12 +69,12 @@ pub enum ClusterError {
     Nonsense(String),
 }
 
-/// An error and all its causes as one sentence, for people. A cause that an error's own words end with is not repeated.
+/// An error and all its causes as one sentence, for people. A cause that the words before it have is not repeated.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
         let words = cause.to_string();
-        if !text.ends_with(&words) {
+        if !text.contains(&words) {
             text.push_str(": ");
             text.push_str(&words);
         }

@@ -17,6 +17,11 @@ pub struct BrokerId(i32);
 #[serde(transparent)]
 pub struct PartitionId(i32);
 
+/// How many replicas each partition of a topic has: 1 to 32,767, which is what Kafka's protocol can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ReplicationFactor(u16);
+
 /// A topic's name: 1 to 249 characters of `[a-zA-Z0-9._-]`, neither `.` nor `..`, as
 /// `org.apache.kafka.common.internals.Topic` has it. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -47,6 +52,9 @@ pub enum InvalidId {
     /// A partition number below zero, or beyond what Kafka can address.
     #[error("{0} is no partition number: numbers start at 0 and end at 2147483647")]
     Partition(i64),
+    /// No number of replicas that a partition can have.
+    #[error("{0} is no number of replicas: a partition has 1 to 32767")]
+    ReplicationFactor(i64),
     /// A topic name that Kafka would refuse.
     #[error(
         "`{0}` is no topic name: 1 to 249 letters, digits, dots, underscores or hyphens, neither `.` nor `..`"
@@ -119,6 +127,39 @@ macro_rules! number {
 
 number!(BrokerId, InvalidId::Broker);
 number!(PartitionId, InvalidId::Partition);
+
+impl ReplicationFactor {
+    const MOST: u16 = i16::MAX as u16;
+
+    /// The number.
+    pub const fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl TryFrom<i64> for ReplicationFactor {
+    type Error = InvalidId;
+
+    fn try_from(value: i64) -> Result<Self, InvalidId> {
+        let number = u16::try_from(value).ok();
+        let number = number.filter(|number| (1..=Self::MOST).contains(number));
+        number.map(Self).ok_or(InvalidId::ReplicationFactor(value))
+    }
+}
+
+impl fmt::Display for ReplicationFactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for ReplicationFactor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer)?
+            .try_into()
+            .map_err(serde::de::Error::custom)
+    }
+}
 
 impl TopicName {
     const MAX_LENGTH: usize = 249;
@@ -261,6 +302,19 @@ mod tests {
             assert!(serde_json::from_str::<BrokerId>(bad).is_err(), "{bad} was taken");
             assert!(
                 serde_json::from_str::<PartitionId>(bad).is_err(),
+                "{bad} was taken"
+            );
+        }
+    }
+
+    #[test]
+    fn a_partition_has_one_replica_at_least_and_as_many_as_kafka_can_say() {
+        for good in ["1", "32767"] {
+            assert!(serde_json::from_str::<ReplicationFactor>(good).is_ok(), "{good}");
+        }
+        for bad in ["0", "-1", "32768", "65537", "1.5", "null"] {
+            assert!(
+                serde_json::from_str::<ReplicationFactor>(bad).is_err(),
                 "{bad} was taken"
             );
         }

@@ -17,9 +17,11 @@ pub mod membership;
 pub mod password_file;
 pub mod settings;
 pub mod simulated;
+pub mod users;
 
 pub use cluster::Cluster;
 pub use compacted_log::CompactedLog;
 pub use error::ClusterError;
-pub use ids::{BrokerId, GroupId, PartitionId, TopicName, TopicPartition};
+pub use ids::{BrokerId, GroupId, PartitionId, ReplicationFactor, TopicName, TopicPartition};
 pub use membership::Membership;
+pub use users::{UserName, Users};

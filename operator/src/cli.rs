@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 use crate::check::{self, CheckError, Verdict};
 use crate::crd;
@@ -47,7 +48,7 @@ enum Command {
         #[arg(
             long,
             env = "RUST_LOG",
-            default_value = "info,kube_runtime=warn,kube_client=off,krafka=error",
+            default_value = "info,kube_runtime=warn,krafka=error",
             value_name = "FILTER"
         )]
         log: String,
@@ -142,12 +143,15 @@ impl Cli {
 }
 
 fn start_logging(format: LogFormat, filter: &str) -> Result<(), CliError> {
-    let parsed = EnvFilter::try_new(filter).map_err(|error| CliError::LogFilter {
+    let refused = |error: ParseError| CliError::LogFilter {
         filter: filter.to_owned(),
         reason: error.to_string(),
-    })?;
+    };
+    // It would write what it cannot understand of an answer, also of a Secret; what failed is in our own lines.
+    let silent = "kube_client=off".parse().map_err(refused)?;
+    let filter = EnvFilter::try_new(filter).map_err(refused)?.add_directive(silent);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(parsed)
+        .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     match format {

@@ -9,7 +9,7 @@ use operator::build::{
     objects, selector_text, token_secret,
 };
 use operator::cluster::{Cluster, ClusterId};
-use operator::crd::Kafkacluster;
+use operator::crd::{Kafkacluster, ListenerStatus};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sidecar::config::{Granularity, Names};
@@ -381,23 +381,25 @@ fn pods_stay_while_their_brokers_are_being_emptied() {
 
 #[test]
 fn the_status_says_where_clients_connect() {
-    let spec = json!({
+    let hosts = BTreeMap::from([(0, "10.0.0.7"), (1, "10.0.0.8"), (2, "10.0.0.7"), (3, "10.0.0.9")]);
+    let said = |spec: &Value| -> Vec<String> {
+        let told = |listener: &ListenerStatus| {
+            let (name, protocol) = (&listener.name, &listener.security_protocol);
+            format!("{name} {protocol} {}", listener.bootstrap)
+        };
+        listeners(&cluster(spec), &hosts).iter().map(told).collect()
+    };
+    let mut spec = json!({
         "brokerCount": 3,
         "listeners": {"tls": {"secretName": "tls"}, "external": {"firstNodePort": 31000, "advertisedHost": "k.example"}},
     });
-    let said: Vec<String> = listeners(&cluster(&spec))
-        .iter()
-        .map(|listener| {
-            format!(
-                "{} {} {}",
-                listener.name, listener.security_protocol, listener.bootstrap
-            )
-        })
-        .collect();
     assert_eq!(
-        said,
+        said(&spec),
         ["internal SSL a.b.svc:9092", "external SSL k.example:31000"]
     );
+    spec["listeners"] = json!({"external": {"firstNodePort": 31000}});
+    let of_nodes = "external PLAINTEXT 10.0.0.7:31000,10.0.0.8:31001,10.0.0.7:31002";
+    assert_eq!(said(&spec), ["internal PLAINTEXT a.b.svc:9092", of_nodes]);
     assert_eq!(balancer_url(&cluster(&spec)), "http://a-balancer.b.svc:9405");
     let selector = selector_text(&cluster(&spec), Role::Broker);
     assert_eq!(

@@ -99,6 +99,7 @@ impl Instance {
                     number: row.number.try_into().unwrap(),
                     leader: Some(replicas[0]),
                     replicas: &replicas,
+                    lagging: &[],
                     load: row.load,
                     immovable: false,
                 })

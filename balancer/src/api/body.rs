@@ -1,10 +1,12 @@
 //! Bodies of actions and of their answers.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -81,6 +83,16 @@ pub(crate) struct BrokersBody {
     /// Their ids.
     #[schema(value_type = Vec<i32>)]
     pub(crate) brokers: Vec<BrokerId>,
+}
+
+/// Which topics are to have how many replicas.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplicationBody {
+    /// Topics with the number of replicas that each of their partitions is to have, such as `{"orders": 3}`; `null` takes an
+    /// earlier order back.
+    #[schema(value_type = BTreeMap<String, Option<u16>>)]
+    pub(crate) topics: BTreeMap<TopicName, Option<ReplicationFactor>>,
 }
 
 /// Which mode.

@@ -19,7 +19,9 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa::{IntoParams, OpenApi};
 
 use super::auth::{ActionToken, Refusal};
-use super::body::{ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, Named, StopBody};
+use super::body::{
+    ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, Named, ReplicationBody, StopBody,
+};
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
@@ -70,8 +72,21 @@ impl Shared {
         description = "What the balancer sees, plans and does. Reading is open; acting needs a bearer token."
     ),
     paths(
-        state, brokers, partitions, hot, plan, history, approve, pause, resume, stop, drain, undrain,
-        rebalance, mode
+        state,
+        brokers,
+        partitions,
+        hot,
+        plan,
+        history,
+        approve,
+        pause,
+        resume,
+        stop,
+        drain,
+        undrain,
+        replication,
+        rebalance,
+        mode
     )
 )]
 pub struct ApiDoc;
@@ -95,6 +110,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/stop", post(stop))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
+        .route("/v1/replication", post(replication))
         .route("/v1/rebalance", post(rebalance))
         .route("/v1/mode", post(mode))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
@@ -250,6 +266,16 @@ async fn undrain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body
     .await
 }
 
+/// Has each partition of topics have so many replicas. Said twice, it is the same; the order is over when they do.
+#[utoipa::path(post, path = "/v1/replication", request_body = ReplicationBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
+async fn replication(
+    shared: AxumState<Shared>,
+    headers: HeaderMap,
+    Body(body): Body<ReplicationBody>,
+) -> Response {
+    act(shared, headers, Action::Replicate { topics: body.topics }).await
+}
+
 /// Asks for a plan now, although nothing may be hot.
 #[utoipa::path(post, path = "/v1/rebalance", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
 async fn rebalance(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
@@ -276,9 +302,12 @@ async fn act(AxumState(shared): AxumState<Shared>, headers: HeaderMap, action: A
     }
     match answered.await {
         Ok(Ok(message)) => Json(Done { message }).into_response(),
-        Ok(Err(error @ (ActionError::ShuttingDown | ActionError::NoJournal(_) | ActionError::NotNow(_)))) => {
-            failure(StatusCode::SERVICE_UNAVAILABLE, &error)
-        }
+        Ok(Err(
+            error @ (ActionError::ShuttingDown
+            | ActionError::NoJournal(_)
+            | ActionError::NotNow(_)
+            | ActionError::Unseen),
+        )) => failure(StatusCode::SERVICE_UNAVAILABLE, &error),
         Ok(Err(error)) => failure(StatusCode::CONFLICT, &error),
         Err(_) => failure(StatusCode::SERVICE_UNAVAILABLE, &ActionError::ShuttingDown),
     }

@@ -106,6 +106,16 @@ async fn a_body_that_cannot_be_read_is_told_what_is_wrong() {
         ),
         ("/v1/approve", "{", "EOF"),
         (
+            "/v1/replication",
+            r#"{"topics": {"orders": 0}}"#,
+            "0 is no number of replicas: a partition has 1 to 32767",
+        ),
+        (
+            "/v1/replication",
+            r#"{"topics": {"or ders": 3}}"#,
+            "`or ders` is no topic name",
+        ),
+        (
             "/v1/approve",
             r#"{"plan": 1, "moves": ["orders"]}"#,
             "`orders` is no partition: a topic, a hyphen and a number",
@@ -135,6 +145,17 @@ async fn each_order_reaches_the_loop_as_it_was_meant() {
             Action::Approve {
                 plan: 7,
                 moves: Some(chosen.into()),
+            },
+        ),
+        (
+            "/v1/replication",
+            r#"{"topics": {"orders": 3, "payments": null}}"#,
+            Action::Replicate {
+                topics: [
+                    ("orders".parse().unwrap(), Some(3_i64.try_into().unwrap())),
+                    ("payments".parse().unwrap(), None),
+                ]
+                .into(),
             },
         ),
     ] {
@@ -204,6 +225,7 @@ async fn the_openapi_document_names_every_path_and_every_schema_that_it_refers_t
         "stop",
         "drain",
         "undrain",
+        "replication",
         "rebalance",
         "mode",
     ] {

@@ -3,7 +3,7 @@
 //! These types are the API's contract. They are kept apart from the types that the balancer reckons with, so that
 //! either can change without the other.
 
-use kafka::ids::{BrokerId, PartitionId, TopicName};
+use kafka::ids::{BrokerId, PartitionId, ReplicationFactor, TopicName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,6 +70,9 @@ pub struct State {
     pub partitions: usize,
     /// Imbalance by resource: the greatest utilisation / the mean. 1 is perfect.
     pub imbalance: ResourceFigures,
+    /// The greatest imbalance of a resource of which some broker uses more than the floor of `heat`; 1 where none does.
+    #[serde(default = "balanced")]
+    pub worst_imbalance: f64,
     /// How many brokers are hot.
     pub hot_brokers: usize,
     /// How many partitions are hot.
@@ -77,11 +80,29 @@ pub struct State {
     /// Brokers that are being emptied.
     #[schema(value_type = Vec<i32>)]
     pub draining: Vec<BrokerId>,
+    /// Topics that were ordered another number of replicas and do not have it yet.
+    #[serde(default)]
+    pub replicating: Vec<ReplicationView>,
     /// When copies may start; none when they always may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<MaintenanceView>,
     /// What keeps the balancer from working well, in sentences with cause and cure.
     pub problems: Vec<String>,
+}
+
+/// A topic that is to have another number of replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReplicationView {
+    /// The topic.
+    #[schema(value_type = String)]
+    pub topic: TopicName,
+    /// How many replicas each of its partitions is to have.
+    #[schema(value_type = u16)]
+    pub replicas: ReplicationFactor,
+    /// How many partitions have another number.
+    pub partitions_left: usize,
+    /// When it was ordered, in milliseconds since the Unix epoch.
+    pub asked_at_ms: u64,
 }
 
 /// When copies may start.
@@ -106,6 +127,11 @@ pub struct ResourceFigures {
     pub cpu: f64,
     /// Of bytes stored.
     pub disk: f64,
+}
+
+/// What a balancer that does not say so is taken to be.
+fn balanced() -> f64 {
+    1.0
 }
 
 impl ResourceFigures {
@@ -397,6 +423,9 @@ pub struct FinishedPlan {
     pub leadership_changes: usize,
     /// Moves that copied data and were done.
     pub replica_moves: usize,
+    /// Moves that only took replicas away and were done.
+    #[serde(default)]
+    pub removals: usize,
     /// How many moves ended in each way.
     pub outcomes: std::collections::BTreeMap<String, usize>,
 }

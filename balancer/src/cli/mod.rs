@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use thiserror::Error;
 
 use crate::client::{ClientError, PATIENCE, Server, Token};
@@ -118,6 +118,17 @@ enum Subcommands {
         #[arg(required = true, value_parser = broker_id)]
         brokers: Vec<BrokerId>,
     },
+    /// Have each partition of a topic have so many replicas.
+    Replication {
+        /// The topic.
+        topic: TopicName,
+        /// How many replicas; replicas are added or taken away until all partitions have so many.
+        #[arg(value_parser = replication_factor, required_unless_present = "withdraw")]
+        replicas: Option<ReplicationFactor>,
+        /// Take an earlier order back instead; what is being done goes on to its end.
+        #[arg(long, conflicts_with = "replicas")]
+        withdraw: bool,
+    },
     /// Plan for a better balance now, although nothing may be hot.
     Rebalance,
     /// Go into a mode: observe (say only), approve (wait for a yes), auto.
@@ -160,6 +171,15 @@ impl From<ModeArg> for Mode {
             ModeArg::Auto => Self::Auto,
         }
     }
+}
+
+fn replication_factor(text: &str) -> Result<ReplicationFactor, String> {
+    let number: i64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no number of replicas"))?;
+    number
+        .try_into()
+        .map_err(|error: kafka::ids::InvalidId| error.to_string())
 }
 
 fn broker_id(text: &str) -> Result<BrokerId, String> {
@@ -253,6 +273,12 @@ impl Cli {
             Subcommands::Stop { now } => self.done(server()?.stop(now).await?),
             Subcommands::Drain { ref brokers } => self.done(server()?.drain(brokers).await?),
             Subcommands::Undrain { ref brokers } => self.done(server()?.undrain(brokers).await?),
+            Subcommands::Replication {
+                ref topic, replicas, ..
+            } => {
+                let topics = [(topic.clone(), replicas)].into();
+                self.done(server()?.replicate(topics).await?)
+            }
             Subcommands::Rebalance => self.done(server()?.rebalance().await?),
             Subcommands::Mode { mode } => self.done(server()?.mode(mode.into()).await?),
             Subcommands::Openapi => {

@@ -3,16 +3,19 @@
 use comfy_table::{Table, presets};
 
 use crate::api::view::{
-    BrokerView, FinishedPlan, MaintenanceView, MoveView, PlanView, ResourceFigures, SourceView, State,
+    BrokerView, FinishedPlan, MaintenanceView, MoveView, PlanView, ReplicationView, ResourceFigures,
+    SourceView, State,
 };
 use crate::client::Status;
 use crate::journal::Timestamp;
 use crate::model::Resource;
+use crate::plan::MoveKind;
 
 /// The whole status: a summary, the brokers, what is hot, the plan.
 pub(super) fn status(status: &Status) -> String {
     let mut parts = vec![summary(&status.state)];
     parts.extend(status.state.maintenance.as_ref().map(maintenance));
+    parts.extend(status.state.replicating.iter().map(replication));
     parts.push(brokers(&status.brokers));
     for partition in &status.hot.partitions {
         parts.push(format!(
@@ -48,6 +51,13 @@ fn summary(state: &State) -> String {
         state.imbalance.bytes_out,
         state.imbalance.cpu,
         state.imbalance.disk,
+    )
+}
+
+fn replication(order: &ReplicationView) -> String {
+    format!(
+        "topic {} is to have {} replicas: {} partitions have another number",
+        order.topic, order.replicas, order.partitions_left
     )
 }
 
@@ -186,10 +196,10 @@ fn course(plan: &FinishedPlan, figure: impl Fn(&ResourceFigures) -> f64) -> Stri
 }
 
 fn copied(change: &MoveView) -> String {
-    if change.leadership_only {
-        "leader only".to_owned()
-    } else {
-        format!("{} of {}", size(change.bytes_done), size(change.bytes))
+    match MoveKind::of(&change.from, &change.to) {
+        MoveKind::Leadership => "leader only".to_owned(),
+        MoveKind::Removal => "replicas go".to_owned(),
+        MoveKind::Copy => format!("{} of {}", size(change.bytes_done), size(change.bytes)),
     }
 }
 
@@ -250,6 +260,7 @@ mod tests {
             bytes_lower_bound: 1_900_000_000,
             leadership_changes: 0,
             replica_moves: 1,
+            removals: 0,
             outcomes: [("done".to_owned(), 1), ("not_approved".to_owned(), 2)].into(),
         };
         let text = history(&[plan(Some(figures(1.07))), plan(None)]);

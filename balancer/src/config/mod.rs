@@ -27,7 +27,7 @@ pub struct Config {
     /// File with the token that allows actions; without it they are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
-    /// What the balancer may do by itself until somebody says otherwise through the API.
+    /// What the balancer may do by itself until somebody says otherwise through the API; it counts again once it is changed here.
     pub mode: Mode,
     /// Time between two looks at the cluster.
     #[serde(serialize_with = "write_duration")]

@@ -36,6 +36,7 @@ fn cluster(replicas: usize, bytes_in: &[f64], topic_id: u8) -> Model {
             number: number.try_into().unwrap(),
             leader: ids.first().copied(),
             replicas: &ids,
+            lagging: &[],
             load: PartitionLoad {
                 bytes_in,
                 bytes_out: 2.0 * bytes_in,

@@ -1,5 +1,6 @@
 //! Which waiting moves may start, and which are dropped.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::seen::Found;
 use super::situation::Situation;
 use super::step::MoveId;
 use crate::journal::{
-    ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Timestamp,
+    ActivePlan, CoolDown, ExecutionState, MoveProgress, MoveState, Outcome, PlanId, Replication, Timestamp,
 };
 use crate::plan::{Move, Purpose};
 
@@ -23,7 +24,7 @@ pub(super) struct Admission {
     pub(super) dropped: Vec<(MoveId, Outcome)>,
     /// Leadership changes to start now.
     pub(super) leaderships: Vec<MoveId>,
-    /// Copies to start as soon as their throttles are in force.
+    /// Changes of replicas to start, copies as soon as their throttles are in force.
     pub(super) copies: Vec<MoveId>,
     /// What the first move that has to wait waits for.
     pub(super) waits_for: Option<String>,
@@ -42,7 +43,7 @@ struct Room {
 pub(super) fn admit(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Admission {
     let mut admission = Admission::default();
     let mut room = Room::left(situation.state, situation.now);
-    let drains = matches!(&plan.head, Some(head) if matches!(head.purpose, Purpose::Drain(_)));
+    let purpose = plan.head.as_ref().map(|head| &head.purpose);
     let waiting = || {
         let moves = plan.moves.iter();
         moves.filter(|(_, progress)| progress.state == MoveState::Waiting)
@@ -53,7 +54,7 @@ pub(super) fn admit(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) ->
             plan: id,
             place: *place,
         };
-        match verdict(&progress.change, drains, situation) {
+        match verdict(&progress.change, purpose, situation) {
             Verdict::Drop(outcome) => admission.dropped.push((id, outcome)),
             Verdict::Wait(why) => admission.wait(why),
             // It costs no patience, and the state says when the next window opens.
@@ -98,14 +99,17 @@ enum Verdict {
     Ready,
 }
 
-fn verdict(change: &Move, drains: bool, situation: &Situation<'_>) -> Verdict {
+fn verdict(change: &Move, purpose: Option<&Purpose>, situation: &Situation<'_>) -> Verdict {
     let partition = match situation.seen.find(change) {
         Found::Same(partition) => partition,
         Found::Nothing => return Verdict::Drop(Outcome::TopicDeleted),
         Found::Another => return Verdict::Drop(Outcome::TopicRecreated),
     };
-    if let Some(outcome) = reason_to_drop(change, partition, drains, situation) {
+    if let Some(outcome) = reason_to_drop(change, partition, purpose, situation) {
         return Verdict::Drop(outcome);
+    }
+    if change.is_removal() {
+        return removal(change, partition, situation);
     }
     let lagging = situation.seen.lagging(&change.partition, partition);
     let repairs = !lagging.is_empty() && lagging.iter().all(|broker| !change.to.contains(broker));
@@ -117,10 +121,56 @@ fn verdict(change: &Move, drains: bool, situation: &Situation<'_>) -> Verdict {
     }
 }
 
+/// Whether a removal that Kafka does not show yet may be sent now.
+pub(super) fn may_remove(change: &Move, partition: &Partition, situation: &Situation<'_>) -> bool {
+    matches!(removal(change, partition, situation), Verdict::Ready)
+}
+
+/// Whether replicas may go that are copied nowhere. Brokers with under-replicated partitions are no hindrance, since nothing
+/// burdens them; but what is in sync only goes when all that stays is in sync, too.
+fn removal(change: &Move, partition: &Partition, situation: &Situation<'_>) -> Verdict {
+    let name = &change.partition;
+    let Some(minimum) = situation.seen.min_in_sync(&name.topic) else {
+        return Verdict::Wait(format!("min.insync.replicas of {} is not known", name.topic));
+    };
+    if change.to.len() < minimum {
+        return Verdict::Drop(Outcome::FewerReplicas);
+    }
+    let Some(leader) = partition.leader else {
+        return Verdict::Wait(format!("{name} has no leader"));
+    };
+    if !change.to.contains(&leader) {
+        let why = format!("broker {leader}, whose replica was to go, leads by now");
+        return Verdict::Drop(Outcome::NoLongerHelps { why });
+    }
+    let in_sync = |broker: &&BrokerId| partition.in_sync.contains(broker);
+    let staying = change.to.iter().filter(in_sync).count();
+    let first_leads = change.to.first().is_some_and(|first| in_sync(&first));
+    match first_leads && (staying == change.to.len() || staying == partition.in_sync.len()) {
+        true => Verdict::Ready,
+        false => Verdict::Wait(format!("replicas of {name} that are to stay are not in sync")),
+    }
+}
+
+/// Whether somebody still wants as many replicas as a move is on the way to.
+fn is_ordered(change: &Move, state: &ExecutionState) -> bool {
+    let order = state.replications.get(&change.partition.topic);
+    let Some(order) = order.filter(|order| order.topic_id == change.topic_id) else {
+        return false;
+    };
+    let (from, to, wanted) = (change.from.len(), change.to.len(), order.replicas.get());
+    match to.cmp(&from) {
+        Ordering::Greater => to <= wanted,
+        Ordering::Less => to >= wanted,
+        // Another one leads before the leader's replica goes.
+        Ordering::Equal => wanted < from,
+    }
+}
+
 fn reason_to_drop(
     change: &Move,
     partition: &Partition,
-    drains: bool,
+    purpose: Option<&Purpose>,
     situation: &Situation<'_>,
 ) -> Option<Outcome> {
     let guidance = situation.guidance;
@@ -130,7 +180,12 @@ fn reason_to_drop(
     if partition.replicas != change.from && partition.replicas != change.to {
         return Some(Outcome::ChangedElsewhere);
     }
-    if change.to.len() < change.from.len() {
+    let is_replication = matches!(purpose, Some(Purpose::Replicate(_)));
+    if is_replication && !is_ordered(change, situation.state) {
+        let why = "so many replicas are not ordered any more".to_owned();
+        return Some(Outcome::NoLongerHelps { why });
+    }
+    if !is_replication && change.to.len() < change.from.len() {
         return Some(Outcome::FewerReplicas);
     }
     if let Some(why) = guidance.useless.get(&change.partition) {
@@ -152,13 +207,23 @@ fn reason_to_drop(
         return Some(Outcome::DiskFull { broker });
     }
     let cool = situation.state.cool_downs.get(&change.partition)?;
-    if !situation.is_cooling(cool) {
+    let order = situation.state.replications.get(&change.partition.topic);
+    let is_known = is_replication && order.is_some_and(|order| order.knew_of(cool));
+    if !situation.is_cooling(cool) || is_known {
         return None;
     }
     if change.adding().any(|broker| cool.left.contains(&broker)) {
         Some(Outcome::ToAndFro)
     } else {
-        (!drains).then_some(Outcome::CoolingDown)
+        (!matches!(purpose, Some(Purpose::Drain(_)))).then_some(Outcome::CoolingDown)
+    }
+}
+
+impl Replication {
+    /// Whether a partition had been moved already when a number of replicas was ordered: who orders it knows what was before.
+    /// What failed since then is not tried again before it has cooled down.
+    pub(super) fn knew_of(&self, cool: &CoolDown) -> bool {
+        cool.since <= self.asked_at
     }
 }
 
@@ -274,7 +339,7 @@ impl MoveProgress {
     /// Whether Kafka is making a copy for it, or may be.
     pub(crate) fn is_copying(&self) -> bool {
         let may_copy = matches!(self.state, MoveState::Asked { .. } | MoveState::Copying { .. });
-        may_copy && !self.change.is_leadership_only()
+        may_copy && self.change.is_copy()
     }
 
     /// Whether something has been asked of Kafka and is not over.

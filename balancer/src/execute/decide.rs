@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use kafka::ids::TopicPartition;
+use kafka::ids::{TopicName, TopicPartition};
 
 use super::admission::{Admission, admit};
 use super::limits::{Guidance, Limits};
-use super::progress::Started;
+use super::progress::{SETTLE, Started};
 use super::seen::{Found, Seen};
 use super::situation::Situation;
 use super::step::{Change, MoveId, Step};
 use super::throttle::{Wanted, is_throttled};
 use crate::journal::{
     ActivePlan, CoolDown, Drain, ExecutionState, FinishedMove, FinishedPlan, MoveProgress, MoveState,
-    Outcome, Phase, PlanId, Record, Spent, Timestamp,
+    Outcome, Phase, PlanHead, PlanId, Record, Replication, Spent, Timestamp,
 };
+use crate::plan::Purpose;
 
 /// How many finished plans the journal keeps.
 const HISTORY: usize = 50;
@@ -104,13 +105,18 @@ fn advance(
         steps.extend(drop_move(*id, outcome.clone(), plan, situation.now));
     }
     for id in &admission.copies {
-        if let Some(progress) = plan.moves.get(&id.place) {
+        if let Some(progress) = plan
+            .moves
+            .get(&id.place)
+            .filter(|progress| needs_throttle(progress))
+        {
             wanted.add(&progress.change, situation.guidance);
         }
     }
     let throttled = |id: &&MoveId| {
         let progress = plan.moves.get(&id.place);
-        progress.is_some_and(|progress| is_throttled(&progress.change, situation))
+        progress
+            .is_some_and(|progress| !needs_throttle(progress) || is_throttled(&progress.change, situation))
     };
     let copies = admission.copies.iter().filter(throttled);
     for id in admission.leaderships.iter().chain(copies) {
@@ -127,7 +133,7 @@ fn advance(
 
 /// Replicas that may still be copied are throttled; those that wait for an election are not any more.
 fn needs_throttle(progress: &MoveProgress) -> bool {
-    !progress.change.is_leadership_only() && !matches!(progress.state, MoveState::Electing { .. })
+    progress.change.is_copy() && !matches!(progress.state, MoveState::Electing { .. })
 }
 
 /// Of a plan that is being stopped, no further move starts.
@@ -171,7 +177,10 @@ fn start(id: MoveId, progress: &MoveProgress, situation: &Situation<'_>) -> Step
     };
     let cool = CoolDown {
         since,
-        left: change.removing().collect(),
+        left: match change.is_copy() {
+            true => change.removing().collect(),
+            false => Vec::new(),
+        },
     };
     let started = progress.entering(state);
     let intent = vec![
@@ -233,6 +242,7 @@ fn is_long_over(plan: &ActivePlan, now: Timestamp) -> bool {
 fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
     let mut records = vec![Record::Plan(id, None)];
     records.extend(plan.moves.keys().map(|place| Record::Move(id, *place, None)));
+    records.extend(steps_of_orders(plan, situation));
     let ended = plan.moves.values().filter_map(|progress| match &progress.state {
         MoveState::Ended { outcome, .. } => Some(FinishedMove {
             partition: progress.change.partition.clone(),
@@ -271,7 +281,33 @@ fn finish(id: PlanId, plan: &ActivePlan, situation: &Situation<'_>) -> Step {
     Step::note(records)
 }
 
-/// Keeps account of the last hour, forgets what has cooled down, and notes which drained brokers are empty.
+/// Forgets that partitions were moved that are on the way to their number of replicas, such as when another replica leads
+/// before the leader's goes: what is left to do does not wait for what was done for the same order.
+fn steps_of_orders(plan: &ActivePlan, situation: &Situation<'_>) -> Vec<Record> {
+    let is_replication = |head: &PlanHead| matches!(head.purpose, Purpose::Replicate(_));
+    if !plan.head.as_ref().is_some_and(is_replication) {
+        return Vec::new();
+    }
+    let is_step = |progress: &&MoveProgress| {
+        let order = situation.state.replications.get(&progress.change.partition.topic);
+        let is_left = order.is_some_and(|order| order.replicas.get() != progress.change.to.len());
+        is_left
+            && matches!(
+                &progress.state,
+                MoveState::Ended {
+                    outcome: Outcome::Done,
+                    ..
+                }
+            )
+    };
+    let steps = plan.moves.values().filter(is_step);
+    steps
+        .map(|progress| Record::CoolDown(progress.change.partition.clone(), None))
+        .collect()
+}
+
+/// Keeps account of the last hour, forgets what has cooled down, and notes which drained brokers are empty and which topics
+/// have as many replicas as they are to have.
 fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
     let mut records = Vec::new();
     if spent.moves > 0 {
@@ -304,10 +340,33 @@ fn housekeeping(situation: &Situation<'_>, spent: Spent) -> Vec<Step> {
             records.push(Record::Drain(*broker, Some(drain)));
         }
     }
+    let orders = situation.state.replications.iter();
+    records.extend(orders.filter_map(|(topic, order)| followed(topic, order, situation)));
     if records.is_empty() {
         Vec::new()
     } else {
         vec![Step::note(records)]
+    }
+}
+
+/// What is noted of a topic's order. It ends when for a while nothing was to be done about it, since a broker may answer with
+/// old metadata.
+fn followed(topic: &TopicName, order: &Replication, situation: &Situation<'_>) -> Option<Record> {
+    let is_over = !situation.seen.is_outstanding(topic, order);
+    let noted = |over_since| {
+        let order = Replication {
+            over_since,
+            ..order.clone()
+        };
+        Some(Record::Replication(topic.clone(), Some(order)))
+    };
+    match (is_over, order.over_since) {
+        (true, None) => noted(Some(situation.now)),
+        (false, Some(_)) => noted(None),
+        (true, Some(since)) if situation.now.since(since) > SETTLE => {
+            Some(Record::Replication(topic.clone(), None))
+        }
+        (true, Some(_)) | (false, None) => None,
     }
 }
 

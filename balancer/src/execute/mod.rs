@@ -23,7 +23,7 @@ mod windows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use kafka::{Cluster, ClusterError, CompactedLog};
 
 pub use decide::decide;
@@ -31,13 +31,14 @@ pub use limits::{Guidance, Headroom, Limits};
 pub use pacer::{Pace, Pacer, Slowed};
 pub use report::{ExecuteError, TickReport};
 pub use seen::{Found, Seen, SeenList, SeenRate};
+pub(crate) use seen::{MIN_IN_SYNC, min_in_sync};
 pub use status::{MoveStatus, PlanStatus, RateStatus, ReplicasStatus, Status, Throttles};
 pub use step::{Change, MoveId, Step};
 pub use windows::{Day, TimeOfDay, Window, Windows};
 
 use crate::journal::{
     ActivePlan, BrokerThrottle, Drain, ExecutionState, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId,
-    Record, Skipped, StopHow, Timestamp, TopicThrottle,
+    Record, Replication, Skipped, StopHow, Timestamp, TopicThrottle,
 };
 use crate::plan::Plan;
 use perform::Round;
@@ -64,12 +65,19 @@ pub struct Executor<C, L: CompactedLog> {
 
 impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Takes over from whichever executor was there. The first tick goes on where it was, and sweeps what it left.
-    /// `mode` holds until somebody chooses one with [`Executor::set_mode`], which outlives this executor.
+    /// `configured` is the mode of the configuration. It holds until somebody chooses one with [`Executor::set_mode`], which
+    /// outlives this executor, and holds again once the configuration has another one than at the opening before.
     ///
     /// # Errors
     ///
     /// [`ExecuteError::Journal`], or [`ExecuteError::Fenced`] when another one opens at the same time.
-    pub async fn open(cluster: C, log: &L, limits: Limits, mode: Mode) -> Result<Self, ExecuteError> {
+    pub async fn open(
+        cluster: C,
+        log: &L,
+        limits: Limits,
+        configured: Mode,
+        now: Timestamp,
+    ) -> Result<Self, ExecuteError> {
         let journal = Journal::open(log).await?;
         let is_new = *journal.state() == ExecutionState::default();
         let has_lost = (!is_new && !journal.state().whole) || !journal.skipped().is_empty();
@@ -87,9 +95,19 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             records.push(Record::Whole);
         }
         if executor.journal.state().mode.is_none() {
-            records.push(Record::Mode(mode));
+            records.push(Record::Mode(configured));
         }
         executor.record(records).await?;
+        let before = executor.journal.state().configured;
+        if before.is_some_and(|before| before != configured) {
+            executor.set_mode(configured, now).await?;
+        }
+        // Last, so that a start which fails before is made good by the next one.
+        if before != Some(configured) {
+            executor
+                .record(vec![Record::Configured(Some(configured))])
+                .await?;
+        }
         Ok(executor)
     }
 
@@ -217,7 +235,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.record(vec![Record::Drain(broker, None)]).await
     }
 
-    /// Does the next safe things. Without a plan, a drain or a throttle of ours, Kafka is asked only now and then, for what
+    /// Does the next safe things. Without a plan, an order or a throttle of ours, Kafka is asked only now and then, for what
     /// a balancer has left there that nobody accounts for.
     ///
     /// # Errors
@@ -263,6 +281,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
             && state.broker_throttles.values().all(is_over)
             && state.topic_throttles.values().all(is_taken_back)
             && state.drains.is_empty()
+            && state.replications.is_empty()
     }
 
     /// The mode is written again now and then, since only a write shows that another one has taken over, and an executor
@@ -293,6 +312,11 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     /// Brokers that are to be emptied; see [`Drain::empty_since`] for those that are.
     pub fn drains(&self) -> &BTreeMap<BrokerId, Drain> {
         &self.journal.state().drains
+    }
+
+    /// How many replicas topics are to have that do not have them yet.
+    pub fn replications(&self) -> &BTreeMap<TopicName, Replication> {
+        &self.journal.state().replications
     }
 
     /// Whether a plan is being made or stopped, so that no other can start.

@@ -1,21 +1,87 @@
-//! What people order while there is a plan, beside its start and its stop: single approvals, a pause, its end. And what
-//! the loop tells of a plan that is over.
+//! What people order beside the start and the stop of a plan: single approvals, a pause, its end, and numbers of replicas. And
+//! what the loop tells of a plan that is over.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kafka::ids::TopicPartition;
+use kafka::ids::{TopicName, TopicPartition};
 use kafka::{Cluster, CompactedLog};
 
 use super::{ExecuteError, Executor};
-use crate::journal::{FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Timestamp};
-use crate::plan::Imbalance;
+use crate::journal::{
+    FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Replication, Timestamp,
+};
+use crate::plan::{Imbalance, Purpose};
 
 /// So many times the time after which a plan's result is measured, it may still be: a balancer may be away in between,
 /// but what is seen much later says nothing of the plan any more.
 const STILL_MEASURED: u32 = 10;
 
+/// How many topics may wait for another number of replicas at a time; each is a record of the journal.
+const MOST_REPLICATIONS: usize = 1_000;
+
 impl<C: Cluster, L: CompactedLog> Executor<C, L> {
+    /// Remembers how many replicas topics are to have, all of them or none, and forgets it of those without a number. The
+    /// plans that do it come from the planner; the order ends when nothing is to be done about it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::TooManyOrders`], and those of the journal.
+    pub async fn replicate(
+        &mut self,
+        orders: Vec<(TopicName, Option<Replication>)>,
+    ) -> Result<(), ExecuteError> {
+        let known = &self.journal.state().replications;
+        let mut after: BTreeSet<&TopicName> = known.keys().collect();
+        for (topic, order) in &orders {
+            match order {
+                Some(_) => after.insert(topic),
+                None => after.remove(topic),
+            };
+        }
+        if after.len() > MOST_REPLICATIONS {
+            return Err(ExecuteError::TooManyOrders {
+                orders: after.len(),
+                most: MOST_REPLICATIONS,
+            });
+        }
+        let as_known = |topic: &TopicName, order: &Replication| {
+            let same =
+                |known: &&Replication| (known.topic_id, known.replicas) == (order.topic_id, order.replicas);
+            known.get(topic).filter(same).cloned()
+        };
+        // One that is known is written anew all the same, since the journal's log may have lost it.
+        let records = orders.iter().map(|(topic, order)| {
+            let order = order.clone();
+            let order = order.map(|order| as_known(topic, &order).unwrap_or(order));
+            Record::Replication(topic.clone(), order)
+        });
+        let records = records.collect();
+        self.record(records).await
+    }
+
+    /// Partitions of topics that are to have another number of replicas, that were moved a short while ago, and since that was
+    /// ordered; of any other, who ordered it knew.
+    pub fn cooling_since_ordered(&self, now: Timestamp) -> BTreeSet<TopicPartition> {
+        let state = self.journal.state();
+        let mut cooling = self.cooling_down(now);
+        cooling.retain(|partition| {
+            let order = state.replications.get(&partition.topic);
+            let cool = state.cool_downs.get(partition);
+            matches!((order, cool), (Some(order), Some(cool)) if !order.knew_of(cool))
+        });
+        cooling
+    }
+
+    /// The last plan for numbers of replicas, where it ended with nothing done; and whether no other plan ended since.
+    pub fn fruitless_orders(&self) -> Option<(&Purpose, bool)> {
+        let history = &self.journal.state().history;
+        let is_replication = |plan: &FinishedPlan| matches!(plan.head.purpose, Purpose::Replicate(_));
+        let (id, last) = history.iter().rev().find(|(_, plan)| is_replication(plan))?;
+        let is_latest = history.last_key_value().is_some_and(|(latest, _)| latest == id);
+        (last.done == 0).then_some((&last.head.purpose, is_latest))
+    }
+
     /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with
     /// [`Outcome::NotApproved`]; answers how many those are.
     ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kafka::cluster::{Partition, Reassignment};
 use kafka::ids::BrokerId;
 
+use super::admission::may_remove;
 use super::seen::Found;
 use super::situation::Situation;
 use super::step::{Change, MoveId, Step};
@@ -81,14 +82,16 @@ impl Started<'_> {
         } else {
             None
         };
-        Some(match give_up {
-            Some(outcome) => self.enter(MoveState::Reverting {
+        if let Some(outcome) = give_up {
+            return Some(self.enter(MoveState::Reverting {
                 since: self.situation.now,
                 seen: false,
                 outcome,
-            }),
-            None => self.reassign(&self.change().to),
-        })
+            }));
+        }
+        // Kafka removes replicas as soon as one that stays is in sync, and others may have fallen behind since it was asked.
+        let may_send = !self.change().is_removal() || may_remove(self.change(), partition, self.situation);
+        may_send.then(|| self.reassign(&self.change().to))
     }
 
     fn copying(&self, since: Timestamp, doubt: Option<&Doubt>, partition: &Partition) -> Option<Step> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kafka::ClusterError;
-use kafka::ids::TopicPartition;
+use kafka::ids::{TopicName, TopicPartition};
 use thiserror::Error;
 
 use crate::journal::{JournalError, MoveProgress, MoveState, Outcome, PlanId, Record};
@@ -56,6 +56,16 @@ pub enum ExecuteError {
     /// No plan is paused.
     #[error("no plan is paused; `plan` shows what there is")]
     NothingToResume,
+    /// More topics would be in the journal than it may hold.
+    #[error(
+        "{orders} topics would be waiting for another number of replicas, more than {most}; wait until some have theirs"
+    )]
+    TooManyOrders {
+        /// How many there would be.
+        orders: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The mode does not allow it.
     #[error("nothing is changed in mode observe; switch to approve or auto first")]
     Observing,
@@ -82,6 +92,8 @@ pub struct TickReport {
     pub ended: Vec<(TopicPartition, Outcome)>,
     /// Plans that are over.
     pub finished: Vec<PlanId>,
+    /// Topics about whose number of replicas nothing is to be done any more.
+    pub replicated: Vec<TopicName>,
     /// What went wrong, in sentences; the next tick tries again.
     pub problems: Vec<String>,
 }
@@ -101,6 +113,7 @@ impl TickReport {
                 ) => {
                     self.ended.push((change.partition.clone(), outcome.clone()));
                 }
+                Record::Replication(topic, None) => self.replicated.push(topic.clone()),
                 Record::Finished(plan, Some(_)) => self.finished.push(*plan),
                 _ => {}
             }

@@ -8,10 +8,11 @@ use kafka::cluster::{
 use kafka::error::ClusterError;
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 
-use crate::journal::{Direction, ExecutionState, MoveState, Phase};
+use crate::journal::{Direction, ExecutionState, MoveState, Phase, Replication};
 use crate::plan::Move;
 
-const MIN_IN_SYNC: &str = "min.insync.replicas";
+/// The entry of how many replicas in sync producers may ask for; see [`min_in_sync`].
+pub(crate) const MIN_IN_SYNC: &str = "min.insync.replicas";
 
 /// The configuration entries that decisions rest on.
 pub(super) const CONFIGS: [&str; 5] = [
@@ -209,6 +210,24 @@ impl Seen {
         hosted.max(coming)
     }
 
+    /// Whether a topic still has to get more or fewer replicas because of an order. One whose topic is gone, or must not have
+    /// so few, is not waited for.
+    pub fn is_outstanding(&self, topic: &TopicName, order: &Replication) -> bool {
+        let Some(seen) = self
+            .topics
+            .get(topic)
+            .filter(|seen| seen.topic.id == order.topic_id)
+        else {
+            return false;
+        };
+        let wanted = order.replicas.get();
+        let differs = |partition: &Partition| {
+            let name = TopicPartition::new(topic.clone(), partition.id);
+            partition.replicas.len() != wanted || self.reassignments.contains_key(&name)
+        };
+        seen.min_in_sync.is_none_or(|minimum| minimum <= wanted) && seen.topic.partitions.iter().any(differs)
+    }
+
     fn find_troubled(&self) -> BTreeSet<BrokerId> {
         let mut troubled = BTreeSet::new();
         for (name, seen) in &self.topics {
@@ -234,9 +253,7 @@ impl SeenTopic {
             lists: BTreeMap::new(),
         };
         if let Some(Ok(entries)) = entries {
-            seen.min_in_sync = entry(entries, MIN_IN_SYNC)
-                .and_then(|entry| entry.value.as_deref())
-                .and_then(|value| value.parse().ok());
+            seen.min_in_sync = min_in_sync(entries);
             for direction in Direction::BOTH {
                 seen.lists
                     .insert(direction, SeenList::new(entry(entries, direction.replicas())));
@@ -306,18 +323,24 @@ pub(super) fn all_configs(description: &ClusterDescription) -> Vec<ConfigResourc
         .collect()
 }
 
+/// A topic's min.insync.replicas, where its entries tell.
+pub(crate) fn min_in_sync(entries: &[ConfigEntry]) -> Option<usize> {
+    entry(entries, MIN_IN_SYNC)?.value.as_deref()?.parse().ok()
+}
+
 fn entry<'a>(entries: &'a [ConfigEntry], name: &str) -> Option<&'a ConfigEntry> {
     entries.iter().find(|entry| entry.name == name)
 }
 
 /// The brokers and topics whose configuration a decision needs: those that copies of unfinished plans touch, those
-/// that carry throttles of ours, and the topics that could carry somebody else's throttle on the same brokers.
+/// that carry throttles of ours, topics whose replicas are to be more or fewer, and the topics that could carry somebody else's throttle on the same brokers.
 pub(super) fn needed_configs(
     state: &ExecutionState,
     description: &ClusterDescription,
 ) -> Vec<ConfigResource> {
     let mut brokers: BTreeSet<BrokerId> = state.broker_throttles.keys().map(|(broker, _)| *broker).collect();
     let mut topics: BTreeSet<&TopicName> = state.topic_throttles.keys().map(|(topic, _)| topic).collect();
+    topics.extend(state.replications.keys());
     for plan in state
         .plans
         .values()
@@ -328,7 +351,7 @@ pub(super) fn needed_configs(
                 continue;
             }
             topics.insert(&progress.change.partition.topic);
-            if !progress.change.is_leadership_only() {
+            if progress.change.is_copy() {
                 brokers.extend(progress.change.from.iter().chain(&progress.change.to));
             }
         }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::limits::Limits;
 use crate::journal::{
-    Direction, Drain, ExecutionState, FinishedPlan, Mode, MoveProgress, Phase, PlanHead, PlanId, Skipped,
+    Direction, Drain, ExecutionState, FinishedPlan, Mode, MoveProgress, Phase, PlanHead, PlanId, Replication,
+    Skipped,
 };
 
 /// Everything there is to know about execution at one moment.
@@ -21,6 +22,8 @@ pub struct Status {
     pub throttles: Throttles,
     /// Brokers that are to be emptied.
     pub drains: BTreeMap<BrokerId, Drain>,
+    /// How many replicas topics are to have that do not have them yet.
+    pub replications: BTreeMap<TopicName, Replication>,
     /// Plans that are over, the newest first.
     pub history: Vec<(PlanId, FinishedPlan)>,
     /// The limits in force.
@@ -133,6 +136,7 @@ pub(super) fn status(
                 .collect(),
         },
         drains: state.drains.clone(),
+        replications: state.replications.clone(),
         history: state
             .history
             .iter()

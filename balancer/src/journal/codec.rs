@@ -5,8 +5,8 @@ use kafka::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
 use thiserror::Error;
 
 use super::record::{
-    BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, PlanHead, PlanId, Spent,
-    TopicThrottle, Whole,
+    BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, PlanHead, PlanId,
+    Replication, Spent, TopicThrottle, Whole,
 };
 use super::versions::{self, Body, unknown_key};
 
@@ -18,8 +18,12 @@ pub enum Record {
     Whole,
     /// The mode.
     Mode(Mode),
+    /// The mode of the configuration.
+    Configured(Option<Mode>),
     /// A broker to be emptied.
     Drain(BrokerId, Option<Drain>),
+    /// A topic that is to have so many replicas.
+    Replication(TopicName, Option<Replication>),
     /// A plan.
     Plan(PlanId, Option<PlanHead>),
     /// A plan's move, by its place in the plan.
@@ -63,7 +67,9 @@ impl Record {
         match self {
             Self::Whole => "whole".to_owned(),
             Self::Mode(_) => "mode".to_owned(),
+            Self::Configured(_) => "configured".to_owned(),
             Self::Drain(broker, _) => format!("drain/{broker}"),
+            Self::Replication(topic, _) => format!("replication/{topic}"),
             Self::Plan(plan, _) => format!("plan/{plan}"),
             Self::Move(plan, place, _) => format!("move/{plan}/{place}"),
             Self::BrokerThrottle(broker, direction, _) => {
@@ -82,7 +88,9 @@ impl Record {
         match self {
             Self::Whole => write(Some(&Whole {})),
             Self::Mode(mode) => write(Some(mode)),
+            Self::Configured(mode) => write(mode.as_ref()),
             Self::Drain(_, body) => write(body.as_ref()),
+            Self::Replication(_, body) => write(body.as_ref()),
             Self::Plan(_, body) => write(body.as_ref()),
             Self::Move(_, _, body) => write(body.as_ref()),
             Self::BrokerThrottle(_, _, body) => write(body.as_ref()),
@@ -119,8 +127,10 @@ fn parse(entry: &Entry) -> Result<Record, String> {
             Record::Whole
         }
         ["mode"] => Record::Mode(read(value)?.unwrap_or_default()),
+        ["configured"] => Record::Configured(read(value)?),
         ["usage"] => Record::Usage(read(value)?.unwrap_or_default()),
         ["drain", broker] => Record::Drain(broker_id(broker)?, read(value)?),
+        ["replication", topic] => Record::Replication(topic_name(topic)?, read(value)?),
         ["plan", plan] => Record::Plan(plan_id(plan)?, read(value)?),
         ["move", plan, place] => Record::Move(plan_id(plan)?, number(place)?, read(value)?),
         ["history", plan] => Record::Finished(plan_id(plan)?, read(value)?),

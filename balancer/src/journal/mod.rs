@@ -5,7 +5,8 @@
 //!
 //! What is live of it stays below 100 MB however long a balancer runs, and is a few megabytes at most in practice: at most
 //! 10,000 moves of one plan with 2.5 kB each, their throttles, 50 plans that are over with 750 kB each, an hour's account
-//! by minute, and 1.5 kB for each of 20,000 partitions that cool down.
+//! by minute, 1.5 kB for each of 20,000 partitions that cool down, and half a kB for each of 1,000 topics whose replicas are
+//! to be more or fewer.
 
 mod calendar;
 mod codec;
@@ -20,7 +21,8 @@ use thiserror::Error;
 pub use codec::{Record, Skipped};
 pub use record::{
     BrokerThrottle, CoolDown, Direction, Doubt, Drain, FinishedMove, FinishedPlan, Mode, MoveProgress,
-    MoveState, Outcome, Phase, PlanHead, PlanId, Spent, StopHow, Timestamp, TopicThrottle, WhyDoubt,
+    MoveState, Outcome, Phase, PlanHead, PlanId, Replication, Spent, StopHow, Timestamp, TopicThrottle,
+    WhyDoubt,
 };
 pub use state::{ActivePlan, ExecutionState};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, ReplicationFactor, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Imbalance, Move, Purpose};
@@ -342,6 +342,19 @@ pub struct Drain {
     pub empty_since: Option<Timestamp>,
 }
 
+/// How many replicas somebody wants a topic to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replication {
+    /// The topic's id; a topic of the same name made later is another one.
+    pub topic_id: [u8; 16],
+    /// How many replicas each of its partitions is to have.
+    pub replicas: ReplicationFactor,
+    /// When somebody asked for it.
+    pub asked_at: Timestamp,
+    /// Since when nothing is to be done about it any more.
+    pub over_since: Option<Timestamp>,
+}
+
 /// What was started in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
@@ -358,7 +371,7 @@ pub struct Spent {
 pub struct CoolDown {
     /// When the move started.
     pub since: Timestamp,
-    /// The brokers whose copy it took away.
+    /// The brokers whose copy it took elsewhere.
     pub left: Vec<BrokerId>,
 }
 

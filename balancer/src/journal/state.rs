@@ -7,7 +7,7 @@ use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use super::codec::Record;
 use super::record::{
     BrokerThrottle, CoolDown, Direction, Drain, FinishedPlan, Mode, MoveProgress, MoveState, Phase, PlanHead,
-    PlanId, Spent, StopHow, TopicThrottle,
+    PlanId, Replication, Spent, StopHow, TopicThrottle,
 };
 
 /// The fold of the journal's records. The order of records with different keys does not matter.
@@ -17,8 +17,12 @@ pub struct ExecutionState {
     pub whole: bool,
     /// The mode, if one was ever chosen.
     pub mode: Option<Mode>,
+    /// The mode of the configuration when the journal was last opened.
+    pub configured: Option<Mode>,
     /// Brokers to be emptied.
     pub drains: BTreeMap<BrokerId, Drain>,
+    /// How many replicas topics are to have, until they have them.
+    pub replications: BTreeMap<TopicName, Replication>,
     /// Plans that are not over, at most one unless a record was unreadable.
     pub plans: BTreeMap<PlanId, ActivePlan>,
     /// Rates that this balancer has set.
@@ -64,8 +68,10 @@ impl ExecutionState {
         match record {
             Record::Whole => self.whole = true,
             Record::Mode(mode) => self.mode = Some(mode),
+            Record::Configured(mode) => self.configured = mode,
             Record::Usage(spent) => self.usage = spent,
             Record::Drain(broker, drain) => put(&mut self.drains, broker, drain),
+            Record::Replication(topic, replication) => put(&mut self.replications, topic, replication),
             Record::Finished(plan, finished) => put(&mut self.history, plan, finished),
             Record::CoolDown(partition, cool) => put(&mut self.cool_downs, partition, cool),
             Record::BrokerThrottle(broker, direction, throttle) => {

@@ -143,7 +143,7 @@ fn a_record_of_a_newer_version_is_named_and_left_alone_until_its_key_is_written_
             key: key.to_owned(),
             value: Some(value.into()),
         };
-        let later = entry("drain/1", r#"{"version":3,"whom":[1]}"#);
+        let later = entry("drain/1", r#"{"version":4,"whom":[1]}"#);
         let broken = entry("plan/7", "{");
         let unknown = entry("wish/7", "{}");
         let good = entry("mode", r#"{"version":1,"body":"auto"}"#);
@@ -160,7 +160,7 @@ fn a_record_of_a_newer_version_is_named_and_left_alone_until_its_key_is_written_
             .collect();
         assert_eq!(named, ["drain/1", "plan/7", "wish/7"]);
         for (skipped, words) in journal.skipped().iter().zip([
-            "its version is 3, this program knows versions up to 2; update the balancer, or delete it",
+            "its version is 4, this program knows versions up to 3; update the balancer, or delete it",
             "it cannot be read (EOF while parsing an object at line 1 column 1); delete it",
             "this program knows no such key; update the balancer if a newer one wrote it, or delete it",
         ]) {

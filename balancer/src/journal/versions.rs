@@ -8,23 +8,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::record::{
-    BrokerThrottle, CoolDown, Drain, FinishedMove, FinishedPlan, Mode, MoveProgress, PlanHead, Spent,
-    Timestamp, TopicThrottle, Whole,
+    BrokerThrottle, CoolDown, Drain, FinishedMove, FinishedPlan, Mode, MoveProgress, PlanHead, Replication,
+    Spent, Timestamp, TopicThrottle, Whole,
 };
 
 /// The version of the records that this program writes. It reads this one and all before.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// What to do about a record that makes no sense.
 const CURE: &str = "delete it (write its key without a value to the journal's topic) when it is not needed";
 
-/// What a record says, and what it said in earlier versions.
+/// What a record says, and what it said in earlier versions. Version 2 wrote all kinds as version 3 does, but for values that
+/// only version 3 knows.
 pub(super) trait Body: Serialize + DeserializeOwned {
     /// As version 1 wrote it.
     type V1: DeserializeOwned + Into<Self>;
 }
 
-/// Kinds of records that version 2 writes as version 1 did, but for values that only version 2 knows.
+/// Kinds of records that are written as version 1 wrote them, but for values that it did not know.
 macro_rules! as_in_version_1 {
     ($($body:ty),*) => {$(
         impl Body for $body {
@@ -37,6 +38,7 @@ as_in_version_1!(
     Whole,
     Mode,
     Drain,
+    Replication,
     PlanHead,
     MoveProgress,
     BrokerThrottle,
@@ -138,7 +140,7 @@ pub(super) fn read<T: Body>(value: &[u8]) -> Result<T, String> {
     let unreadable = |error: serde_json::Error| format!("it cannot be read ({error}); {CURE}");
     let Version { version } = serde_json::from_slice(value).map_err(unreadable)?;
     match version {
-        VERSION => body(value).map_err(unreadable),
+        2 | VERSION => body(value).map_err(unreadable),
         1 => body::<T::V1>(value).map(Into::into).map_err(unreadable),
         newer if newer > VERSION => Err(format!(
             "its version is {newer}, this program knows versions up to {VERSION}; update the balancer, or {CURE}"

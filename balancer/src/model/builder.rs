@@ -1,12 +1,12 @@
 //! Collects rows in any order and makes a checked [`Model`] of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kafka::ids::{BrokerId, PartitionId, TopicName};
 use thiserror::Error;
 
-use super::{Broker, BrokerIndex, Layout, Model, PartitionLoad, Resource, Topic, TopicIndex};
+use super::{Broker, BrokerIndex, Layout, Model, PartitionIndex, PartitionLoad, Resource, Topic, TopicIndex};
 
 /// Most brokers in a model; Kafka clusters have at most a few thousand.
 pub(super) const MAX_BROKERS: usize = 20_000;
@@ -118,6 +118,8 @@ pub struct PartitionRow<'a> {
     pub leader: Option<BrokerId>,
     /// Its replicas, the preferred leader first.
     pub replicas: &'a [BrokerId],
+    /// Those of its replicas that are not in sync.
+    pub lagging: &'a [BrokerId],
     /// Its load.
     pub load: PartitionLoad,
     /// Whether it is offline or being reassigned by somebody else.
@@ -135,6 +137,7 @@ pub struct Builder {
     leader: Vec<Option<BrokerId>>,
     replica_first: Vec<u32>,
     replicas: Vec<BrokerId>,
+    lagging: Vec<(u32, BrokerId)>,
     loads: Vec<PartitionLoad>,
     immovable: Vec<bool>,
 }
@@ -179,6 +182,8 @@ impl Builder {
                 limit: MAX_REPLICAS,
             });
         }
+        let place = self.number.len() as u32;
+        self.lagging.extend(row.lagging.iter().map(|&id| (place, id)));
         self.topic_of.push(row.topic.0);
         self.number.push(row.number);
         self.leader.push(row.leader);
@@ -211,6 +216,7 @@ impl Builder {
         self.check_loads()?;
         let order = self.order()?;
         let (racks, rack_count) = number_racks(&self.brokers);
+        let lagging = self.lagging_rows(&order, &broker_rows);
 
         let mut layout = Layout {
             racks,
@@ -224,6 +230,7 @@ impl Builder {
                 .collect(),
             replica_first: Vec::with_capacity(order.len() + 1),
             replicas: Vec::with_capacity(replicas.len()),
+            lagging,
             immovable: order.iter().map(|&row| self.immovable[row as usize]).collect(),
             brokers: self.brokers,
             topics: self.topics,
@@ -304,6 +311,23 @@ impl Builder {
             }
         }
         Ok(resolved)
+    }
+
+    /// The replicas that are not in sync, by where their partitions end up.
+    fn lagging_rows(
+        &self,
+        order: &[u32],
+        brokers: &HashMap<BrokerId, BrokerIndex>,
+    ) -> HashSet<(PartitionIndex, BrokerIndex)> {
+        if self.lagging.is_empty() {
+            return HashSet::new();
+        }
+        let places: HashMap<u32, u32> = order.iter().copied().zip(0..).collect();
+        let resolve = |(row, id): &(u32, BrokerId)| {
+            let partition = PartitionIndex(*places.get(row)?);
+            Some((partition, *brokers.get(id)?))
+        };
+        self.lagging.iter().filter_map(resolve).collect()
     }
 
     fn check_loads(&self) -> Result<(), InvalidModel> {
@@ -407,6 +431,7 @@ mod tests {
                 number: 0.try_into().unwrap(),
                 leader: Some(ids[1]),
                 replicas: &ids,
+                lagging: &[],
                 load: PartitionLoad {
                     bytes_in: 30.0,
                     bytes_out: 60.0,
@@ -425,5 +450,7 @@ mod tests {
         assert_eq!(model.mean_utilisation().bytes_in, 0.3);
         assert_eq!(model.imbalance().bytes_out, 2.0);
         assert_eq!(model.imbalance().bytes_in, 1.0);
+        assert_eq!(model.worst_imbalance(&PerResource::default()), 2.0);
+        assert_eq!(model.worst_imbalance(&PerResource::splat(1.0)), 1.0);
     }
 }

@@ -7,7 +7,7 @@ mod builder;
 mod resource;
 pub mod snapshot;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kafka::ids::{BrokerId, PartitionId, TopicName, TopicPartition};
@@ -114,6 +114,16 @@ pub struct PartitionLoad {
 }
 
 impl PartitionLoad {
+    /// The load when there are `after` replicas instead of `before`: the leader sends what producers write to each follower.
+    #[must_use]
+    pub fn with_replicas(&self, before: usize, after: usize) -> Self {
+        let more = after as f64 - before as f64;
+        Self {
+            bytes_out: (self.bytes_out + more * self.bytes_in).max(0.0),
+            ..*self
+        }
+    }
+
     /// What a replica carries.
     pub fn on_replica(&self, leads: bool) -> PerResource {
         PerResource {
@@ -141,6 +151,8 @@ struct Layout {
     /// The first replica of each partition, and the number of replicas at the end.
     replica_first: Vec<u32>,
     replicas: Vec<BrokerIndex>,
+    /// Replicas that are not in sync; few at any time.
+    lagging: HashSet<(PartitionIndex, BrokerIndex)>,
     immovable: Vec<bool>,
     broker_rows: HashMap<BrokerId, BrokerIndex>,
     topic_rows: HashMap<TopicName, TopicIndex>,
@@ -243,6 +255,11 @@ impl Model {
         &self.layout.replicas[self.replica_range(partition)]
     }
 
+    /// Whether a broker's replica of a partition is in sync.
+    pub fn is_in_sync(&self, partition: PartitionIndex, broker: BrokerIndex) -> bool {
+        !self.layout.lagging.contains(&(partition, broker))
+    }
+
     /// Where a partition's replicas are among all replicas.
     pub(crate) fn replica_range(&self, partition: PartitionIndex) -> std::ops::Range<usize> {
         let first = &self.layout.replica_first;
@@ -294,6 +311,18 @@ impl Model {
             worst = worst.max(self.utilisation(broker));
         }
         PerResource::from_fn(|r| if mean[r] > 0.0 { worst[r] / mean[r] } else { 1.0 })
+    }
+
+    /// The greatest imbalance of a resource of which some broker uses more than `floor`; 1 where none does, since what
+    /// hardly anybody uses is never even.
+    pub fn worst_imbalance(&self, floor: &PerResource) -> f64 {
+        let mut busiest = PerResource::default();
+        for broker in self.brokers().filter(|&broker| self.broker(broker).counts()) {
+            busiest = busiest.max(self.utilisation(broker));
+        }
+        let imbalance = self.imbalance();
+        let used = Resource::ALL.into_iter().filter(|&r| busiest[r] > floor[r]);
+        used.map(|r| imbalance[r]).fold(1.0, f64::max)
     }
 
     /// The same layout under another load, of which `load` tells each partition's.

@@ -220,6 +220,7 @@ impl<'de> Entry<'de> for PartitionEntry<'de> {
             number: self.partition,
             leader: self.replicas.first().copied(),
             replicas: &self.replicas,
+            lagging: &[],
             load: self.load,
             immovable: false,
         };

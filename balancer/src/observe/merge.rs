@@ -297,11 +297,14 @@ fn build(look: &Look<'_>, loads: &[PartitionLoad]) -> Result<Model, InvalidModel
         });
         for partition in &topic.partitions {
             let name = TopicPartition::new(topic.name.clone(), partition.id);
+            let mut lagging = partition.replicas.clone();
+            lagging.retain(|replica| !partition.in_sync.contains(replica));
             builder.partition(&PartitionRow {
                 topic: index,
                 number: partition.id,
                 leader: partition.leader,
                 replicas: &partition.replicas,
+                lagging: &lagging,
                 load: loads[row],
                 immovable: partition.leader.is_none() || look.foreign.contains(&name),
             })?;

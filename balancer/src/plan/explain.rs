@@ -12,18 +12,45 @@ use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings, bound};
 use crate::model::{BrokerIndex, Model, PartitionIndex, PerResource, Resource};
 
 /// So many sentences about one kind of unsolved matter are enough.
-const SENTENCES: usize = 20;
+pub(super) const SENTENCES: usize = 20;
 
 /// A broker this far beyond its limit, in parts of the mean, is worth a sentence.
 const TELLING: f64 = 0.001;
 
+/// What is said of a plan that was cut.
+pub(super) const CUT: &str = "the plan was cut at the most moves or bytes that are allowed";
+
 /// One partition's change, in rows.
-struct Change {
-    partition: PartitionIndex,
-    to: Vec<BrokerIndex>,
-    leader: BrokerIndex,
-    bytes: u64,
-    gain: f64,
+pub(super) struct Change {
+    pub(super) partition: PartitionIndex,
+    /// The leader first.
+    pub(super) to: Vec<BrokerIndex>,
+    pub(super) leader: BrokerIndex,
+    pub(super) bytes: u64,
+    pub(super) gain: f64,
+    /// Why, where it is not for what it takes off brokers.
+    pub(super) reason: Option<String>,
+}
+
+impl Change {
+    /// A partition's way to these replicas, of which the first is to lead.
+    pub(super) fn new(
+        model: &Model,
+        partition: PartitionIndex,
+        leader: BrokerIndex,
+        to: Vec<BrokerIndex>,
+    ) -> Self {
+        let before = model.replicas(partition);
+        let added = to.iter().filter(|broker| !before.contains(broker)).count();
+        Self {
+            partition,
+            leader,
+            bytes: (model.load(partition).disk.ceil() as u64).saturating_mul(added as u64),
+            to,
+            gain: 0.0,
+            reason: None,
+        }
+    }
 }
 
 /// What no plan can overcome.
@@ -69,7 +96,7 @@ pub(super) fn explain(request: &PlanRequest<'_>, found: Found<'_>) -> Plan {
     let mut unsolved = unsolved(model, &ledger, obstacles);
     crowded_racks(&mut unsolved, request, &ledger, &obstacles.floors);
     if !kept {
-        unsolved.push("the plan was cut at the most moves or bytes that are allowed".to_owned());
+        unsolved.push(CUT.to_owned());
     }
     Plan {
         purpose: request.purpose.clone(),
@@ -87,7 +114,7 @@ pub(super) fn explain(request: &PlanRequest<'_>, found: Found<'_>) -> Plan {
 }
 
 /// The time of the broker that has most to send or to receive.
-fn copy_seconds(moves: &[Move], rate: f64) -> f64 {
+pub(super) fn copy_seconds(moves: &[Move], rate: f64) -> f64 {
     let mut burden: HashMap<(BrokerId, bool), u64> = HashMap::new();
     for change in moves.iter().filter(|change| change.bytes > 0) {
         let each = change.bytes / (change.adding().count().max(1) as u64);
@@ -109,24 +136,17 @@ fn reset(ledger: &mut Ledger, model: &Model) {
 
 fn changes(placement: &Placement<'_>) -> Vec<Change> {
     let each = |partition: PartitionIndex| {
-        let before = placement.model.replicas(partition);
-        let now = placement.replicas(partition);
         let leader = placement.leader(partition)?;
-        let added = now.iter().filter(|broker| !before.contains(broker)).count();
-        let followers = now.iter().copied().filter(|&broker| broker != leader);
-        Some(Change {
-            partition,
-            to: std::iter::once(leader).chain(followers).collect(),
-            leader,
-            bytes: (placement.model.load(partition).disk.ceil() as u64).saturating_mul(added as u64),
-            gain: 0.0,
-        })
+        let followers = placement.replicas(partition).iter().copied();
+        let followers = followers.filter(|&broker| broker != leader);
+        let to = std::iter::once(leader).chain(followers).collect();
+        Some(Change::new(placement.model, partition, leader, to))
     };
     placement.changed().into_iter().filter_map(each).collect()
 }
 
 /// Drops what exceeds the most moves or bytes, and tells whether nothing did.
-fn within_limits(changes: &mut Vec<Change>, settings: &PlanSettings) -> bool {
+pub(super) fn within_limits(changes: &mut Vec<Change>, settings: &PlanSettings) -> bool {
     let all = changes.len();
     changes.truncate(settings.max_moves);
     if let Some(most) = settings.max_bytes {
@@ -143,28 +163,32 @@ fn within_limits(changes: &mut Vec<Change>, settings: &PlanSettings) -> bool {
 }
 
 /// Applies a change to the ledger and returns by how much the excess falls.
-fn apply(ledger: &mut Ledger, model: &Model, change: &Change) -> f64 {
-    let load = model.load(change.partition);
-    let leader = model.leader(change.partition);
+pub(super) fn apply(ledger: &mut Ledger, model: &Model, change: &Change) -> f64 {
+    let (replicas, leader) = (model.replicas(change.partition), model.leader(change.partition));
+    let before = model.load(change.partition);
+    let after = before.with_replicas(replicas.len(), change.to.len());
     let mut gain = 0.0;
-    let mut add = |ledger: &mut Ledger, broker: BrokerIndex, sign: f64, leads: bool| {
-        let share = load.on_replica(leads);
+    let mut add = |ledger: &mut Ledger, broker: BrokerIndex, sign: f64, share: PerResource| {
         let carried = ledger.load[broker.get()];
         let changed = PerResource::from_fn(|r| carried[r] + sign * share[r]);
         gain += ledger.excess(broker, &carried) - ledger.excess(broker, &changed);
         ledger.load[broker.get()] = changed;
     };
-    for &broker in model.replicas(change.partition) {
-        add(ledger, broker, -1.0, leader == Some(broker));
+    for &broker in replicas {
+        add(ledger, broker, -1.0, before.on_replica(leader == Some(broker)));
     }
     for &broker in &change.to {
-        add(ledger, broker, 1.0, change.leader == broker);
+        add(ledger, broker, 1.0, after.on_replica(change.leader == broker));
     }
     gain
 }
 
-fn describe(ledger: &mut Ledger, model: &Model, change: &Change, settings: &PlanSettings) -> Move {
-    let reason = reason(ledger, model, change);
+/// The change as a move, made on the ledger.
+pub(super) fn describe(ledger: &mut Ledger, model: &Model, change: &Change, settings: &PlanSettings) -> Move {
+    let reason = match &change.reason {
+        Some(reason) => reason.clone(),
+        None => reason(ledger, model, change),
+    };
     let gain = apply(ledger, model, change);
     let ids = |rows: &[BrokerIndex]| {
         rows.iter()
@@ -251,7 +275,7 @@ fn relative(ledger: &Ledger, row: BrokerIndex, r: Resource) -> f64 {
 }
 
 /// Imbalance over the brokers that stay or fill.
-fn imbalance(model: &Model, ledger: &Ledger) -> Imbalance {
+pub(super) fn imbalance(model: &Model, ledger: &Ledger) -> Imbalance {
     let staying = || model.brokers().filter(|&row| ledger.receives(row));
     let mut load = PerResource::default();
     let mut capacity = PerResource::default();
@@ -351,6 +375,11 @@ fn tell(told: &mut Vec<String>, sentences: impl Iterator<Item = String>) {
         }
     }
     if more > 0 {
-        told.push(format!("{more} more like the last"));
+        told.push(self::more(more));
     }
+}
+
+/// What is said of so many matters that are not told one by one.
+pub(super) fn more(count: usize) -> String {
+    format!("{count} more like the last")
 }

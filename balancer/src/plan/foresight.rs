@@ -61,6 +61,11 @@ impl<'a> Foresight<'a> {
         helps
     }
 
+    /// Whether a move's partition is still placed as it was when the move was planned.
+    pub fn is_as_planned(&self, change: &Move) -> bool {
+        self.rows(change).is_some()
+    }
+
     fn rows(&self, change: &Move) -> Option<Rows> {
         let model = self.model;
         let partition = model.find(&change.partition)?;
@@ -84,10 +89,12 @@ impl<'a> Foresight<'a> {
     }
 
     fn differences(&self, rows: &Rows) -> Vec<(BrokerIndex, PerResource)> {
-        let load = self.model.load(rows.partition);
+        let now = self.model.load(rows.partition);
         let share = |row: BrokerIndex, hosts: &[BrokerIndex], leader: BrokerIndex| match hosts.contains(&row)
         {
-            true => load.on_replica(row == leader),
+            true => now
+                .with_replicas(rows.from.len(), hosts.len())
+                .on_replica(row == leader),
             false => PerResource::default(),
         };
         let arriving = rows.to.iter().filter(|row| !rows.from.contains(row));

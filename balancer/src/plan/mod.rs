@@ -2,7 +2,8 @@
 //!
 //! One planner cools, drains, fills and rebalances. It lowers a convex price of what brokers carry beyond their limits,
 //! first by changes of leaders, then by copies in the order of what they relieve for each byte, then by swaps and chains,
-//! and takes back what turned out not to be needed. The same request gives the same plan.
+//! and takes back what turned out not to be needed. How many replicas partitions have changes by order only, by a way of its
+//! own (`replicate`). The same request gives the same plan.
 
 mod bound;
 mod explain;
@@ -12,6 +13,7 @@ pub mod output;
 mod oversized;
 mod placement;
 mod portfolio;
+mod replicate;
 mod request;
 mod search;
 mod spread;
@@ -19,7 +21,9 @@ mod spread;
 mod tests;
 mod worth;
 
-use kafka::ids::{BrokerId, TopicPartition};
+use std::collections::BTreeMap;
+
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use crate::model::PerResource;
@@ -32,7 +36,12 @@ pub use worth::LeftOut;
 ///
 /// It always succeeds: what cannot be done is named in [`Plan::unsolved`].
 pub fn plan(request: &PlanRequest<'_>) -> Plan {
-    explain::explain(request, portfolio::best(request))
+    match &request.purpose {
+        Purpose::Replicate(wanted) => replicate::plan(request, wanted),
+        Purpose::Cool | Purpose::Drain(_) | Purpose::Fill(_) | Purpose::Rebalance => {
+            explain::explain(request, portfolio::best(request))
+        }
+    }
 }
 
 /// One partition's change of replicas or leader.
@@ -51,7 +60,7 @@ pub struct Move {
     pub to: Vec<BrokerId>,
     /// Why, in a sentence with figures.
     pub reason: String,
-    /// Bytes to copy: the log's size times the replicas added. 0 when only the leader changes.
+    /// Bytes to copy: the log's size times the replicas added. 0 when none is.
     pub bytes: u64,
     /// How much the move lowers the excess over the threshold, summed over brokers and resources, in parts of the
     /// mean utilisation.
@@ -77,9 +86,43 @@ impl Move {
             .filter(|broker| !self.to.contains(broker))
     }
 
-    /// Whether no data moves: the set of replicas stays as it is.
+    /// Whether some broker gets a copy.
+    pub fn is_copy(&self) -> bool {
+        MoveKind::of(&self.from, &self.to) == MoveKind::Copy
+    }
+
+    /// Whether replicas only go, so that nothing is copied.
+    pub fn is_removal(&self) -> bool {
+        MoveKind::of(&self.from, &self.to) == MoveKind::Removal
+    }
+
+    /// Whether the set of replicas stays as it is.
     pub fn is_leadership_only(&self) -> bool {
-        self.adding().next().is_none() && self.removing().next().is_none()
+        MoveKind::of(&self.from, &self.to) == MoveKind::Leadership
+    }
+}
+
+/// What a move does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveKind {
+    /// Some broker gets a copy.
+    Copy,
+    /// Replicas only go.
+    Removal,
+    /// The set of replicas stays as it is.
+    Leadership,
+}
+
+impl MoveKind {
+    /// That of a move from these replicas to those.
+    pub fn of(from: &[BrokerId], to: &[BrokerId]) -> Self {
+        if to.iter().any(|broker| !from.contains(broker)) {
+            Self::Copy
+        } else if from.iter().any(|broker| !to.contains(broker)) {
+            Self::Removal
+        } else {
+            Self::Leadership
+        }
     }
 }
 
@@ -124,6 +167,8 @@ pub enum Purpose {
     Drain(Vec<BrokerId>),
     /// Give new brokers their share.
     Fill(Vec<BrokerId>),
+    /// Give each partition of these topics so many replicas.
+    Replicate(BTreeMap<TopicName, ReplicationFactor>),
     /// Somebody asked for a better balance although nothing is hot.
     Rebalance,
 }
@@ -165,8 +210,13 @@ impl Plan {
             .count()
     }
 
+    /// How many moves only take replicas away.
+    pub fn removals(&self) -> usize {
+        self.moves.iter().filter(|change| change.is_removal()).count()
+    }
+
     /// How many moves copy data.
     pub fn replica_moves(&self) -> usize {
-        self.moves.len() - self.leadership_changes()
+        self.moves.iter().filter(|change| change.is_copy()).count()
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Placement<'a> {
             replicas,
             hosted,
             freedom,
-            room: model.brokers().map(|row| room(model, row)).collect(),
+            room: request.rooms(),
         }
     }
 
@@ -376,8 +376,4 @@ impl<'a> Placement<'a> {
         hot.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         hot.into_iter().map(|(_, row)| row).collect()
     }
-}
-
-fn room(model: &Model, row: BrokerIndex) -> f64 {
-    model.broker(row).room.unwrap_or(f64::INFINITY)
 }

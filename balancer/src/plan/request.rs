@@ -29,12 +29,14 @@ pub struct PlanSettings {
     pub max_moves: usize,
     /// The most bytes that a plan may copy.
     pub max_bytes: Option<u64>,
+    /// Bytes that stay free in each log directory of a broker that is given a copy.
+    pub disk_reserve: u64,
     /// The throttle that is foreseen for each move, in bytes per second.
     pub throttle: f64,
     /// For how long each hot broker has been hot, where it is heat that is answered: copies off a broker
     /// may only take a part of that. Without it the load is taken to be there to stay.
     pub hot_for: Option<HashMap<BrokerId, Duration>>,
-    /// Partitions that were moved lately and stay where they are.
+    /// Partitions that were moved lately and stay where they are; for numbers of replicas, those moved since they were ordered.
     pub cooling_down: HashSet<TopicPartition>,
     /// Chooses among equals.
     pub seed: u64,
@@ -57,6 +59,7 @@ impl Default for PlanSettings {
             least_worth: 0.02,
             max_moves: usize::MAX,
             max_bytes: None,
+            disk_reserve: 0,
             throttle: 50e6,
             hot_for: None,
             cooling_down: HashSet::new(),
@@ -76,6 +79,21 @@ pub struct PlanRequest<'a> {
     pub purpose: Purpose,
     /// What a good placement is.
     pub settings: PlanSettings,
+}
+
+impl PlanRequest<'_> {
+    /// Bytes that may be copied to each broker: what its fullest log directory has left, less the reserve, as for whoever makes
+    /// the copies; otherwise what is planned would not be made.
+    pub(super) fn rooms(&self) -> Vec<f64> {
+        let reserve = self.settings.disk_reserve as f64;
+        let room = |row| {
+            self.model
+                .broker(row)
+                .room
+                .map_or(f64::INFINITY, |room| room - reserve)
+        };
+        self.model.brokers().map(room).collect()
+    }
 }
 
 impl Purpose {

@@ -1,8 +1,8 @@
 //! What people ask of a running balancer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kafka::ids::{BrokerId, TopicPartition};
+use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -38,6 +38,11 @@ pub enum Action {
         /// Their ids.
         brokers: Vec<BrokerId>,
     },
+    /// Have each partition of topics have so many replicas.
+    Replicate {
+        /// The topics with their numbers; none takes an earlier order back.
+        topics: BTreeMap<TopicName, Option<ReplicationFactor>>,
+    },
     /// Plan now, although nothing may be hot.
     Rebalance,
     /// Go into another mode.
@@ -68,6 +73,41 @@ pub enum ActionError {
     /// There is no such broker.
     #[error("broker {0} is not part of the cluster; `status` lists the brokers")]
     UnknownBroker(BrokerId),
+    /// No topic is named.
+    #[error("no topic is named; say which is to have how many replicas")]
+    NoTopic,
+    /// There is no such topic.
+    #[error("there is no topic {0}; check its name")]
+    UnknownTopic(TopicName),
+    /// More replicas than brokers.
+    #[error(
+        "topic {topic} cannot have {replicas} replicas of a partition on {brokers} live brokers, since each is on a broker of \
+         its own; ask for {brokers} at most, or add brokers"
+    )]
+    TooManyReplicas {
+        /// The topic.
+        topic: TopicName,
+        /// What was asked for.
+        replicas: ReplicationFactor,
+        /// How many brokers are alive.
+        brokers: usize,
+    },
+    /// Fewer replicas than producers need to write.
+    #[error(
+        "topic {topic} has min.insync.replicas={minimum}, so that nobody could write to {replicas} replicas; ask for more, or \
+         lower min.insync.replicas first"
+    )]
+    TooFewReplicas {
+        /// The topic.
+        topic: TopicName,
+        /// What was asked for.
+        replicas: ReplicationFactor,
+        /// Its `min.insync.replicas`.
+        minimum: usize,
+    },
+    /// The cluster has not been seen yet.
+    #[error("the cluster has not been seen yet; try again when it has")]
+    Unseen,
     /// The executor refused.
     #[error(transparent)]
     Refused(ExecuteError),

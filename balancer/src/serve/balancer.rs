@@ -1,6 +1,8 @@
 //! One tick after another: look, detect, execute, plan, show.
 
 mod acting;
+mod ordering;
+mod planning;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,11 +22,11 @@ use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};
 use crate::execute::{ExecuteError, Executor, Limits, Pacer};
-use crate::journal::{JournalError, Mode, Phase, StopHow, Timestamp};
+use crate::journal::{JournalError, Timestamp};
 use crate::model::Model;
 use crate::observe::{Observation, Observer, ReportSource, Standing};
-use crate::occasion::{Away, due};
-use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
+use crate::occasion::Away;
+use crate::plan::{Plan, PlanSettings};
 
 /// While a plan is made, the executor looks so many times a tick how far it is.
 const STEPS: u32 = 5;
@@ -187,7 +189,8 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             return;
         }
         let limits = Limits::from(&self.config.execute);
-        let opened = Executor::open(self.cluster.clone(), &self.log, limits, self.config.mode).await;
+        let (cluster, configured, now) = (self.cluster.clone(), self.config.mode, self.timestamp());
+        let opened = Executor::open(cluster, &self.log, limits, configured, now).await;
         self.hands = match opened {
             Ok(executor) => {
                 tracing::info!(mode = ?executor.mode(), "The journal is open; this balancer is the one that acts.");
@@ -272,6 +275,9 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 for plan in &report.finished {
                     tracing::info!(%plan, "The plan is over.");
                 }
+                for topic in &report.replicated {
+                    tracing::info!(%topic, "Nothing is to be done about the topic's replicas any more.");
+                }
                 crate::metrics::count_execution(&report, show::outcome_name);
                 report
                     .problems
@@ -318,111 +324,6 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         }
     }
 
-    /// Plans when nothing is being executed and there is a reason to.
-    async fn plan(&mut self) {
-        let now = self.timestamp();
-        let Some(looked) = &self.last else { return };
-        let (mode, cooling_down) = match &self.hands {
-            Hands::Open(executor) if executor.is_busy() => {
-                self.suggestion = None;
-                return;
-            }
-            Hands::Open(executor) => (executor.mode(), executor.cooling_down(now)),
-            Hands::Opening { .. } | Hands::Fenced => (Mode::Observe, BTreeSet::new()),
-        };
-        let settings = settings(&self.config, cooling_down);
-        let model = &looked.planned;
-        if self.proposal_stands(model, &settings) {
-            return;
-        }
-        let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
-        let is_hot = !looked.detection.brokers.is_empty();
-        let purpose = due(model, away, self.rebalance_asked, is_hot);
-        let limits = Limits::from(&self.config.execute);
-        let waits = purpose
-            .as_ref()
-            .and_then(|due| waits::of_purpose(due, model, &limits, now));
-        self.problems.extend(waits);
-        let Some(settings) = waits::narrow(settings, &limits, now) else {
-            self.suggestion = None;
-            return;
-        };
-        let made = purpose.map(|purpose| {
-            let is_heat = purpose == Purpose::Cool;
-            let hot_for = is_heat.then(|| looked.detection.hot_for());
-            plan(&PlanRequest {
-                model,
-                purpose,
-                settings: PlanSettings { hot_for, ..settings },
-            })
-        });
-        self.rebalance_asked = false;
-        self.problems
-            .extend(made.iter().flat_map(|plan| plan.unsolved.clone()));
-        let made = made.filter(|plan| !plan.moves.is_empty());
-        match (mode, made) {
-            (Mode::Observe, made) => self.suggestion = made,
-            (Mode::Approve | Mode::Auto, None) => self.withdraw().await,
-            (Mode::Approve | Mode::Auto, Some(made)) => self.start(made).await,
-        }
-    }
-
-    /// Whether a plan waits for approval and is still worth waiting for. One that is not is replaced or withdrawn.
-    fn proposal_stands(&self, model: &Model, settings: &PlanSettings) -> bool {
-        let Hands::Open(executor) = &self.hands else {
-            return false;
-        };
-        let Some(plan) = executor
-            .status()
-            .plan
-            .filter(|plan| plan.phase == Phase::Proposed && executor.mode() == Mode::Approve)
-        else {
-            return false;
-        };
-        let mut foresight = Foresight::new(model, settings);
-        !self.rebalance_asked
-            && plan
-                .moves
-                .iter()
-                .any(|status| foresight.still_helps(&status.progress.change))
-    }
-
-    /// Nothing is to be done: what was proposed before is not waited for any longer.
-    async fn withdraw(&mut self) {
-        self.suggestion = None;
-        let now = self.timestamp();
-        let Hands::Open(executor) = &mut self.hands else {
-            return;
-        };
-        if executor.is_proposing() {
-            let stopped = executor.stop(StopHow::Gently, now).await;
-            if let Err(error) = stopped {
-                self.note_failure(error);
-            }
-        }
-    }
-
-    async fn start(&mut self, made: Plan) {
-        self.suggestion = None;
-        let now = self.timestamp();
-        let Hands::Open(executor) = &mut self.hands else {
-            return;
-        };
-        tracing::info!(
-            purpose = ?made.purpose,
-            leadership_changes = made.leadership_changes(),
-            replica_moves = made.replica_moves(),
-            bytes = made.bytes,
-            bytes_lower_bound = made.bytes_lower_bound,
-            "There is a plan."
-        );
-        match executor.start(made, now).await {
-            // The first change goes out in the same tick: each second that a broker is hot counts.
-            Ok(_) => self.execute().await,
-            Err(error) => self.note_failure(error),
-        }
-    }
-
     fn show(&self, took: Duration) {
         let status = match &self.hands {
             Hands::Open(executor) => Some(executor.status()),
@@ -448,6 +349,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 observation: &looked.observation,
                 current: &looked.current,
                 detection: &looked.detection,
+                floor: &self.config.heat.floor,
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
                 limits: &Limits::from(&self.config.execute),
@@ -465,6 +367,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
 fn settings(config: &Config, cooling_down: BTreeSet<TopicPartition>) -> PlanSettings {
     PlanSettings {
         cooling_down: cooling_down.into_iter().collect(),
+        disk_reserve: config.execute.disk_reserve.bytes(),
         ..config.heat.plan(&config.plan)
     }
 }

@@ -57,10 +57,10 @@ pub(super) fn guidance<'a>(
     guidance
 }
 
-/// A broker is emptied or filled because somebody decided so, whatever the load.
+/// A broker is emptied or filled, and a topic gets more or fewer replicas, because somebody decided so, whatever the load.
 fn helps(foresight: &mut Foresight<'_>, change: &Move, purpose: &Purpose) -> bool {
     match purpose {
-        Purpose::Drain(_) | Purpose::Fill(_) => true,
+        Purpose::Drain(_) | Purpose::Fill(_) | Purpose::Replicate(_) => true,
         Purpose::Cool | Purpose::Rebalance => foresight.still_helps(change),
     }
 }

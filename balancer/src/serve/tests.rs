@@ -1,5 +1,6 @@
 //! The whole loop against a simulated cluster without sidecars, under paused time.
 
+mod replication;
 mod steering;
 
 use std::sync::Arc;

@@ -48,10 +48,15 @@ pub(super) fn of_purpose(
         Purpose::Drain(leaving) if !leaving.iter().any(|broker| hosts(model, *broker)) => return None,
         Purpose::Drain(leaving) => format!("emptying brokers {}", super::show::broker_list(leaving)),
         Purpose::Fill(new) => format!("filling brokers {}", super::show::broker_list(new)),
+        Purpose::Replicate(topics) => format!(
+            "giving {} another number of replicas",
+            super::show::topic_list(topics)
+        ),
         Purpose::Cool => "copying partitions off hot brokers".to_owned(),
         Purpose::Rebalance => "copying for a better balance".to_owned(),
     };
-    let meanwhile = match limits.leadership_anytime {
+    let is_replication = matches!(purpose, Purpose::Replicate(_));
+    let meanwhile = match limits.leadership_anytime && !is_replication {
         true => "only leaders change",
         false => "nothing is planned",
     };
@@ -60,10 +65,16 @@ pub(super) fn of_purpose(
     ))
 }
 
-/// What may be planned at `now`: outside the windows what copies nothing, or nothing at all.
-pub(super) fn narrow(settings: PlanSettings, limits: &Limits, now: Timestamp) -> Option<PlanSettings> {
+/// What may be planned at `now`: outside the windows other leaders, or nothing at all. Replicas neither come nor go there.
+pub(super) fn narrow(
+    settings: PlanSettings,
+    purpose: &Purpose,
+    limits: &Limits,
+    now: Timestamp,
+) -> Option<PlanSettings> {
     match (limits.windows.is_open(now), limits.leadership_anytime) {
         (true, _) => Some(settings),
+        (false, _) if matches!(purpose, Purpose::Replicate(_)) => None,
         (false, true) => Some(PlanSettings {
             max_bytes: Some(0),
             ..settings

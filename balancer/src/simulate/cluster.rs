@@ -246,6 +246,7 @@ fn rebuilt(
             number: name.partition,
             leader,
             replicas: &replicas,
+            lagging: &[],
             load: *model.load(row),
             immovable: leader.is_none(),
         })?;

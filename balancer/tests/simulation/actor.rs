@@ -98,12 +98,14 @@ impl Actor {
                 .any(|text| text.starts_with("the journal is not open"))
     }
 
-    /// Asks it for something; it may not answer.
-    pub(crate) async fn ask(&self, action: Action) {
+    /// Asks it for something, and answers whether it says that it will do it.
+    pub(crate) async fn ask(&self, action: Action) -> bool {
         let (answer, answered) = oneshot::channel();
-        if self.commands.try_send(Command { action, answer }).is_ok() {
-            let _ = tokio::time::timeout(Duration::from_secs(20), answered).await;
+        if self.commands.try_send(Command { action, answer }).is_err() {
+            return false;
         }
+        let answer = tokio::time::timeout(Duration::from_secs(20), answered).await;
+        matches!(answer, Ok(Ok(Ok(_))))
     }
 
     /// Ends it without any chance to do another thing.

@@ -115,9 +115,30 @@ impl Schedule {
         Ok(())
     }
 
+    /// Each topic has as many replicas as were ordered, but for the partitions that others have placed.
+    async fn check_orders(&self) -> Result<(), String> {
+        for topic in self.cluster.describe().await.unwrap().topics {
+            let Some(wanted) = self.ordered.get(topic.name.as_str()) else {
+                continue;
+            };
+            for found in topic.partitions {
+                let name = TopicPartition::new(topic.name.clone(), found.id);
+                let is_so = found.replicas.len() == wanted.get();
+                if !is_so && !self.others.moved.contains(&name) {
+                    return Err(format!("{name} was to have {wanted} replicas: {found:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the balancer does nothing and has left nothing.
     pub(crate) async fn is_at_rest(&self) -> bool {
-        let phase = self.actor.view().state.phase;
+        let view = self.actor.view();
+        if !view.state.replicating.is_empty() {
+            return false;
+        }
+        let phase = view.state.phase;
         let reassignments = self.cluster.reassignments().await.unwrap();
         let own = reassignments
             .keys()
@@ -138,6 +159,7 @@ impl Schedule {
 
     /// What has to hold in the end, when all is at rest.
     pub(crate) async fn judge(&mut self) -> Result<(), String> {
+        self.check_orders().await?;
         let view = self.actor.view();
         for plan in &view.history {
             self.account.plans += 1;

@@ -61,6 +61,7 @@ impl Schedule {
                 self.actor.ask(Action::Rebalance).await;
                 true
             }
+            Trouble::Replicate => self.replicate(dice).await,
             Trouble::Wiped | Trouble::Corrupt => self.spoil_journal(trouble, dice),
             // Those meet single requests.
             Trouble::Lost
@@ -143,6 +144,7 @@ impl Schedule {
         }
         let which = TOPICS[dice.random_range(0..2)];
         let name = topic(which.0);
+        self.ordered.remove(which.0);
         let is_there = others::find(&self.cluster, &partition(which.0, 0))
             .await
             .is_some();
@@ -163,7 +165,10 @@ impl Schedule {
     }
 
     async fn grow_topic(&mut self, dice: &mut Pcg32) -> bool {
-        let name = topic(TOPICS[dice.random_range(0..2)].0);
+        let (name, ..) = TOPICS[dice.random_range(0..2)];
+        // Partitions that come when an order is over have as many replicas as Kafka gives them.
+        self.ordered.remove(name);
+        let name = topic(name);
         let total = dice.random_range(9..14);
         let answers = self.cluster.create_partitions(&[(name, total)]).await.unwrap();
         answers.values().all(Result::is_ok)
@@ -260,12 +265,28 @@ impl Schedule {
         true
     }
 
+    /// As many replicas as there can be, and as few as producers need.
+    async fn replicate(&mut self, dice: &mut Pcg32) -> bool {
+        let (name, _, _, minimum) = TOPICS[dice.random_range(0..2)];
+        let replicas = dice.random_range(minimum..=5);
+        let wanted = (!dice.random_bool(0.1)).then(|| i64::try_from(replicas).unwrap().try_into().unwrap());
+        let topics = [(topic(name), wanted)].into();
+        let is_ordered = self.actor.ask(Action::Replicate { topics }).await;
+        // One that was not answered may be obeyed all the same.
+        self.ordered.remove(name);
+        if let Some(wanted) = wanted.filter(|_| is_ordered) {
+            self.ordered.insert(name, wanted);
+        }
+        is_ordered
+    }
+
     /// Only where nobody's own value could be under one of the balancer's: what was there before is lost then.
     fn spoil_journal(&mut self, trouble: Trouble, dice: &mut Pcg32) -> bool {
         if self.others.have_throttles_of_their_own() {
             return false;
         }
         self.journal_lost = true;
+        self.ordered.clear();
         if trouble == Trouble::Wiped {
             self.log.clear();
             return true;

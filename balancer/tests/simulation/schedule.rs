@@ -10,7 +10,7 @@ use balancer::journal::{Direction, Mode};
 use balancer::serve::Action;
 use kafka::cluster::{ConfigResource, NewTopic, Placement};
 use kafka::simulated::{SimulatedBroker, SimulatedCluster, SimulatedLog};
-use kafka::{BrokerId, Cluster, TopicName, TopicPartition};
+use kafka::{BrokerId, Cluster, ReplicationFactor, TopicName, TopicPartition};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg32;
 use sidecar::clock::Clock;
@@ -70,6 +70,8 @@ pub(crate) struct Schedule {
     pub(crate) stopped: bool,
     /// Whether a broker was ever to be emptied, because somebody asked for it or because it died.
     pub(crate) drained: bool,
+    /// How many replicas topics were ordered, as far as that has to be so in the end.
+    pub(crate) ordered: BTreeMap<&'static str, ReplicationFactor>,
     /// Whether the journal has lost something, so that what was there before a throttle of ours cannot be known.
     pub(crate) journal_lost: bool,
     /// Reassignments seen in the last step.
@@ -143,6 +145,7 @@ impl Schedule {
             down: BTreeSet::new(),
             stopped: false,
             drained: false,
+            ordered: BTreeMap::new(),
             journal_lost: false,
             seen: BTreeSet::new(),
             astray: BTreeSet::new(),

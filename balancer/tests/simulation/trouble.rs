@@ -66,11 +66,13 @@ pub(crate) enum Trouble {
     Drain,
     /// Somebody asks for a better balance.
     Rebalance,
+    /// Somebody orders more or fewer replicas of a topic, or takes that back.
+    Replicate,
 }
 
 impl Trouble {
     /// All of them.
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::Kill,
         Self::Pause,
         Self::Second,
@@ -101,6 +103,7 @@ impl Trouble {
         Self::Stop,
         Self::Drain,
         Self::Rebalance,
+        Self::Replicate,
     ];
 
     /// What happens in one step, if anything; what is rare spoils most of a schedule when it comes.
@@ -129,6 +132,7 @@ impl Trouble {
             64..=65 => Self::Rebalance,
             66 => Self::Wiped,
             67..=68 => Self::Corrupt,
+            69..=72 => Self::Replicate,
             _ => return None,
         })
     }

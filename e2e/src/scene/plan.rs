@@ -49,7 +49,7 @@ impl Scene {
             },
         );
         let cluster = KafkaCluster::new(connection);
-        Ok(Executor::open(cluster, &log, Limits::default(), Mode::Auto).await?)
+        Ok(Executor::open(cluster, &log, Limits::default(), Mode::Auto, now()?).await?)
     }
 
     /// A move of a partition from where it is to these brokers, the leader first; `bytes` is what the plan believes

@@ -11,4 +11,5 @@ mod leadership;
 mod modes;
 mod moving;
 mod offline;
+mod replication;
 mod split;

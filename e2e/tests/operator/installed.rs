@@ -169,6 +169,18 @@ impl<'a> Installed<'a> {
         self.killed.load(Ordering::Relaxed)
     }
 
+    /// Where clients outside of the Kubernetes cluster connect, as the status tells.
+    pub(crate) async fn external_bootstrap(&self, name: &str) -> Outcome<String> {
+        let object = self.get(&["kafkacluster", name]).await?;
+        let listeners = object["status"]["listeners"].as_array();
+        let external = listeners
+            .into_iter()
+            .flatten()
+            .find(|listener| listener["name"] == "external");
+        let bootstrap = external.and_then(|listener| listener["bootstrap"].as_str());
+        Ok(bootstrap.ok_or("the status has no external listener")?.to_owned())
+    }
+
     /// Kills the operator, as a node does that dies.
     pub(crate) async fn kill_operator(&self) -> Outcome {
         let label = "-lapp.kubernetes.io/name=kafka-operator";

@@ -15,7 +15,6 @@ use crate::installed::{Installed, selector};
 use crate::repairs;
 
 const NAME: &str = "life";
-const FIRST_PORT: u16 = 31_200;
 const PARTITIONS: u32 = 12;
 /// Bytes per second of all partitions together: brokers, Kubernetes and clients share a small machine.
 const RATE: f64 = 300e3;
@@ -33,8 +32,9 @@ spec:
   # So little that the load is worth balancing.
   balancer: {capacity: {bytesIn: 2M, bytesOut: 4M}}
   listeners: {external: {firstNodePort: 31200}}
-  kafkaOptions: {minInsyncReplicas: 2}
-  topics: [{name: orders, partitions: 12, replicationFactor: 3}]
+  topics:
+    - {name: orders, partitions: 12, replicationFactor: 3, config: {min.insync.replicas: 2}}
+    - {name: audit, partitions: 3, replicationFactor: 1}
 ";
 
 pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
@@ -42,11 +42,11 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     figures: &mut Figures,
 ) -> Outcome {
     create(operator, figures).await?;
-    let bootstrap = bootstrap(operator).await?;
+    let bootstrap = operator.external_bootstrap(NAME).await?;
     let cluster = KafkaCluster::new(connection_to(&bootstrap)?);
     operator
         .until("the topic is there", async |_| {
-            Ok(orders(&cluster).await?.len() == PARTITIONS as usize)
+            Ok(replicas(&cluster, "orders").await?.len() == PARTITIONS as usize)
         })
         .await?;
     let sampler = Sampler::start(connection_to(&bootstrap)?, 0);
@@ -63,6 +63,7 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     grow(operator, &cluster).await?;
     roll(operator, figures).await?;
     repairs::what_others_change_is_as_it_should_be_again(operator, NAME).await?;
+    replicate(operator, &cluster).await?;
     change_its_mind(operator, &cluster).await?;
     shrink(operator, &cluster, figures).await?;
 
@@ -110,28 +111,17 @@ async fn create(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
     operator.until_settled(NAME, 3).await
 }
 
-/// All brokers, each through the port of the node on which it runs.
-async fn bootstrap(operator: &Installed<'_>) -> Outcome<String> {
-    let mut brokers = Vec::new();
-    for broker in 0..3 {
-        let pod = operator.get(&["pod", &format!("{NAME}-{broker}")]).await?;
-        let host = pod["status"]["hostIP"].as_str().ok_or("a broker is on no node")?;
-        brokers.push(format!("{host}:{}", FIRST_PORT + broker));
-    }
-    Ok(brokers.join(","))
-}
-
-/// The replicas of each partition of the topic.
-async fn orders(cluster: &KafkaCluster) -> Outcome<Vec<Vec<i32>>> {
+/// The replicas of each partition of a topic.
+async fn replicas(cluster: &KafkaCluster, topic: &str) -> Outcome<Vec<Vec<i32>>> {
     let topics = cluster.describe().await?.topics;
-    let topic = topics.into_iter().find(|topic| topic.name.as_str() == "orders");
+    let topic = topics.into_iter().find(|found| found.name.as_str() == topic);
     let partitions = topic.map(|topic| topic.partitions).unwrap_or_default();
     let replicas = |partition: kafka::cluster::Partition| e2e::scene::numbers(&partition.replicas);
     Ok(partitions.into_iter().map(replicas).collect())
 }
 
 async fn hosted(cluster: &KafkaCluster, broker: i32) -> Outcome<usize> {
-    let replicas = orders(cluster).await?;
+    let replicas = replicas(cluster, "orders").await?;
     Ok(replicas
         .iter()
         .filter(|replicas| replicas.contains(&broker))
@@ -189,6 +179,21 @@ async fn roll(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
     operator.until_settled(NAME, 4).await?;
     figures.rolled_seconds = Some(start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// A topic of one replica gets two more.
+async fn replicate(operator: &Installed<'_>, cluster: &KafkaCluster) -> Outcome {
+    let change = "[{\"op\": \"replace\", \"path\": \"/spec/topics/1/replicationFactor\", \"value\": 3}]";
+    operator
+        .type_in(&["patch", "kafkacluster", NAME, "--type=json", "-p", change])
+        .await?;
+    operator
+        .until("each partition of audit has three replicas", async |_| {
+            let replicas = replicas(cluster, "audit").await?;
+            Ok(replicas.len() == 3 && replicas.iter().all(|replicas| replicas.len() == 3))
+        })
+        .await?;
+    operator.until_settled(NAME, 4).await
 }
 
 /// A broker that is being emptied may stay when the spec says so again.

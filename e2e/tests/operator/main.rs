@@ -7,6 +7,7 @@ mod hundred;
 mod installed;
 mod life;
 mod repairs;
+mod secured;
 mod walkthrough;
 
 use e2e::Kubernetes;
@@ -26,6 +27,7 @@ async fn a_kafkacluster_lives_its_whole_life_without_losing_a_record() -> Outcom
     let cluster = Kubernetes::up(NODES).await?;
     let operator = Installed::by_its_manifest(&cluster).await?;
     walkthrough::the_readme_does_what_it_says(&operator).await?;
+    secured::only_users_get_in_and_brokers_get_more_while_they_run(&operator).await?;
     let mut figures = Figures::default();
     life::a_cluster_grows_rolls_and_shrinks_under_load(&operator, &mut figures).await?;
     figures.write()

@@ -25,6 +25,7 @@ mod log_writer;
 mod membership;
 mod requests;
 mod session;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

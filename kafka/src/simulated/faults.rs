@@ -43,6 +43,10 @@ pub enum Operation {
     Quorum,
     /// Taking a broker out of the cluster.
     Unregister,
+    /// Reading users.
+    Users,
+    /// Changing users.
+    AlterUsers,
     /// Opening the log.
     OpenLog,
     /// Writing to the log.
@@ -68,6 +72,7 @@ impl Operation {
                 | Self::Elect
                 | Self::Topics
                 | Self::Unregister
+                | Self::AlterUsers
                 | Self::Append
         )
     }

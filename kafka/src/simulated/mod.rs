@@ -17,6 +17,7 @@ mod reassignment;
 mod requests;
 mod time;
 mod topics;
+mod users;
 mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

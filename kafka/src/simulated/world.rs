@@ -9,6 +9,7 @@ use super::SimulatedBroker;
 use super::consumption::Group;
 use crate::error::ClusterError;
 use crate::ids::{BrokerId, GroupId, TopicName, TopicPartition};
+use crate::users::{Mechanism, UserName};
 
 /// `broker.session.timeout.ms` of Kafka 4: how long after its last heartbeat a broker is fenced.
 pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(9);
@@ -49,6 +50,7 @@ pub(super) struct World {
     pub(super) topics_made: u128,
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) shrinks: Vec<Shrink>,
+    pub(super) passwords: BTreeMap<(UserName, Mechanism), String>,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,7 @@ impl World {
             topics_made: 0,
             groups: BTreeMap::new(),
             shrinks: Vec::new(),
+            passwords: BTreeMap::new(),
         };
         for broker in brokers {
             world.add_broker(broker);

@@ -1,8 +1,11 @@
 //! The StatefulSet of brokers.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, ObjectFieldSelector, Volume,
+    Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, ObjectFieldSelector, ResourceRequirements,
+    Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -13,7 +16,7 @@ use super::pod::{
     scraped, variable,
 };
 use super::programs::SIDECAR_PORT;
-use super::restart::broker_digest;
+use super::restart::{RESOURCES_ANNOTATION, broker_digest, broker_resources};
 use super::server_properties::FOLDER;
 use super::{CLUSTER_ID_VARIABLE, Installation, JOLOKIA_AGENT, Known, RACK_ANNOTATION, sidecar};
 use crate::cluster::{CLIENT_PORT, Cluster, EXTERNAL_PORT, REPLICATION_PORT};
@@ -36,14 +39,14 @@ pub(super) fn stateful_set(cluster: &Cluster, installation: &Installation, known
         init_containers.push(await_rack(cluster));
         volumes.push(rack_volume());
     }
-    let mut annotations = Default::default();
+    let mut annotations = BTreeMap::from([(RESOURCES_ANNOTATION.to_owned(), broker_resources(cluster))]);
     if cluster.jmx_sidecar {
         let image = installation.sidecar_image_of(cluster);
         init_containers.push(copy_agent(image));
         spec.containers.push(sidecar::container(cluster, image));
         volumes.push(empty_dir("jolokia", Quantity("64Mi".to_owned())));
         volumes.push(sidecar::volume(cluster));
-        annotations = scraped(SIDECAR_PORT);
+        annotations.extend(scraped(SIDECAR_PORT));
     }
     spec.init_containers = non_empty(init_containers);
     spec.volumes = Some(volumes);
@@ -52,11 +55,16 @@ pub(super) fn stateful_set(cluster: &Cluster, installation: &Installation, known
     kafka_pod::stateful_set(cluster, Role::Broker, known.broker_pods, template, claim)
 }
 
-fn broker(cluster: &Cluster, known: &Known) -> Container {
+/// The CPU and memory of a broker.
+pub fn broker_requirements(cluster: &Cluster) -> ResourceRequirements {
     let given = &cluster.resources;
     let memory = given.memory.written().clone();
-    let resources = resources(given.cpu.written().clone(), memory.clone(), memory);
-    let mut broker = container(cluster, Role::Broker, given.heap_bytes(), resources, CLIENT_PORT);
+    resources(given.cpu.written().clone(), memory.clone(), memory)
+}
+
+fn broker(cluster: &Cluster, known: &Known) -> Container {
+    let (heap, resources) = (cluster.resources.heap_bytes(), broker_requirements(cluster));
+    let mut broker = container(cluster, Role::Broker, heap, resources, CLIENT_PORT);
     let variables = broker.env.get_or_insert_default();
     let mounts = broker.volume_mounts.get_or_insert_default();
     variables.push(variable("FIRST_NODE_ID", "0"));

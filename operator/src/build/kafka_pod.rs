@@ -28,6 +28,9 @@ use crate::crd::VolumeDeletionPolicy;
 /// The name of the volume, which is also that of its claims.
 const DATA_VOLUME: &str = "kafka-data";
 
+/// The container of a broker or a controller.
+pub const KAFKA_CONTAINER: &str = "kafka";
+
 /// The user of both images.
 const KAFKA_USER: i64 = 1000;
 
@@ -63,7 +66,7 @@ pub(super) fn container(
         ..Probe::default()
     };
     Container {
-        name: "kafka".to_owned(),
+        name: KAFKA_CONTAINER.to_owned(),
         image: Some(cluster.image.to_string()),
         command: Some(
             ["/bin/sh", &format!("{FOLDER}/start.sh"), role.component()]

@@ -10,6 +10,9 @@ use crate::cluster::Cluster;
 /// The label and its value by which network policies know the operator's pods.
 pub const OPERATOR_LABEL: (&str, &str) = ("app.kubernetes.io/name", "kafka-operator");
 
+/// The label and its value by which everything that operators make is known.
+pub const OURS: (&str, &str) = ("creator", "kafka-operator");
+
 /// What a pod of a cluster does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -55,17 +58,13 @@ impl Role {
     }
 }
 
-/// The labels that select all pods of a cluster. These and `role` are those of the original.
-pub(super) fn cluster_selector(cluster: &Cluster) -> BTreeMap<String, String> {
-    texts([
-        ("component", "kafka"),
-        ("creator", "kafka-operator"),
-        ("name", cluster.names.cluster()),
-    ])
+/// The labels of everything that belongs to a cluster. These and `role` are those of the original.
+pub fn cluster_selector(cluster: &Cluster) -> BTreeMap<String, String> {
+    texts([("component", "kafka"), OURS, ("name", cluster.names.cluster())])
 }
 
 /// The labels that select the pods of a role.
-pub(super) fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
+pub fn selector(cluster: &Cluster, role: Role) -> BTreeMap<String, String> {
     let mut labels = cluster_selector(cluster);
     labels.insert("role".to_owned(), role.label().to_owned());
     labels
@@ -76,12 +75,8 @@ pub fn selector_text(cluster: &Cluster, role: Role) -> String {
     as_text(&selector(cluster, role))
 }
 
-/// The labels of everything that belongs to a cluster, as one text.
-pub fn cluster_selector_text(cluster: &Cluster) -> String {
-    as_text(&cluster_selector(cluster))
-}
-
-fn as_text(labels: &BTreeMap<String, String>) -> String {
+/// Labels as one text, by which the API selects.
+pub fn as_text(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))

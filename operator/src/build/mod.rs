@@ -35,8 +35,12 @@ use crate::cluster::{Cluster, ClusterId, Metadata};
 
 pub use addresses::{balancer_url, listeners};
 pub use balancer::token_secret;
-pub use metadata::{OPERATOR_LABEL, Role, cluster_selector_text, selector_text};
-pub use restart::{CONFIGURATION_ANNOTATION, broker_digest, controller_digest};
+pub use brokers::broker_requirements;
+pub use kafka_pod::KAFKA_CONTAINER;
+pub use metadata::{OPERATOR_LABEL, OURS, Role, as_text, cluster_selector, selector, selector_text};
+pub use restart::{
+    CONFIGURATION_ANNOTATION, RESOURCES_ANNOTATION, broker_digest, broker_resources, controller_digest,
+};
 
 /// On a broker's pod: the rack of its node. The operator writes it when the pod has a node, and the broker waits for it,
 /// since a pod cannot ask for the labels of its node.

@@ -14,6 +14,16 @@ use crate::cluster::{Cluster, Metadata};
 /// On a pod: the digest of the configuration with which it was made.
 pub const CONFIGURATION_ANNOTATION: &str = "krallistic.github.com/configuration";
 
+/// On a broker's pod: the CPU and memory that it was given last, when it was made or while it ran.
+pub const RESOURCES_ANNOTATION: &str = "krallistic.github.com/resources";
+
+/// What brokers are given that they can get while they run: in thousandths of cores and in bytes. The heap, which follows from the
+/// memory, is read at the start and is part of the [digest](broker_digest).
+pub fn broker_resources(cluster: &Cluster) -> String {
+    let given = &cluster.resources;
+    format!("{}m {}", given.cpu.number(), given.memory.number())
+}
+
 /// The digest of all that brokers read at their start only.
 pub fn broker_digest(cluster: &Cluster, known: &Known) -> String {
     let mut said = Said::by_all(cluster, known);

@@ -3,9 +3,39 @@
 use std::collections::BTreeSet;
 
 use kafka::connection::BootstrapAddress;
+use kafka::users::{Mechanism, UserName};
 
 use super::problem::Problems;
-use crate::crd::{ExternalListener, KafkaclusterSpec, Sasl};
+use crate::crd::{self, ExternalListener, KafkaclusterSpec, Sasl};
+
+/// A user with a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: UserName,
+    /// How its password is proven.
+    pub mechanism: Mechanism,
+    /// The Secret with its password.
+    pub secret: String,
+    /// The key within the Secret.
+    pub key: String,
+}
+
+/// The users, of those that [`check`] finds nothing wrong with.
+pub(super) fn users(spec: &KafkaclusterSpec) -> Vec<User> {
+    let Some(sasl) = &spec.listeners.sasl else {
+        return Vec::new();
+    };
+    let user = |user: &crd::User| {
+        Some(User {
+            name: user.name.parse().ok()?,
+            mechanism: sasl.mechanism.into(),
+            secret: user.password_secret.name.clone(),
+            key: user.password_secret.key.clone(),
+        })
+    };
+    sasl.users.iter().filter_map(user).collect()
+}
 
 pub(super) fn check(spec: &KafkaclusterSpec, problems: &mut Problems) {
     let listeners = &spec.listeners;
@@ -13,19 +43,19 @@ pub(super) fn check(spec: &KafkaclusterSpec, problems: &mut Problems) {
         secret("spec.listeners.tls.secretName", &tls.secret_name, problems);
     }
     if let Some(sasl) = &listeners.sasl {
-        users(sasl, problems);
+        check_users(sasl, problems);
     }
     if let Some(listener) = &listeners.external {
         external(listener, spec.broker_count, problems);
     }
 }
 
-fn users(sasl: &Sasl, problems: &mut Problems) {
+fn check_users(sasl: &Sasl, problems: &mut Problems) {
     let mut users = BTreeSet::new();
     for (index, user) in sasl.users.iter().enumerate() {
         let field = format!("spec.listeners.sasl.users[{index}]");
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
-        if user.name.is_empty() || !user.name.chars().all(allowed) {
+        if user.name.parse::<UserName>().is_err() || !user.name.chars().all(allowed) {
             let cause = format!("`{}` is no name of a user", user.name);
             problems.note(format!("{field}.name"), cause, "use letters, digits and ._@-");
         }

@@ -23,6 +23,7 @@ use crate::crd::{self, EMPTY_DIR, Kafkacluster, KafkaclusterSpec, VolumeDeletion
 pub use cluster_id::ClusterId;
 pub use image::Image;
 use image::{FIRST_WITH_KRAFT, FIRST_WITH_USERS_IN_KRAFT, FIRST_WITHOUT_ZOOKEEPER};
+pub use listeners::User;
 use names::MAX_CLUSTER_NAME;
 pub use names::{CLIENT_PORT, CONTROLLER_PORT, EXTERNAL_PORT, FIRST_CONTROLLER_ID, Names, REPLICATION_PORT};
 pub use problem::Problem;
@@ -62,6 +63,8 @@ pub struct Cluster {
     pub topics: Vec<Topic>,
     /// How clients reach brokers.
     pub listeners: crd::Listeners,
+    /// Users with passwords.
+    pub users: Vec<User>,
     /// Where pods may run, and what is added to them.
     pub placement: Placement,
     /// Whether brokers have sidecars.
@@ -200,6 +203,7 @@ fn read(object: &Kafkacluster, problems: &mut Problems) -> Option<Cluster> {
         storage: storage?,
         properties,
         topics,
+        users: listeners::users(spec),
         listeners: spec.listeners.clone(),
         placement,
         jmx_sidecar: spec.jmx_sidecar,

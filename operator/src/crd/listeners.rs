@@ -53,7 +53,8 @@ pub struct Sasl {
     /// How passwords are proven.
     #[serde(default)]
     pub mechanism: ScramMechanism,
-    /// The users. One that is taken out of the list can no longer log in.
+    /// The users. They are made in Kafka, get the password that is in their Secret, also when it changes, and one that is
+    /// taken out of the list can no longer log in. Users who were made by other means stay.
     #[schemars(
         length(min = 1, max = 1000),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
@@ -62,7 +63,7 @@ pub struct Sasl {
 }
 
 /// How passwords are proven, without being sent.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ScramMechanism {
     /// RFC 5802 and 7677.
     #[serde(rename = "SCRAM-SHA-256")]
@@ -91,7 +92,7 @@ pub struct PasswordSecret {
     /// The Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key within it.
+    /// The key within it. The line end after a password is not part of it.
     #[serde(default = "default_key")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
     pub key: String,

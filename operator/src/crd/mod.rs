@@ -37,7 +37,7 @@ pub use listeners::{
 pub use options::{KafkaOption, KafkaOptions};
 pub use pod::PodSpec;
 pub use sidecar::{Granularity, MetricNames, SidecarSpec};
-pub use status::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus, ListenerStatus};
+pub use status::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus, ListenerStatus, UserStatus};
 pub use topics::Topic;
 
 /// On a `Kafkacluster`, with the value `true`: nothing of it is changed until the annotation is gone.
@@ -88,7 +88,7 @@ pub const EMPTY_DIR: &str = "emptyDir";
     printcolumn(
         name = "Imbalance",
         type_ = "string",
-        description = "The busiest broker's utilisation over the mean, in the resource where it is greatest",
+        description = "The busiest broker's utilisation over the mean, in the resource where that is greatest; 1 where hardly anything is used",
         json_path = ".status.imbalance"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -221,12 +221,13 @@ pub struct KafkaclusterSpec {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
-    /// Cores, such as "1" or 500m; what is requested. A broker may use more when its node has more to give.
+    /// Cores, such as "1" or 500m; what is requested. A broker may use more when its node has more to give. Brokers get
+    /// other cores while they run where Kubernetes (1.33 or newer) can do that, and restart for it otherwise.
     #[serde(default = "default_cpu")]
     #[schemars(schema_with = "schema::quantity")]
     pub cpu: Quantity,
     /// Memory, such as 4Gi; both requested and the limit. Three fifths of it, 4 GiB at most, are the JVM's heap; the
-    /// rest is for the page cache.
+    /// rest is for the page cache. Brokers get other memory while they run, as with cores, where the heap stays what it is.
     #[serde(default = "default_memory")]
     #[schemars(schema_with = "schema::quantity")]
     pub memory: Quantity,

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema;
+use super::{ScramMechanism, schema};
 
 /// What there is of the cluster.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,10 +37,15 @@ pub struct KafkaclusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub listeners: Vec<ListenerStatus>,
+    /// The users that were made, or are about to be. They are removed when the spec does not name them any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name", "mechanism"]))]
+    pub users: Vec<UserStatus>,
     /// Hot brokers and partitions, as the balancer says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hot: Option<i32>,
-    /// The busiest broker's utilisation over the mean, such as 1.07, in the resource where it is greatest.
+    /// The busiest broker's utilisation over the mean, such as 1.07, in the resource where that is greatest; 1 where hardly
+    /// anything is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imbalance: Option<String>,
 }
@@ -77,6 +82,20 @@ pub enum BrokerState {
     Rebalancing,
     /// It is being emptied, and then removed.
     Emptying,
+}
+
+/// A user.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserStatus {
+    /// Its name.
+    pub name: String,
+    /// How its password is proven.
+    pub mechanism: ScramMechanism,
+    /// Which password it has: the Secret, the key and the version of the Secret, such as `alice/password@4711`. Missing until
+    /// it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
 }
 
 /// Where clients reach the cluster.

@@ -19,7 +19,9 @@ pub struct Topic {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub partitions: Option<i32>,
-    /// How many replicas each partition has; the brokers' default.replication.factor when missing.
+    /// How many replicas each partition has; the brokers' default.replication.factor when missing. Another number is ordered
+    /// of the balancer, which adds replicas or takes some away; Progressing says how far it is. When the number or the topic is
+    /// taken out of the spec, what is under way goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub replication_factor: Option<i32>,

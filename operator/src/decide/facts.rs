@@ -5,13 +5,19 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ContainerStatus, Node, PersistentVolumeClaim, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, PersistentVolumeClaim, Pod, PodCondition, PodSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::build::{CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, RACK_ANNOTATION};
+use crate::build::{CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, RACK_ANNOTATION, RESOURCES_ANNOTATION};
 use crate::cluster::ClusterId;
+
+/// The condition of a pod whose containers were given resources that its node has not given them yet.
+pub(crate) const RESIZE_PENDING: &str = "PodResizePending";
+
+/// The condition of a pod that is being given other resources, also when that failed.
+pub(crate) const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
 
 /// A StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +41,10 @@ pub struct PodFacts {
     pub number: u16,
     /// The digest of the configuration with which it was made.
     pub digest: Option<String>,
+    /// The CPU and memory that it was given last.
+    pub resources: Option<String>,
+    /// What keeps it from having them.
+    pub resize: Option<Pending>,
     /// Whether it serves.
     pub ready: bool,
     /// Since when it is ready, or is not.
@@ -43,10 +53,21 @@ pub struct PodFacts {
     pub gone_by: Option<Timestamp>,
     /// The node on which it runs.
     pub node: Option<String>,
+    /// That node's address.
+    pub host: Option<String>,
     /// The rack that was written onto it.
     pub rack: Option<String>,
     /// What keeps it from starting, in Kubernetes' words.
     pub trouble: Option<String>,
+}
+
+/// Why a pod that was given other resources does not have them yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pending {
+    /// Its node has no room at the moment.
+    Deferred,
+    /// Its node can never give them, or cannot take back what it has.
+    Infeasible,
 }
 
 /// A claim for a volume.
@@ -100,6 +121,18 @@ impl PodFacts {
         let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
         let turned = ready.and_then(|ready| ready.last_transition_time.as_ref());
         let ready = ready.is_some_and(|ready| ready.status == "True");
+        let is_resize = |condition: &&PodCondition| {
+            [RESIZE_PENDING, RESIZE_IN_PROGRESS].contains(&condition.type_.as_str())
+                && condition.status == "True"
+        };
+        let resizes = conditions.iter().filter(is_resize);
+        let resize = resizes.filter_map(|resize| match resize.reason.as_deref()? {
+            // A kubelet does not take memory away that is in use, and the page cache of a broker uses all it has.
+            "Infeasible" | "Error" => Some(Pending::Infeasible),
+            "Deferred" => Some(Pending::Deferred),
+            _ => None,
+        });
+        let resize = resize.max();
         let unschedulable = conditions
             .iter()
             .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
@@ -110,12 +143,15 @@ impl PodFacts {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             number,
             digest: annotation(CONFIGURATION_ANNOTATION),
+            resources: annotation(RESOURCES_ANNOTATION),
+            resize,
             ready,
             since: turned
                 .or(pod.metadata.creation_timestamp.as_ref())
                 .map(|time| time.0),
             gone_by: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+            host: status.host_ip,
             rack: annotation(RACK_ANNOTATION),
             trouble: unschedulable.or(waiting).filter(|_| !ready),
             name,

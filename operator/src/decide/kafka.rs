@@ -5,6 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use kafka::cluster::{ClusterDescription, Partition, Reassignment};
 use kafka::ids::{BrokerId, TopicName, TopicPartition};
 use kafka::membership::Quorum;
+use kafka::users::UserName;
+
+use super::users::KnownUsers;
+
+/// The configuration that says how many replicas have to be in sync for a partition to be written to.
+pub(crate) const MIN_IN_SYNC: &str = "min.insync.replicas";
 
 /// What Kafka answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +27,8 @@ pub struct KafkaFacts {
     pub reassignments: BTreeMap<TopicPartition, Reassignment>,
     /// What is set for all brokers at run time.
     pub defaults: BTreeMap<String, String>,
+    /// Those of the users that were asked about who can log in.
+    pub users: KnownUsers,
     /// What is set at run time for each topic of the spec that is there.
     pub topic_configs: BTreeMap<TopicName, BTreeMap<String, String>>,
 }
@@ -34,6 +42,8 @@ pub struct Questions {
     pub restarts: bool,
     /// Whether controllers are to be replaced: then it matters which of them leads.
     pub quorum: bool,
+    /// Users of whom it matters whether they can log in.
+    pub users: BTreeSet<UserName>,
     /// Topics of which the configuration matters.
     pub topics: BTreeSet<TopicName>,
 }

@@ -9,33 +9,42 @@ mod kafka;
 mod live;
 mod nodes;
 mod note;
+mod resizing;
 mod rolling;
 mod scaling;
 mod status;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::kafka::cluster::ConfigChange;
 use ::kafka::ids::BrokerId;
+use ::kafka::users::UserName;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::build::{self, BuildError, Installation, Known, Object, broker_digest, controller_digest};
+use crate::build::{
+    self, BuildError, Installation, Known, Object, broker_digest, broker_resources, controller_digest,
+};
 use crate::cluster::{Cluster, ClusterId, Metadata, Storage, disk_bytes};
-use crate::crd::{BrokerState, KafkaclusterStatus};
+use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus};
 
 pub use balancer::{BalancerFacts, BalancerOrder};
-pub use facts::{ClaimFacts, NodeFacts, PodFacts, SetFacts};
+pub use facts::{ClaimFacts, NodeFacts, Pending, PodFacts, SetFacts};
+pub(crate) use facts::{RESIZE_IN_PROGRESS, RESIZE_PENDING};
+pub(crate) use kafka::MIN_IN_SYNC;
 pub use kafka::{KafkaFacts, Questions};
 pub use note::{Note, notes_of_conditions};
 pub use rolling::Replaced;
-pub use status::{refused, with_failure};
+pub use status::{refused, with_failure, with_refusal};
 pub use topics::Topics;
+pub use users::{KnownUsers, UserSteps};
 
+use resizing::{Resizing, resizing};
 use rolling::{Pods, Step};
 use scaling::{Scaling, Situation};
 
@@ -65,8 +74,12 @@ pub struct Observed {
     pub claims: Vec<ClaimFacts>,
     /// The nodes on which pods are, as far as there still are such.
     pub nodes: Result<BTreeMap<String, NodeFacts>, String>,
+    /// The uids of pods that Kubernetes would not give other resources while they run.
+    pub not_resized: BTreeSet<String>,
     /// A digest of the certificate where the cluster has TLS, or why there is none.
     pub certificate: Result<Option<String>, String>,
+    /// For each user of the spec which version of which Secret has its password, or what is wrong with the Secret.
+    pub passwords: BTreeMap<UserName, Result<String, String>>,
     /// What Kafka says, or why it does not.
     pub kafka: Result<KafkaFacts, String>,
     /// What the balancer says, or why it does not.
@@ -94,21 +107,56 @@ pub struct Decision {
     pub defaults: Vec<ConfigChange>,
     /// What is done with topics.
     pub topics: Topics,
+    /// What is done with users.
+    pub users: UserSteps,
     /// What is asked of the balancer.
     pub orders: Vec<BalancerOrder>,
     /// Brokers that Kafka can forget.
     pub unregister: Vec<BrokerId>,
     /// Pods whose node is dead, which would never be gone otherwise.
     pub bury: Vec<Replaced>,
+    /// Pods that get the brokers' CPU and memory while they run.
+    pub resize: Vec<Replaced>,
     /// Pods that are replaced.
     pub replace: Vec<Replaced>,
     /// The status, written when all that has been done. What has to be remembered before something is done is in the
     /// status first, and done the next time.
     pub status: KafkaclusterStatus,
+    /// What is wrong and does not mend itself.
+    pub troubles: Vec<Trouble>,
     /// What people are told.
     pub notes: Vec<Note>,
     /// When to look again.
     pub again: Duration,
+}
+
+impl Decision {
+    /// Whether there is anything to do but to keep objects as they are and to write the status.
+    pub fn acts(&self) -> bool {
+        let Self {
+            grow,
+            recreate,
+            objects: _,
+            racks,
+            defaults,
+            topics,
+            users,
+            orders,
+            unregister,
+            bury,
+            resize,
+            replace,
+            status: _,
+            troubles: _,
+            notes: _,
+            again: _,
+        } = self;
+        let topics = topics.make.len() + topics.grow.len() + topics.configure.len();
+        let pods = racks.len() + bury.len() + resize.len() + replace.len();
+        let users = users.set.len() + users.remove.len();
+        let asked = users + defaults.len() + topics + orders.len() + unregister.len();
+        *recreate || grow.len() + pods + asked > 0
+    }
 }
 
 /// Something that does not mend itself.
@@ -133,23 +181,26 @@ struct Progress {
     /// What is being done or waited for.
     doing: Vec<(&'static str, String)>,
     troubles: Vec<Trouble>,
+    /// The users that have to be remembered.
+    users: Vec<UserStatus>,
 }
 
 /// What has to be asked of Kafka for a decision, by what there is in Kubernetes.
 pub fn questions(cluster: &Cluster, observed: &Observed) -> Questions {
     let known = known(cluster, observed, cluster.brokers);
-    let stale = |pods: &[PodFacts], digest: String| {
-        let wanted = Some(digest.as_str());
-        pods.iter().any(|pod| pod.digest.as_deref() != wanted)
-    };
+    let stale =
+        |pods: &[PodFacts], digest: &str| pods.iter().any(|pod| pod.digest.as_deref() != Some(digest));
+    let digest = broker_digest(cluster, &known);
+    let resized = resized(cluster, observed, &digest);
     Questions {
         leaving: leaving(cluster, observed)
             .into_iter()
             .map(BrokerId::from)
             .collect(),
-        restarts: stale(&observed.broker_pods, broker_digest(cluster, &known)),
+        restarts: stale(&observed.broker_pods, &digest) || !resized.replace.is_empty(),
         quorum: cluster.metadata.is_kraft()
-            && stale(&observed.controller_pods, controller_digest(cluster, &known)),
+            && stale(&observed.controller_pods, &controller_digest(cluster, &known)),
+        users: users_of(cluster, observed),
         topics: cluster.topics.iter().map(|topic| topic.name.clone()).collect(),
     }
 }
@@ -175,6 +226,7 @@ pub fn decide(
     let known = known(cluster, observed, scaling.pods);
     let mut decision = Decision::default();
     let mut progress = Progress {
+        users: observed.status.users.clone(),
         doing: Vec::new(),
         troubles: scaling.trouble.iter().cloned().collect(),
         scaling,
@@ -194,9 +246,11 @@ pub fn decide(
     }
     if observed.paused {
         decision = Decision::default();
+        progress.users.clone_from(&observed.status.users);
     }
     decision.status = status::status(cluster, observed, &progress);
     decision.status.cluster_id = identity(cluster, observed);
+    decision.troubles.clone_from(&progress.troubles);
     decision.notes = note::notes(&observed.status, &decision);
     let settled = progress.doing.is_empty() && status::is_ready(&decision.status);
     decision.again = if settled || observed.paused { LATER } else { SOON };
@@ -223,13 +277,47 @@ fn steps(
     if let Ok(kafka) = &observed.kafka {
         let alive = (0..cluster.brokers).all(|number| kafka.is_alive(number.into()));
         decision.defaults = live::changes(&cluster.properties, &kafka.defaults);
-        decision.topics = Topics::decide(&cluster.topics, kafka, alive);
+        let balancer = observed.balancer.as_ref().map_err(String::as_str);
+        decision.topics = Topics::decide(&cluster.topics, kafka, balancer, alive);
         progress.troubles.extend(decision.topics.troubles.iter().cloned());
+        let replicate = decision.topics.replicate.clone();
+        let order = (!replicate.is_empty()).then_some(BalancerOrder::Replicate(replicate));
+        decision.orders.extend(order);
     }
     if let Some(waits) = &progress.scaling.waits {
         progress.doing.push(("ScalingDown", waits.clone()));
     }
+    let replicating = decision.topics.doing.iter().cloned();
+    progress
+        .doing
+        .extend(replicating.map(|doing| ("Replicating", doing)));
     roll(cluster, observed, known, progress, decision);
+    if let Ok(kafka) = &observed.kafka {
+        let digest = broker_digest(cluster, known);
+        let is_wanted = |pod: &PodFacts| pod.digest.as_deref() == Some(digest.as_str());
+        let decided = users::users(users::Situation {
+            wanted: &cluster.users,
+            passwords: &observed.passwords,
+            remembered: &observed.status.users,
+            known: &kafka.users,
+            brokers_as_wanted: observed.broker_pods.iter().all(is_wanted),
+        });
+        decision.users = decided.steps;
+        progress.users = decided.remembered;
+        progress.troubles.extend(decided.troubles);
+        progress.doing.extend(decided.doing.map(|doing| ("Users", doing)));
+    }
+}
+
+/// The users of the spec, and those that were made here.
+fn users_of(cluster: &Cluster, observed: &Observed) -> BTreeSet<UserName> {
+    let wanted = cluster.users.iter().map(|user| user.name.clone());
+    let made = observed
+        .status
+        .users
+        .iter()
+        .filter_map(|user| user.name.parse().ok());
+    wanted.chain(made).collect()
 }
 
 /// Replaces pods: controllers first, then brokers, so that no broker talks to a controller older than itself.
@@ -248,18 +336,22 @@ fn roll(
             present: &observed.controller_pods,
             wanted: controllers,
             digest: &digest,
+            also: &BTreeSet::new(),
             now: observed.now,
         };
         next = rolling::controllers(pods, kafka);
         waits = pods.incomplete();
     }
     let digest = broker_digest(cluster, known);
+    let resized = resized(cluster, observed, &digest);
     let pods = Pods {
         present: &observed.broker_pods,
         wanted: observed.brokers.as_ref().map_or(0, |set| set.replicas),
         digest: &digest,
+        also: &resized.replace,
         now: observed.now,
     };
+    resize(resized.resize, resized.waits, progress, decision);
     if next == Step::Done {
         // In KRaft mode any broker may be named as the controller, and none is.
         let controller = match cluster.metadata {
@@ -286,6 +378,19 @@ fn roll(
                 .push(("Rolling", format!("pods are to be replaced; first: {reason}")));
         }
     }
+}
+
+fn resized(cluster: &Cluster, observed: &Observed, digest: &str) -> Resizing {
+    let wanted = broker_resources(cluster);
+    resizing(&observed.broker_pods, digest, &wanted, &observed.not_resized)
+}
+
+fn resize(pods: Vec<Replaced>, waits: Option<String>, progress: &mut Progress, decision: &mut Decision) {
+    let names: Vec<&str> = pods.iter().map(|pod| pod.pod.as_str()).collect();
+    let said = (!names.is_empty()).then(|| format!("{} get other CPU and memory", names.join(", ")));
+    let said = said.into_iter().chain(waits);
+    progress.doing.extend(said.map(|said| ("Resizing", said)));
+    decision.resize = pods;
 }
 
 fn volumes(cluster: &Cluster, observed: &Observed, decision: &mut Decision) {

@@ -1,9 +1,10 @@
 //! What people are told in events: what is done, and conditions that changed.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kafka::ids::BrokerId;
 
 use super::live::name;
-use super::{BalancerOrder, Decision, Replaced};
+use super::{BalancerOrder, Decision, Replaced, UserSteps};
 use crate::crd::{ConditionType, KafkaclusterStatus};
 
 /// Something to tell.
@@ -40,15 +41,9 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     }
     let topics = decision.topics.said().into_iter();
     notes.extend(topics.map(|said| Note::new("TopicChanged", said)));
-    for order in &decision.orders {
-        let (what, brokers) = match order {
-            BalancerOrder::Drain(brokers) => ("asked to empty", brokers),
-            BalancerOrder::Undrain(brokers) => ("told that load may go to", brokers),
-        };
-        let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-        let message = format!("the balancer is {what} brokers {}", brokers.join(", "));
-        notes.push(Note::new("BalancerAsked", message));
-    }
+    notes.extend(users(&decision.users));
+    let asked = decision.orders.iter().map(asked);
+    notes.extend(asked.map(|asked| Note::new("BalancerAsked", asked)));
     for broker in &decision.unregister {
         notes.push(Note::new(
             "BrokerRemoved",
@@ -58,10 +53,56 @@ pub(super) fn notes(before: &KafkaclusterStatus, decision: &Decision) -> Vec<Not
     let pod = |reason: &str, why: &str, pod: &Replaced| Note::new(reason, format!("{} {why}", pod.pod));
     let buried = decision.bury.iter();
     notes.extend(buried.map(|replaced| pod("PodBuried", "is given up with its node", replaced)));
+    let resized = decision.resize.iter();
+    notes
+        .extend(resized.map(|resized| pod("PodResized", "gets other CPU and memory while it runs", resized)));
     let replaced = decision.replace.iter();
     notes.extend(replaced.map(|replaced| pod("PodReplaced", "is replaced", replaced)));
     notes.extend(notes_of_conditions(before, &decision.status));
     notes
+}
+
+fn asked(order: &BalancerOrder) -> String {
+    let brokers = |brokers: &[BrokerId]| {
+        let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+        brokers.join(", ")
+    };
+    match order {
+        BalancerOrder::Drain(leaving) => {
+            format!("the balancer is asked to empty brokers {}", brokers(leaving))
+        }
+        BalancerOrder::Undrain(back) => format!(
+            "the balancer is told that load may go to brokers {}",
+            brokers(back)
+        ),
+        BalancerOrder::Replicate(topics) => {
+            let topics: Vec<String> = topics
+                .iter()
+                .map(|(topic, replicas)| format!("{topic} {replicas}"))
+                .collect();
+            format!(
+                "the balancer is asked for so many replicas: topic {}",
+                topics.join(", topic ")
+            )
+        }
+    }
+}
+
+/// Many users are told of in one sentence.
+fn users(steps: &UserSteps) -> Vec<Note> {
+    let set: Vec<&str> = steps.set.iter().map(|user| user.name.as_str()).collect();
+    let removed: Vec<&str> = steps.remove.iter().map(|(user, _)| user.as_str()).collect();
+    let told = [
+        (
+            "UserChanged",
+            "with the password of their Secrets can log in",
+            set,
+        ),
+        ("UserRemoved", "can no longer log in as before", removed),
+    ];
+    let told = told.into_iter().filter(|(_, _, users)| !users.is_empty());
+    told.map(|(reason, what, users)| Note::new(reason, format!("users {what}: {}", users.join(", "))))
+        .collect()
 }
 
 /// Conditions are told when they turn, not each time that their message counts something.

@@ -33,6 +33,8 @@ pub(super) struct Pods<'a> {
     pub(super) wanted: u16,
     /// The digest with which they should have been made.
     pub(super) digest: &'a str,
+    /// The uids of those that have to be replaced whatever their digest is.
+    pub(super) also: &'a BTreeSet<String>,
     /// The time.
     pub(super) now: Timestamp,
 }
@@ -68,9 +70,12 @@ impl From<&PodFacts> for Replaced {
 
 impl Pods<'_> {
     fn stale(&self) -> impl Iterator<Item = &PodFacts> {
-        let digest = Some(self.digest);
-        let stale = move |pod: &&PodFacts| pod.digest.as_deref() != digest && !pod.is_leaving();
+        let stale = |pod: &&PodFacts| self.is_stale(pod) && !pod.is_leaving();
         self.present.iter().filter(stale)
+    }
+
+    fn is_stale(&self, pod: &PodFacts) -> bool {
+        pod.digest.as_deref() != Some(self.digest) || self.also.contains(&pod.uid)
     }
 
     /// Whether a pod is of no use as it is: replacing it takes nothing away.
@@ -133,10 +138,7 @@ pub(super) fn brokers(
         return Step::Wait(format!("{count} partitions are not in sync, such as {partition}"));
     }
     stale.sort_by_key(|pod| (Some(id(pod)) == controller, pod.number));
-    let proven = pods
-        .present
-        .iter()
-        .any(|pod| pod.digest.as_deref() == Some(pods.digest));
+    let proven = pods.present.iter().any(|pod| !pods.is_stale(pod));
     let most = match proven {
         true => (pods.present.len() / BROKERS_FOR_ONE_AWAY).max(1),
         false => 1,

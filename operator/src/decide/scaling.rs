@@ -169,7 +169,8 @@ impl Situation<'_> {
                 "ScaleDownRefused",
                 format!(
                     "topic {topic} has {replicas} replicas of a partition, which {wanted} brokers cannot hold; \
-                     set spec.brokerCount to at least {replicas}, or take replicas away with kafka-reassign-partitions"
+                     set spec.brokerCount to at least {replicas}, or lower its replicationFactor in spec.topics (of a topic \
+                     that is not there: `kafka-balancer replication {topic} {wanted}`)"
                 ),
             ));
         }

@@ -1,5 +1,7 @@
 //! The status: conditions, brokers, and where clients connect.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kafka::ids::BrokerId;
@@ -7,10 +9,10 @@ use kafka::ids::BrokerId;
 use ::balancer::api::view::Phase;
 
 use super::facts::PodFacts;
-use super::{Observed, Progress, Trouble};
+use super::{Decision, Observed, Progress, Trouble};
 use crate::build::{Role, listeners, selector_text};
 use crate::cluster::{Cluster, Metadata, Problem};
-use crate::crd::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus};
+use crate::crd::{BrokerState, BrokerStatus, ConditionType, KafkaclusterStatus, UserStatus};
 
 /// The longest message of a condition, in characters.
 const LONGEST: usize = 4_000;
@@ -71,7 +73,38 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus 
     status
 }
 
-/// The same status when something that was decided could not be done.
+/// The status when Kafka or the balancer refused a part of what was decided. What would be written down as done is left as it
+/// was, since it may not be.
+pub fn with_refusal(observed: &Observed, decision: &Decision, failure: &str) -> KafkaclusterStatus {
+    let mut status = decision.status.clone();
+    let before = &observed.status;
+    let is_there = |id: i32| decision.status.brokers.iter().any(|broker| broker.id == id);
+    let leaving = before
+        .brokers
+        .iter()
+        .filter(|broker| broker.state == BrokerState::Emptying);
+    status
+        .brokers
+        .extend(leaving.filter(|broker| !is_there(broker.id)).cloned());
+    for user in &mut status.users {
+        let is_it = |old: &&UserStatus| old.name == user.name && old.mechanism == user.mechanism;
+        user.password = before
+            .users
+            .iter()
+            .find(is_it)
+            .and_then(|old| old.password.clone());
+    }
+    let mut troubles = decision.troubles.clone();
+    troubles.insert(0, Trouble::new("ChangeFailed", failure));
+    put(
+        &mut status,
+        observed,
+        [(ConditionType::Degraded, degraded(&troubles))],
+    );
+    status
+}
+
+/// The status as it was, when Kubernetes did not do something: what was decided may not be so.
 pub fn with_failure(observed: &Observed, failure: &str) -> KafkaclusterStatus {
     let mut status = observed.status.clone();
     let said = degraded(&[Trouble::new("ChangeFailed", failure)]);
@@ -95,7 +128,8 @@ pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress
         selector: Some(selector_text(cluster, Role::Broker)),
         cluster_id: None,
         brokers: brokers(cluster, observed, progress),
-        listeners: listeners(cluster),
+        listeners: listeners(cluster, &hosts(observed)),
+        users: progress.users.clone(),
         hot: balancer.map(|balancer| i32::try_from(balancer.hot).unwrap_or(i32::MAX)),
         imbalance: balancer.map(|balancer| format!("{:.2}", balancer.imbalance)),
     };
@@ -113,6 +147,13 @@ pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress
     ];
     put(&mut status, observed, said);
     status
+}
+
+/// The addresses of the nodes on which brokers run.
+fn hosts(observed: &Observed) -> BTreeMap<u16, &str> {
+    let pods = observed.broker_pods.iter();
+    pods.filter_map(|pod| Some((pod.number, pod.host.as_deref()?)))
+        .collect()
 }
 
 fn brokers(cluster: &Cluster, observed: &Observed, progress: &Progress) -> Vec<BrokerStatus> {
@@ -272,6 +313,18 @@ fn paused(is_paused: bool) -> Said {
     }
 }
 
+/// Whether two messages differ in the order of their words at most: brokers that cannot be reached are told in any order,
+/// and that is no reason to write the status again.
+fn is_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| {
+        let words = text.split(|c: char| c.is_whitespace() || "[],;:".contains(c));
+        let mut words: Vec<String> = words.map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    one == other || one.len() == other.len() && words(one) == words(other)
+}
+
 /// Puts conditions in, in the order of their types. A condition that has not turned keeps its time.
 fn put(
     status: &mut KafkaclusterStatus,
@@ -284,9 +337,14 @@ fn put(
             Some(old) if old.status == said.status => old.last_transition_time.0,
             _ => observed.now,
         };
+        let message: String = said.message.chars().take(LONGEST).collect();
+        let message = match old {
+            Some(old) if is_the_same(&old.message, &message) => old.message.clone(),
+            _ => message,
+        };
         let condition = Condition {
             last_transition_time: Time(since),
-            message: said.message.chars().take(LONGEST).collect(),
+            message,
             observed_generation: observed.generation,
             reason: said.reason.to_owned(),
             status: said.status.to_owned(),

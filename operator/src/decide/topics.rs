@@ -1,10 +1,16 @@
-//! What has to be done so that the topics of a spec are there as it says. Nothing here takes anything away.
+//! What has to be done so that the topics of a spec are there as it says. Nothing here takes anything away but replicas that
+//! the spec does not want any more, and of those at least one in-sync replica stays, which the balancer sees to.
 
+use std::collections::BTreeMap;
+
+use balancer::api::view::Phase;
+use balancer::journal::Mode;
 use kafka::cluster::{ConfigChange, NewTopic, Placement};
-use kafka::ids::TopicName;
+use kafka::ids::{ReplicationFactor, TopicName};
 
 use super::Trouble;
-use super::kafka::KafkaFacts;
+use super::balancer::BalancerFacts;
+use super::kafka::{KafkaFacts, MIN_IN_SYNC};
 use super::live::name;
 use crate::cluster::Topic;
 
@@ -17,13 +23,25 @@ pub struct Topics {
     pub grow: Vec<(TopicName, u32)>,
     /// Configurations to change.
     pub configure: Vec<(TopicName, Vec<ConfigChange>)>,
+    /// Topics of which the balancer is to make the number of replicas what the spec says.
+    pub replicate: BTreeMap<TopicName, ReplicationFactor>,
+    /// What the balancer is doing, or is waited for to do, a sentence for each topic.
+    pub doing: Vec<String>,
     /// What differs and cannot be changed without harm.
     pub troubles: Vec<Trouble>,
 }
 
+/// The most topics whose replicas the balancer is to change at a time; the others' turn comes then.
+const MOST_REPLICATIONS: usize = 500;
+
 impl Topics {
     /// Decides for all topics of a spec. None is made before all brokers are there, so that its replicas are spread.
-    pub fn decide(wanted: &[Topic], kafka: &KafkaFacts, all_alive: bool) -> Self {
+    pub fn decide(
+        wanted: &[Topic],
+        kafka: &KafkaFacts,
+        balancer: Result<&BalancerFacts, &str>,
+        all_alive: bool,
+    ) -> Self {
         let mut topics = Self::default();
         for topic in wanted {
             let present = kafka
@@ -32,7 +50,10 @@ impl Topics {
                 .iter()
                 .find(|present| present.name == topic.name);
             match present {
-                Some(present) => topics.compare(topic, present, kafka),
+                Some(present) => {
+                    topics.compare(topic, present, kafka);
+                    topics.compare_replicas(topic, present, kafka, balancer);
+                }
                 None if all_alive => topics.make.push(new(topic)),
                 None => {}
             }
@@ -54,7 +75,6 @@ impl Topics {
             )),
             _ => {}
         }
-        self.compare_replicas(wanted, present, kafka);
         let set = kafka.topic_configs.get(name);
         let differs = |(key, value): &(&String, &String)| set.and_then(|set| set.get(*key)) != Some(value);
         let changes: Vec<ConfigChange> = wanted
@@ -72,25 +92,59 @@ impl Topics {
         }
     }
 
-    fn compare_replicas(&mut self, wanted: &Topic, present: &kafka::cluster::Topic, kafka: &KafkaFacts) {
-        let Some(replicas) = wanted.replication_factor else {
+    fn compare_replicas(
+        &mut self,
+        wanted: &Topic,
+        present: &kafka::cluster::Topic,
+        kafka: &KafkaFacts,
+        balancer: Result<&BalancerFacts, &str>,
+    ) {
+        let name = &wanted.name;
+        let replicas = wanted.replication_factor.map(i64::from);
+        let Some(Ok(replicas)) = replicas.map(ReplicationFactor::try_from) else {
             return;
         };
-        let other = present
-            .partitions
-            .iter()
-            .map(|partition| kafka.replication_factor(&present.name, partition))
-            .find(|found| *found != usize::from(replicas));
-        if let Some(found) = other {
-            let name = &wanted.name;
-            self.troubles.push(Trouble::new(
-                "TopicDiffers",
-                format!(
-                    "topic {name} has {found} replicas of a partition and the spec says {replicas}; change them with \
-                     kafka-reassign-partitions, or write {found}"
-                ),
-            ));
+        let found = present.partitions.iter();
+        let found = found.map(|partition| kafka.replication_factor(name, partition));
+        let others: Vec<usize> = found.filter(|found| *found != replicas.get()).collect();
+        let ordered = balancer.ok().and_then(|balancer| balancer.replicating.get(name));
+        if others.is_empty() && ordered.is_none() {
+            return;
         }
+        if others.is_empty() && ordered == Some(&replicas) {
+            self.doing.push(format!(
+                "topic {name} gets {replicas} replicas: the last are under way"
+            ));
+            return;
+        }
+        if balancer.is_ok_and(|balancer| balancer.mode == Mode::Observe) {
+            let differs = others.first().map(|found| only_observed(name, *found, replicas));
+            self.troubles.extend(differs);
+            return;
+        }
+        let minimum = kafka
+            .topic_configs
+            .get(name)
+            .and_then(|set| set.get(MIN_IN_SYNC)?.parse().ok());
+        if let Some(minimum) = minimum.filter(|minimum: &usize| *minimum > replicas.get()) {
+            self.troubles.push(below_minimum(name, replicas, minimum));
+            return;
+        }
+        let hindrance = hindrance(replicas, kafka, balancer);
+        let waiting = balancer.map_or(0, |balancer| balancer.replicating.len()) + self.replicate.len();
+        if hindrance.is_none() && ordered != Some(&replicas) && waiting < MOST_REPLICATIONS {
+            self.replicate.insert(name.clone(), replicas);
+        }
+        let needs_a_yes = balancer.is_ok_and(|balancer| balancer.mode == Mode::Approve);
+        let approval = needs_a_yes.then(|| "plans wait for `kafka-balancer approve`".to_owned());
+        let waits = hindrance
+            .or(approval)
+            .map_or_else(String::new, |waits| format!("; {waits}"));
+        self.doing.push(format!(
+            "topic {name} gets {replicas} replicas: {} of {} partitions have another number{waits}",
+            others.len(),
+            present.partitions.len()
+        ));
     }
 
     /// What will be done, a sentence for each topic.
@@ -109,6 +163,45 @@ impl Topics {
         });
         made.chain(grown).chain(configured).collect()
     }
+}
+
+/// A topic whose configuration in Kafka asks for more replicas in sync than there are to be.
+fn below_minimum(topic: &TopicName, replicas: ReplicationFactor, minimum: usize) -> Trouble {
+    Trouble::new(
+        "TopicDiffers",
+        format!(
+            "topic {topic} is to have {replicas} replicas, and its {MIN_IN_SYNC} is {minimum}, so that nobody could write to it; \
+             lower {MIN_IN_SYNC} in spec.topics[].config, or write at least {minimum} into spec.topics[].replicationFactor"
+        ),
+    )
+}
+
+/// What has to come before the balancer can be asked for so many replicas.
+fn hindrance(
+    replicas: ReplicationFactor,
+    kafka: &KafkaFacts,
+    balancer: Result<&BalancerFacts, &str>,
+) -> Option<String> {
+    let alive = kafka.description.brokers.len();
+    match balancer {
+        Err(reason) => Some(format!("the balancer does not answer: {reason}")),
+        Ok(balancer) if balancer.phase == Phase::Starting => {
+            Some("the balancer has no picture of the cluster yet".to_owned())
+        }
+        Ok(_) => (replicas.get() > alive)
+            .then(|| format!("it waits for so many brokers, of which {alive} are alive")),
+    }
+}
+
+fn only_observed(topic: &TopicName, found: usize, wanted: ReplicationFactor) -> Trouble {
+    Trouble::new(
+        "TopicDiffers",
+        format!(
+            "topic {topic} has {found} replicas of a partition and the spec says {wanted}, and the balancer only observes; set \
+             spec.balancer.mode to auto or approve (after a stop also `kafka-balancer mode auto`), or write {found} into \
+             spec.topics[].replicationFactor"
+        ),
+    )
 }
 
 fn new(topic: &Topic) -> NewTopic {

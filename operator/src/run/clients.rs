@@ -8,6 +8,7 @@ use balancer::client::{ClientError, Server, Token};
 use kafka::client::KafkaCluster;
 use kafka::connection::ConnectionSettings;
 use kafka::membership::Membership;
+use kafka::users::Users;
 
 use crate::build::balancer_url;
 use crate::cluster::Cluster;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Reaches Kafka and balancers. Tests have others, that reach no network.
 pub trait Clients: Send + Sync + 'static {
     /// A client of Kafka.
-    type Kafka: kafka::Cluster + Membership;
+    type Kafka: kafka::Cluster + Membership + Users;
 
     /// A client of the Kafka that is reached in this way.
     fn kafka(&self, settings: ConnectionSettings) -> Self::Kafka;
@@ -61,6 +62,11 @@ impl Clients for Network {
         let done = match order {
             BalancerOrder::Drain(brokers) => server.drain(brokers).await,
             BalancerOrder::Undrain(brokers) => server.undrain(brokers).await,
+            BalancerOrder::Replicate(topics) => {
+                let topics = topics.iter();
+                let topics = topics.map(|(topic, replicas)| (topic.clone(), Some(*replicas)));
+                server.replicate(topics.collect()).await
+            }
         };
         done.map(|_| ())
     }

@@ -5,20 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kafka::error::with_causes;
-use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
+use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use super::clients::Clients;
+use super::watches::Triggers;
 use super::{Operator, ReconcileError, certificates, telemetry};
 use crate::crd::Kafkacluster;
 
@@ -28,34 +24,32 @@ const AT_A_TIME: u16 = 16;
 /// Events that come within this time cause one look.
 const TOGETHER: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// The label by which objects are known to be an operator's.
-const OURS: &str = "creator=kafka-operator";
-
 /// Runs until it is told to stop, and what has begun is done.
 pub(super) async fn run<C: Clients>(
     operator: Arc<Operator<C>>,
     namespace: Option<&str>,
+    triggers: Triggers,
     stop: CancellationToken,
 ) {
     let client = operator.kubernetes.client();
-    let clusters: Api<Kafkacluster> = scoped(&client, namespace);
-    let controller = Controller::new(clusters, watcher::Config::default());
-    let store = controller.store();
-    let ours = || watcher::Config::default().labels(OURS);
-    let controller = controller
+    let clusters: Api<Kafkacluster> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let writer = Writer::default();
+    let store = writer.as_reader();
+    // A status, which is written here, is nothing to look at a cluster for.
+    let wanted = watcher(clusters, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations),
+            PredicateConfig::default(),
+        );
+    let controller = Controller::for_stream(wanted, store.clone())
         .with_config(Config::default().concurrency(AT_A_TIME).debounce(TOGETHER))
-        .owns(scoped::<StatefulSet>(&client, namespace), ours())
-        .owns(scoped::<Deployment>(&client, namespace), ours())
-        .owns(scoped::<ConfigMap>(&client, namespace), ours())
-        .owns(scoped::<Service>(&client, namespace), ours())
-        .owns(scoped::<ServiceAccount>(&client, namespace), ours())
-        .owns(scoped::<NetworkPolicy>(&client, namespace), ours())
-        .owns(scoped::<PodDisruptionBudget>(&client, namespace), ours())
-        .watches(
-            scoped::<PartialObjectMeta<Pod>>(&client, namespace),
-            ours(),
-            |pod| of_pod(&pod),
-        )
+        .reconcile_on(triggers)
         .graceful_shutdown_on(stop.cancelled_owned());
     let context = Arc::new(Context { operator, store });
     controller
@@ -71,22 +65,6 @@ pub(super) async fn run<C: Clients>(
 struct Context<C: Clients> {
     operator: Arc<Operator<C>>,
     store: Store<Kafkacluster>,
-}
-
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
-/// The cluster of a pod, which is owned by its StatefulSet only.
-fn of_pod(pod: &PartialObjectMeta<Pod>) -> Option<ObjectRef<Kafkacluster>> {
-    let name = pod.labels().get("name")?;
-    Some(ObjectRef::new(name).within(&pod.namespace()?))
 }
 
 async fn reconcile<C: Clients>(

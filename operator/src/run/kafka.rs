@@ -6,15 +6,14 @@ use kafka::cluster::{Cluster, ConfigEntry, ConfigResource, ConfigSource, Each};
 use kafka::error::{ClusterError, with_causes};
 use kafka::ids::TopicName;
 use kafka::membership::Membership;
+use kafka::users::{UserChange, UserName, Users};
 
 use crate::cluster::LIVE;
-use crate::decide::{Decision, KafkaFacts, Questions};
-
-const MIN_IN_SYNC: &str = "min.insync.replicas";
+use crate::decide::{Decision, KafkaFacts, MIN_IN_SYNC, Questions};
 
 /// Asks Kafka.
 pub(super) async fn look(
-    kafka: &(impl Cluster + Membership),
+    kafka: &(impl Cluster + Membership + Users),
     questions: &Questions,
 ) -> Result<KafkaFacts, ClusterError> {
     let defaults = [ConfigResource::BrokerDefault];
@@ -30,8 +29,14 @@ pub(super) async fn look(
         stored: BTreeMap::new(),
         reassignments,
         defaults: set(defaults.into_values().next().transpose()?.unwrap_or_default()),
+        users: Ok(BTreeMap::new()),
         topic_configs: BTreeMap::new(),
     };
+    if !questions.users.is_empty() {
+        let users = kafka.users(&questions.users).await;
+        // A Kafka that is too old for this can be asked everything else.
+        facts.users = users.map_err(|error| with_causes(&error));
+    }
     if questions.quorum {
         facts.quorum = Some(kafka.quorum().await?);
     }
@@ -142,6 +147,22 @@ pub(super) async fn perform(kafka: &(impl Cluster + Membership), decision: &Deci
         }
     }
     failures
+}
+
+/// Changes users, and says which changes failed. Taking away what is not there is as good as having done so.
+pub(super) async fn alter_users(kafka: &impl Users, changes: Vec<UserChange>) -> Vec<String> {
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let there = |error: &ClusterError| !matches!(error, ClusterError::Refused { code, .. } if code == "RESOURCE_NOT_FOUND");
+    let failure = |(user, done): (UserName, Result<(), ClusterError>)| {
+        let error = done.err().filter(there)?;
+        Some(format!("user {user}: {}", with_causes(&error)))
+    };
+    match kafka.alter_users(changes).await {
+        Ok(each) => each.into_iter().filter_map(failure).collect(),
+        Err(error) => vec![format!("users: {}", with_causes(&error))],
+    }
 }
 
 /// Notes what failed; what was done by another request in between was done all the same.

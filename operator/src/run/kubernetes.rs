@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, ResourceRequirements, Secret};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -67,6 +68,15 @@ pub(super) struct Kubernetes {
     client: Client,
 }
 
+/// What came of giving a pod other resources while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resized {
+    /// Its node will give them, or say why it does not.
+    Accepted,
+    /// The API server will not do that, and why.
+    Refused(String),
+}
+
 /// An object that is there.
 #[derive(Debug, Clone)]
 pub(super) struct Existing {
@@ -80,6 +90,17 @@ pub(super) struct Existing {
 }
 
 impl Existing {
+    pub(super) fn of(resource: &ApiResource, metadata: &ObjectMeta) -> Self {
+        let owners = metadata.owner_references.iter().flatten();
+        Self {
+            resource: resource.clone(),
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            version: metadata.resource_version.clone(),
+            owners: owners.map(|owner| owner.uid.clone()).collect(),
+        }
+    }
+
     pub(super) fn kind(&self) -> &str {
         &self.resource.kind
     }
@@ -127,21 +148,8 @@ impl Kubernetes {
                     KubernetesError::new(format!("{} cannot be listed", resource.plural), error)
                 })?;
                 let next = listed.metadata.continue_.filter(|token| !token.is_empty());
-                existing.extend(listed.items.into_iter().map(|item| {
-                    Existing {
-                        resource: resource.clone(),
-                        name: item.name_any(),
-                        uid: item.metadata.uid.unwrap_or_default(),
-                        version: item.metadata.resource_version,
-                        owners: item
-                            .metadata
-                            .owner_references
-                            .unwrap_or_default()
-                            .into_iter()
-                            .map(|owner| owner.uid)
-                            .collect(),
-                    }
-                }));
+                let found = listed.items.iter();
+                existing.extend(found.map(|item| Existing::of(&resource, &item.metadata)));
                 match next {
                     Some(token) => page = page.continue_token(&token),
                     None => break,
@@ -179,6 +187,13 @@ impl Kubernetes {
         }
         let deleted = self.api::<Pod>(namespace).delete(&pod.pod, &how).await;
         gone(format!("Pod {}", pod.pod), deleted.map(|_| ()))
+    }
+
+    /// A Kafkacluster as it is now, if it is still that one.
+    pub(super) async fn cluster(&self, seen: &Kafkacluster) -> Outcome<Option<Kafkacluster>> {
+        let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
+        let found: Option<Kafkacluster> = self.get(&namespace, &name).await?;
+        Ok(found.filter(|found| found.metadata.uid == seen.metadata.uid))
     }
 
     pub(super) async fn stateful_set(&self, namespace: &str, name: &str) -> Outcome<Option<StatefulSet>> {
@@ -252,6 +267,32 @@ impl Kubernetes {
         self.merge::<Pod>(namespace, pod, patch).await
     }
 
+    /// Gives a container of a pod other CPU and memory while it runs, if it is still that pod.
+    pub(super) async fn resize(
+        &self,
+        namespace: &str,
+        pod: &Replaced,
+        container: &str,
+        resources: &ResourceRequirements,
+    ) -> Outcome<Resized> {
+        // Kubernetes before 1.33 has no such subresource, and later ones refuse what their nodes cannot do.
+        const CANNOT_BE: [u16; 3] = [404, 405, 422];
+        let containers = [json!({"name": container, "resources": resources})];
+        let patch = json!({"metadata": {"uid": pod.uid}, "spec": {"containers": containers}});
+        let how = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let api = self.api::<Pod>(namespace);
+        match api.patch_resize(&pod.pod, &how, &Patch::Strategic(patch)).await {
+            Ok(_) => Ok(Resized::Accepted),
+            Err(kube::Error::Api(status)) if CANNOT_BE.contains(&status.code) => {
+                Ok(Resized::Refused(status.message.clone()))
+            }
+            Err(error) => Err(KubernetesError::new(format!("Pod {}", pod.pod), error)),
+        }
+    }
+
     /// Lets a claim ask for more.
     pub(super) async fn grow(&self, namespace: &str, claim: &str, size: &Quantity) -> Outcome<()> {
         let patch = json!({"spec": {"resources": {"requests": {"storage": size}}}});
@@ -276,12 +317,14 @@ impl Kubernetes {
             .map_err(|error| KubernetesError::new(action(), error))
     }
 
-    /// Writes the status of a cluster, all of it.
+    /// Writes the status of a cluster, all of it, unless the cluster is not what it was when this status was decided: then
+    /// another one will be.
     pub(super) async fn write_status(&self, of: &Kafkacluster, status: &KafkaclusterStatus) -> Outcome<()> {
         let (namespace, name) = (of.namespace().unwrap_or_default(), of.name_any());
         let patch = json!({
             "apiVersion": Kafkacluster::api_version(&()),
             "kind": Kafkacluster::kind(&()),
+            "metadata": {"resourceVersion": of.metadata.resource_version},
             "status": status,
         });
         let api = self.api::<Kafkacluster>(&namespace);

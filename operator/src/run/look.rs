@@ -4,29 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use balancer::client::Token;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kafka::error::with_causes;
 use kube::ResourceExt;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::clients::Clients;
 use super::kafka as asking;
-use super::kubernetes::{Kubernetes, KubernetesError};
+use super::kubernetes::{Existing, KubernetesError};
+use super::passwords;
+use super::secrets::Known;
+use super::view::{View, ViewError};
 use super::{Operator, certificates};
-use crate::build::{Role, TOKEN_KEY, connection, selector_text};
-use crate::cluster::Cluster;
+use crate::build::{Role, TOKEN_KEY, connection};
+use crate::cluster::{Cluster, User};
 use crate::crd::{Kafkacluster, PAUSED_ANNOTATION};
-use crate::decide::{
-    BalancerFacts, ClaimFacts, KafkaFacts, NodeFacts, Observed, PodFacts, SetFacts, questions,
-};
+use crate::decide::{BalancerFacts, KafkaFacts, Observed, questions};
 
 /// What was seen of a cluster, and what it was seen with.
 pub(super) struct Look<K> {
     pub(super) observed: Observed,
     pub(super) kafka: Option<Arc<K>>,
-    /// The Secret with the balancer's token, where there is one.
-    pub(super) token: Option<Secret>,
+    /// All objects of the cluster.
+    pub(super) existing: Vec<Existing>,
+    /// Whether there is a Secret with the balancer's token.
+    pub(super) has_token: bool,
 }
 
 /// What can be said of an object without looking at anything else.
@@ -43,8 +47,10 @@ pub(super) fn at_first(object: &Kafkacluster, failure: Option<String>) -> Observ
         broker_pods: Vec::new(),
         controller_pods: Vec::new(),
         claims: Vec::new(),
+        not_resized: BTreeSet::new(),
         nodes: Ok(BTreeMap::new()),
         certificate: Ok(None),
+        passwords: BTreeMap::new(),
         kafka: Err("it was not asked".to_owned()),
         balancer: Err("it was not asked".to_owned()),
         failure,
@@ -58,29 +64,50 @@ impl<C: Clients> Operator<C> {
     /// Kafka and the balancer do not answer is part of what was seen.
     pub(super) async fn look(
         &self,
+        view: View<'_>,
         cluster: &Cluster,
         object: &Kafkacluster,
-    ) -> Result<Look<C::Kafka>, KubernetesError> {
+    ) -> Result<Look<C::Kafka>, ViewError> {
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let (names, kubernetes) = (&cluster.names, &self.kubernetes);
+        let names = &cluster.names;
         let namespace = names.namespace();
         let mut observed = at_first(object, self.memory.failure(&uid));
-        let set = kubernetes.stateful_set(namespace, names.cluster()).await?;
-        observed.brokers = set.as_ref().map(SetFacts::of);
+        observed.brokers = view.stateful_set(namespace, names.cluster()).await?;
         if cluster.metadata.is_kraft() {
-            let set = kubernetes.stateful_set(namespace, &names.controllers()).await?;
-            observed.controllers = set.as_ref().map(SetFacts::of);
-            observed.controller_pods =
-                pods(kubernetes, cluster, Role::Controller, &names.controllers()).await?;
+            let set = names.controllers();
+            observed.controllers = view.stateful_set(namespace, &set).await?;
+            observed.controller_pods = view.pods(cluster, Role::Controller, &set).await?;
         }
-        observed.broker_pods = pods(kubernetes, cluster, Role::Broker, names.cluster()).await?;
-        let claims = kubernetes
-            .claims(namespace, &selector_text(cluster, Role::Broker))
+        observed.broker_pods = view.pods(cluster, Role::Broker, names.cluster()).await?;
+        observed.claims = view.claims(cluster).await?;
+        let pods = observed.broker_pods.iter().chain(&observed.controller_pods);
+        let nodes = view
+            .nodes(pods.filter_map(|pod| pod.node.as_deref()).collect())
+            .await;
+        observed.nodes = nodes.map_err(|error| with_causes(&error));
+        let present = observed.broker_pods.iter().map(|pod| pod.uid.as_str());
+        observed.not_resized = self.memory.not_resized(&uid, &present.collect());
+        let existing = view.existing(cluster).await?;
+        self.read_secrets(cluster, &uid, object.metadata.generation)
             .await?;
-        observed.claims = claims.iter().map(ClaimFacts::of).collect();
-        observed.nodes = self.nodes(&observed).await;
-        observed.certificate = self.certificate(cluster, &uid).await?;
-        let token = kubernetes.secret(namespace, &names.balancer_token()).await?;
+        let token = names.balancer_token();
+        let has_token = self.memory.secrets(&uid, |secrets| {
+            if let Some(tls) = &cluster.listeners.tls {
+                let certificate = secrets.of(&tls.secret_name);
+                let certificate = certificate.and_then(|known| known.certificate.clone());
+                observed.certificate = certificate
+                    .unwrap_or_else(|| Err("it was not read".to_owned()))
+                    .map(Some);
+            }
+            let password = |user: &User| {
+                let known = secrets.of(&user.secret);
+                let unread = || Err(format!("the Secret {} was not read", user.secret));
+                known.map_or_else(unread, |known| known.password(&user.secret, &user.key))
+            };
+            let users = cluster.users.iter();
+            observed.passwords = users.map(|user| (user.name.clone(), password(user))).collect();
+            secrets.of(&token).is_some_and(|known| known.version.is_some())
+        });
         let mut kafka = None;
         if observed.broker_pods.iter().any(|pod| pod.ready) {
             let (said, client) = self.ask_kafka(cluster, &uid, &observed).await;
@@ -96,38 +123,48 @@ impl<C: Clients> Operator<C> {
         Ok(Look {
             observed,
             kafka,
-            token,
+            existing,
+            has_token,
         })
     }
 
-    /// The nodes on which pods are. Without the right to read nodes only racks and dead nodes are out of reach.
-    async fn nodes(&self, observed: &Observed) -> Result<BTreeMap<String, NodeFacts>, String> {
-        let pods = observed.broker_pods.iter().chain(&observed.controller_pods);
-        let names: BTreeSet<&String> = pods.filter_map(|pod| pod.node.as_ref()).collect();
-        let mut nodes = BTreeMap::new();
-        for name in names {
-            let node = self.kubernetes.node(name).await;
-            let node = node.map_err(|error| error.to_string())?;
-            nodes.extend(node.map(|node| (name.clone(), NodeFacts::of(&node))));
-        }
-        Ok(nodes)
-    }
-
-    async fn certificate(
+    /// Reads the Secrets whose turn it is.
+    async fn read_secrets(
         &self,
         cluster: &Cluster,
         uid: &str,
-    ) -> Result<Result<Option<String>, String>, KubernetesError> {
-        let Some(tls) = &cluster.listeners.tls else {
-            return Ok(Ok(None));
-        };
-        let secret = self
-            .kubernetes
-            .secret(cluster.names.namespace(), &tls.secret_name)
-            .await?;
-        let folder = self.certificates.join(uid);
-        let kept = certificates::keep(&folder, &tls.secret_name, secret.as_ref()).await;
-        Ok(kept.map(Some).map_err(|error| with_causes(&error)))
+        generation: Option<i64>,
+    ) -> Result<(), KubernetesError> {
+        let token = cluster.names.balancer_token();
+        let tls = cluster.listeners.tls.as_ref().map(|tls| tls.secret_name.as_str());
+        let users = cluster.users.iter().map(|user| user.secret.as_str());
+        let wanted: BTreeSet<&str> = users.chain(tls).chain([token.as_str()]).collect();
+        let due = self
+            .memory
+            .secrets(uid, |secrets| secrets.due(&wanted, generation, Instant::now()));
+        for name in due {
+            let secret = self.kubernetes.secret(cluster.names.namespace(), &name).await?;
+            let mut certificate = None;
+            if tls == Some(name.as_str()) {
+                let kept = certificates::keep(&self.certificates.join(uid), &name, secret.as_ref()).await;
+                certificate = Some(kept.map_err(|error| with_causes(&error)));
+            }
+            let of_users = cluster.users.iter().filter(|user| user.secret == name);
+            let passwords = of_users.map(|user| {
+                let password = passwords::password(secret.as_ref(), &name, &user.key);
+                (user.key.clone(), password.err().map(|error| error.to_string()))
+            });
+            let version = |secret: &Secret| secret.resource_version().unwrap_or_default();
+            let known = Known {
+                passwords: passwords.collect(),
+                version: secret.as_ref().map(version),
+                certificate,
+            };
+            passwords::wipe(secret);
+            self.memory
+                .secrets(uid, |secrets| secrets.keep(name, known, Instant::now()));
+        }
+        Ok(())
     }
 
     async fn ask_kafka(
@@ -147,19 +184,6 @@ impl<C: Clients> Operator<C> {
         let said = asking::look(client.as_ref(), &questions(cluster, observed)).await;
         (said.map_err(|error| with_causes(&error)), Some(client))
     }
-}
-
-async fn pods(
-    kubernetes: &Kubernetes,
-    cluster: &Cluster,
-    role: Role,
-    set: &str,
-) -> Result<Vec<PodFacts>, KubernetesError> {
-    let labels = selector_text(cluster, role);
-    let pods: Vec<Pod> = kubernetes.pods(cluster.names.namespace(), &labels).await?;
-    let mut pods: Vec<PodFacts> = pods.iter().filter_map(|pod| PodFacts::of(pod, set)).collect();
-    pods.sort_by_key(|pod| pod.number);
-    Ok(pods)
 }
 
 /// The token of a Secret.

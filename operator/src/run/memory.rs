@@ -1,10 +1,12 @@
 //! What is kept between two looks at a cluster. All of it can be lost: it saves time, and decides nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafka::connection::ConnectionSettings;
+
+use super::secrets::Secrets;
 
 /// The first wait after a failure, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -19,6 +21,8 @@ struct Remembered<K> {
     failure: Option<String>,
     applied: HashMap<(String, String), Applied>,
     kafka: Option<(ConnectionSettings, Arc<K>)>,
+    secrets: Secrets,
+    not_resized: BTreeSet<String>,
 }
 
 /// What was applied of an object, and which version it had then.
@@ -35,6 +39,8 @@ impl<K> Default for Remembered<K> {
             failure: None,
             applied: HashMap::new(),
             kafka: None,
+            secrets: Secrets::default(),
+            not_resized: BTreeSet::new(),
         }
     }
 }
@@ -93,6 +99,24 @@ impl<K> Memory<K> {
     pub(super) fn applied(&self, uid: &str, kind: &str, name: &str, now: Applied) {
         let key = (kind.to_owned(), name.to_owned());
         self.of(uid, |cluster| cluster.applied.insert(key, now));
+    }
+
+    /// Keeps that Kubernetes would not give a pod other resources while it runs.
+    pub(super) fn note_not_resized(&self, uid: &str, pod: &str) {
+        self.of(uid, |cluster| cluster.not_resized.insert(pod.to_owned()));
+    }
+
+    /// The uids of pods that Kubernetes would not give other resources, as far as they are among those that there are.
+    pub(super) fn not_resized(&self, uid: &str, present: &BTreeSet<&str>) -> BTreeSet<String> {
+        self.of(uid, |cluster| {
+            cluster.not_resized.retain(|pod| present.contains(pod.as_str()));
+            cluster.not_resized.clone()
+        })
+    }
+
+    /// What is known of a cluster's Secrets.
+    pub(super) fn secrets<T>(&self, uid: &str, with: impl FnOnce(&mut Secrets) -> T) -> T {
+        self.of(uid, |cluster| with(&mut cluster.secrets))
     }
 
     /// The client of a cluster's Kafka: the one that there is, or a new one where it is reached in another way now.

@@ -1,7 +1,8 @@
 //! `kafka-operator run`: reads what is, lets [`decide`](crate::decide) say what to do, and does it.
 //!
 //! One of several operators acts at a time ([`lease`]). It applies its definition, watches Kafkaclusters and what belongs
-//! to them ([`controller`]), and for each that changed, or was not looked at for a while: [`look`], decide, [`perform`],
+//! to them ([`controller`], [`watches`]), and for each that changed, or was not looked at for a while: [`look`] and decide
+//! by what watches have told; where that is to do something, [`look`] by what the API server answers now, decide, [`perform`];
 //! and the status last.
 
 mod certificates;
@@ -13,10 +14,14 @@ mod kubernetes;
 mod lease;
 mod look;
 mod memory;
+mod passwords;
 mod perform;
+mod secrets;
 mod serve;
 mod settings;
 mod telemetry;
+mod view;
+mod watches;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,11 +35,12 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use metrics_exporter_prometheus::BuildError as MetricsError;
 use thiserror::Error;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Installation};
 use crate::cluster::Cluster;
-use crate::crd::{Kafkacluster, KafkaclusterStatus};
+use crate::crd::{BrokerState, Kafkacluster, KafkaclusterStatus};
 use crate::decide::{self, Decision, Note};
 pub use clients::{Clients, Network};
 use definition::DefinitionError;
@@ -43,6 +49,10 @@ use kubernetes::{FIELD_MANAGER, Kubernetes};
 use lease::Election;
 use memory::Memory;
 pub use settings::Settings;
+use view::View;
+pub use view::ViewError;
+use watches::Watches;
+pub use watches::{Triggers, WatchError};
 
 /// Why the operator ended.
 #[derive(Debug, Error)]
@@ -67,6 +77,9 @@ pub enum RunError {
     /// The custom resource cannot be defined.
     #[error("the definition of Kafkaclusters cannot be applied")]
     Definition(#[source] DefinitionError),
+    /// What it does ended where it must not.
+    #[error("a defect ended the operator")]
+    Ended(#[source] JoinError),
     /// Another operator may act now.
     #[error("the lease could not be renewed; another operator may act now, and this one must not")]
     LeaseLost,
@@ -78,6 +91,9 @@ pub enum ReconcileError {
     /// Kubernetes did not do something.
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
+    /// It is not known what there is.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// The objects cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -86,9 +102,13 @@ pub enum ReconcileError {
     Refused(String),
 }
 
+/// The watch tells of a status that was written within this time.
+const REMEMBERED: Duration = Duration::from_millis(500);
+
 /// What all reconciliations share.
 pub struct Operator<C: Clients> {
     kubernetes: Kubernetes,
+    watches: Watches,
     clients: C,
     installation: Installation,
     certificates: PathBuf,
@@ -121,11 +141,13 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         return Ok(());
     }
     tracing::info!("This operator acts.");
-    let act = act(&settings, client, stop.clone());
+    // A task of its own: looks at many clusters must not keep the lease from being renewed.
+    let mut acting = tokio::spawn(act(settings, client, stop.clone()));
     let outcome = tokio::select! {
-        outcome = act => outcome,
+        outcome = &mut acting => outcome.unwrap_or_else(|ended| Err(RunError::Ended(ended))),
         () = election.keep() => Err(RunError::LeaseLost),
     };
+    acting.abort();
     if !matches!(outcome, Err(RunError::LeaseLost))
         && let Err(error) = election.give_up().await
     {
@@ -134,35 +156,47 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     outcome
 }
 
-async fn act(settings: &Settings, client: Client, stop: CancellationToken) -> Result<(), RunError> {
+async fn act(settings: Settings, client: Client, stop: CancellationToken) -> Result<(), RunError> {
     definition::apply(client.clone())
         .await
         .map_err(RunError::Definition)?;
-    let operator = Operator::new(
+    let namespace = settings.namespace.as_deref();
+    let (operator, triggers) = Operator::new(
         client,
+        namespace,
         Network,
         settings.installation(),
         settings.certificates.clone(),
     );
-    controller::run(Arc::new(operator), settings.namespace.as_deref(), stop).await;
+    controller::run(Arc::new(operator), namespace, triggers, stop).await;
     Ok(())
 }
 
 impl<C: Clients> Operator<C> {
-    /// An operator that acts through these clients, and keeps certificates in this folder.
-    pub fn new(client: Client, clients: C, installation: Installation, certificates: PathBuf) -> Self {
+    /// An operator that acts through these clients, in one namespace or all, and keeps certificates in this folder. What is
+    /// returned beside it says which clusters to look at, and has to be polled for the operator to see anything.
+    pub fn new(
+        client: Client,
+        namespace: Option<&str>,
+        clients: C,
+        installation: Installation,
+        certificates: PathBuf,
+    ) -> (Self, Triggers) {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: None,
         };
-        Self {
+        let (watches, triggers) = Watches::new(&client, namespace);
+        let operator = Self {
             recorder: Recorder::new(client.clone(), reporter),
             kubernetes: Kubernetes::new(client),
+            watches,
             clients,
             installation,
             certificates,
             memory: Memory::new(),
-        }
+        };
+        (operator, triggers)
     }
 
     /// Brings a cluster a step nearer to what its spec says, and returns when to look at it again.
@@ -170,8 +204,25 @@ impl<C: Clients> Operator<C> {
     /// # Errors
     ///
     /// A step failed. The status says so, too.
-    pub async fn reconcile(&self, object: &Kafkacluster) -> Result<Duration, ReconcileError> {
+    pub async fn reconcile(&self, seen: &Kafkacluster) -> Result<Duration, ReconcileError> {
+        if let Some(again) = self.step(View::Watched(&self.watches), seen).await? {
+            return Ok(again);
+        }
+        let Some(object) = self.kubernetes.cluster(seen).await? else {
+            return Ok(decide::LATER);
+        };
+        let again = self.step(View::Asked(&self.kubernetes), &object).await?;
+        Ok(again.unwrap_or(decide::LATER))
+    }
+
+    /// Looks and decides, and does what is decided where the API server itself was asked. By what watches have told nothing is
+    /// done but to write the status; none is returned where there is something to do.
+    async fn step(&self, view: View<'_>, object: &Kafkacluster) -> Result<Option<Duration>, ReconcileError> {
         let uid = object.uid().unwrap_or_default();
+        // What it owns is being deleted, before it or after it; nobody makes that anew.
+        if object.metadata.deletion_timestamp.is_some() {
+            return Ok(Some(decide::LATER));
+        }
         let cluster = match Cluster::validate(object) {
             Ok(cluster) => cluster,
             Err(problems) => {
@@ -180,20 +231,31 @@ impl<C: Clients> Operator<C> {
                 let notes = decide::notes_of_conditions(&observed.status, &status);
                 self.tell(object, &status, &notes).await?;
                 // Nothing changes before the spec does, of which a watch tells.
-                return Ok(decide::LATER);
+                return Ok(Some(decide::LATER));
             }
         };
-        let look = self.look(&cluster, object).await?;
+        let look = self.look(view, &cluster, object).await?;
         let decision = decide::decide(&cluster, &self.installation, &look.observed)?;
-        let performed = self.perform(&cluster, object, &look, &decision).await;
+        let performed = match view {
+            View::Watched(_) if decision.acts() || !self.changes(object, &look, &decision).is_empty() => {
+                return Ok(None);
+            }
+            View::Watched(_) => Ok(()),
+            View::Asked(_) => self.perform(&cluster, object, &look, &decision).await,
+        };
         match performed {
             Ok(()) => {
                 self.tell(object, &decision.status, &decision.notes).await?;
                 self.memory.succeeded(&uid);
-                Ok(again(&decision, &look.observed.status))
+                Ok(Some(again(&decision, &look.observed.status)))
             }
             Err(error) => {
-                let status = decide::with_failure(&look.observed, &with_causes(&error));
+                let status = match &error {
+                    ReconcileError::Refused(reason) => {
+                        decide::with_refusal(&look.observed, &decision, reason)
+                    }
+                    _ => decide::with_failure(&look.observed, &with_causes(&error)),
+                };
                 let notes = decide::notes_of_conditions(&look.observed.status, &status);
                 self.tell(object, &status, &notes).await?;
                 Err(error)
@@ -245,10 +307,19 @@ impl<C: Clients> Operator<C> {
     }
 }
 
-/// When to look again; at once, where what had to be remembered first has been.
+/// When to look again; soon, where what had to be remembered first has been.
 fn again(decision: &Decision, before: &KafkaclusterStatus) -> Duration {
-    match decision.objects.is_empty() && before.cluster_id != decision.status.cluster_id {
-        true => Duration::ZERO,
+    let after = &decision.status;
+    let emptying = |status: &KafkaclusterStatus| {
+        let brokers = status.brokers.iter();
+        let emptying = brokers.filter(|broker| broker.state == BrokerState::Emptying);
+        emptying.map(|broker| broker.id).collect::<Vec<_>>()
+    };
+    let remembers = before.cluster_id != after.cluster_id && decision.objects.is_empty()
+        || before.users != after.users
+        || emptying(before) != emptying(after);
+    match remembers {
+        true => REMEMBERED,
         false => decision.again,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kafka::error::with_causes;
+use kafka::users::UserChange;
 use kube::ResourceExt;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
@@ -10,17 +11,37 @@ use sha2::{Digest, Sha256};
 
 use super::clients::Clients;
 use super::kafka as asking;
-use super::kubernetes::{Existing, KubernetesError};
+use super::kubernetes::{Existing, KubernetesError, Resized};
 use super::look::{Look, bearer};
 use super::memory::Applied;
-use super::{Operator, ReconcileError};
-use crate::build::{Object, RACK_ANNOTATION, cluster_selector_text, token_secret};
+use super::{Operator, ReconcileError, passwords};
+use crate::build::{
+    KAFKA_CONTAINER, Object, RACK_ANNOTATION, RESOURCES_ANNOTATION, broker_requirements, broker_resources,
+    token_secret,
+};
 use crate::cluster::Cluster;
 use crate::crd::Kafkacluster;
-use crate::decide::{BalancerOrder, Decision};
+use crate::decide::{BalancerOrder, Decision, Replaced, UserSteps};
 
 /// Characters of a balancer's token, 190 bits.
 const TOKEN_LENGTH: usize = 32;
+
+/// What of the objects of a cluster is not as decided.
+#[derive(Default)]
+pub(super) struct Changes<'a> {
+    /// Whether the balancer has no token yet.
+    token: bool,
+    /// Objects that differ, are missing or were not applied by this process, and what is known to be there of each.
+    apply: Vec<(&'a Object, Applied)>,
+    remove: Vec<&'a Existing>,
+}
+
+impl Changes<'_> {
+    /// Whether all objects are as decided.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.token && self.apply.is_empty() && self.remove.is_empty()
+    }
+}
 
 impl<C: Clients> Operator<C> {
     /// Takes all steps but the last, which is the status. What Kubernetes refuses ends them; what Kafka or the balancer
@@ -40,9 +61,8 @@ impl<C: Clients> Operator<C> {
         if decision.recreate {
             kubernetes.orphan(namespace, cluster.names.cluster()).await?;
         }
-        if !decision.objects.is_empty() {
-            self.apply(cluster, object, look, decision).await?;
-        }
+        self.apply(cluster, object, self.changes(object, look, decision))
+            .await?;
         for (pod, rack) in &decision.racks {
             kubernetes.annotate(namespace, pod, RACK_ANNOTATION, rack).await?;
         }
@@ -50,11 +70,19 @@ impl<C: Clients> Operator<C> {
             Some(kafka) => asking::perform(kafka.as_ref(), decision).await,
             None => Vec::new(),
         };
+        if let Some(kafka) = &look.kafka {
+            failures.extend(self.alter_users(cluster, kafka.as_ref(), &decision.users).await?);
+        }
         for order in &decision.orders {
-            failures.extend(self.order(cluster, look, order).await.err());
+            failures.extend(self.order(cluster, order).await.err());
         }
         for pod in &decision.bury {
             kubernetes.delete_pod(namespace, pod, true).await?;
+        }
+        for pod in &decision.resize {
+            // A quota may refuse one, and what comes then may be what mends a broker.
+            let resized = self.resize(cluster, object, pod).await;
+            failures.extend(resized.err().map(|error| error.to_string()));
         }
         for pod in &decision.replace {
             kubernetes.delete_pod(namespace, pod, false).await?;
@@ -65,82 +93,150 @@ impl<C: Clients> Operator<C> {
         }
     }
 
-    /// Applies all objects, and deletes those of the cluster that are none of them.
-    async fn apply(
+    /// What of the objects of a cluster is not as decided.
+    pub(super) fn changes<'a>(
         &self,
-        cluster: &Cluster,
         object: &Kafkacluster,
-        look: &Look<C::Kafka>,
-        decision: &Decision,
-    ) -> Result<(), ReconcileError> {
-        let namespace = cluster.names.namespace();
+        look: &'a Look<C::Kafka>,
+        decision: &'a Decision,
+    ) -> Changes<'a> {
         let uid = object.uid().unwrap_or_default();
-        if look.token.is_none() {
-            let secret = token_secret(cluster, &random_token());
-            match self.kubernetes.create_secret(namespace, &secret).await {
-                // Somebody was faster, and that token is as good.
-                Err(error) if error.is_conflict() => {}
-                made => made?,
-            }
+        let mut changes = Changes::default();
+        // Nothing can be built: then nothing is removed either.
+        if decision.objects.is_empty() {
+            return changes;
         }
-        let labels = cluster_selector_text(cluster);
-        let existing = self.kubernetes.existing(namespace, &labels).await?;
+        changes.token = !look.has_token;
         for wanted in &decision.objects {
             let is_it =
                 |existing: &&Existing| existing.kind() == wanted.kind() && existing.name == wanted.name();
-            let version = existing
-                .iter()
-                .find(is_it)
-                .and_then(|existing| existing.version.clone());
-            self.apply_one(namespace, &uid, wanted, version).await?;
+            let written = serde_json::to_vec(wanted).unwrap_or_default();
+            let now = Applied {
+                digest: Sha256::digest(&written).to_vec(),
+                version: look
+                    .existing
+                    .iter()
+                    .find(is_it)
+                    .and_then(|found| found.version.clone()),
+            };
+            let (kind, name) = (wanted.kind(), wanted.name());
+            if now.version.is_none() || !self.memory.is_applied(&uid, kind, name, &now) {
+                changes.apply.push((wanted, now));
+            }
         }
         let wanted: BTreeSet<(&str, &str)> = decision
             .objects
             .iter()
             .map(|object| (object.kind(), object.name()))
             .collect();
-        let orphans = existing.iter().filter(|existing| {
+        let unwanted = look.existing.iter().filter(|existing| {
             existing.owners.contains(&uid) && !wanted.contains(&(existing.kind(), existing.name.as_str()))
         });
-        for orphan in orphans {
+        changes.remove = unwanted.collect();
+        changes
+    }
+
+    /// Applies objects that are not as decided, and deletes those of the cluster that it should not have.
+    async fn apply(
+        &self,
+        cluster: &Cluster,
+        object: &Kafkacluster,
+        changes: Changes<'_>,
+    ) -> Result<(), ReconcileError> {
+        let namespace = cluster.names.namespace();
+        let uid = object.uid().unwrap_or_default();
+        if changes.token {
+            let secret = token_secret(cluster, &random_token());
+            match self.kubernetes.create_secret(namespace, &secret).await {
+                // Somebody was faster, and that token is as good.
+                Err(error) if error.is_conflict() => {}
+                made => made?,
+            }
+            self.memory
+                .secrets(&uid, |secrets| secrets.forget(&secret.name_any()));
+        }
+        for (wanted, now) in changes.apply {
+            let version = self.kubernetes.apply(namespace, wanted).await?;
+            let (kind, name) = (wanted.kind(), wanted.name());
+            self.memory.applied(&uid, kind, name, Applied { version, ..now });
+        }
+        for unwanted in changes.remove {
             tracing::info!(
-                kind = orphan.kind(),
-                name = orphan.name,
+                kind = unwanted.kind(),
+                name = unwanted.name,
                 namespace,
                 "Not wanted any more."
             );
-            self.kubernetes.delete(namespace, orphan).await?;
+            self.kubernetes.delete(namespace, unwanted).await?;
         }
         Ok(())
     }
 
-    /// Applies an object unless it has not changed since it was last applied, and is wanted as it was then.
-    async fn apply_one(
-        &self,
-        namespace: &str,
-        uid: &str,
-        object: &Object,
-        version: Option<String>,
-    ) -> Result<(), KubernetesError> {
-        let written = serde_json::to_vec(object).unwrap_or_default();
-        let digest = Sha256::digest(&written).to_vec();
-        let now = Applied { digest, version };
-        let (kind, name) = (object.kind(), object.name());
-        if now.version.is_some() && self.memory.is_applied(uid, kind, name, &now) {
-            return Ok(());
-        }
-        let version = self.kubernetes.apply(namespace, object).await?;
-        self.memory.applied(uid, kind, name, Applied { version, ..now });
-        Ok(())
-    }
-
-    async fn order(
+    /// Changes users, with passwords that are read now, and returns what failed.
+    async fn alter_users(
         &self,
         cluster: &Cluster,
-        look: &Look<C::Kafka>,
-        order: &BalancerOrder,
-    ) -> Result<(), String> {
-        let token = look.token.as_ref().and_then(bearer);
+        kafka: &C::Kafka,
+        steps: &UserSteps,
+    ) -> Result<Vec<String>, KubernetesError> {
+        let removed = steps.remove.iter().map(|(user, mechanism)| UserChange::Remove {
+            user: user.clone(),
+            mechanism: *mechanism,
+        });
+        let mut changes: Vec<UserChange> = removed.collect();
+        let mut failures = Vec::new();
+        for user in &steps.set {
+            let secret = self
+                .kubernetes
+                .secret(cluster.names.namespace(), &user.secret)
+                .await?;
+            match passwords::password(secret.as_ref(), &user.secret, &user.key) {
+                Ok(password) => changes.push(UserChange::Set {
+                    user: user.name.clone(),
+                    mechanism: user.mechanism,
+                    password,
+                }),
+                Err(error) => failures.push(format!("user {}: {error}", user.name)),
+            }
+            passwords::wipe(secret);
+        }
+        failures.extend(asking::alter_users(kafka, changes).await);
+        Ok(failures)
+    }
+
+    /// Gives a pod the brokers' CPU and memory while it runs, and writes that onto it; or keeps that Kubernetes would not.
+    async fn resize(
+        &self,
+        cluster: &Cluster,
+        object: &Kafkacluster,
+        pod: &Replaced,
+    ) -> Result<(), KubernetesError> {
+        let (namespace, resources) = (cluster.names.namespace(), broker_requirements(cluster));
+        match self
+            .kubernetes
+            .resize(namespace, pod, KAFKA_CONTAINER, &resources)
+            .await?
+        {
+            Resized::Refused(reason) => {
+                tracing::info!(pod = pod.pod, namespace, reason, "Not resized while it runs.");
+                self.memory
+                    .note_not_resized(&object.uid().unwrap_or_default(), &pod.uid);
+                Ok(())
+            }
+            Resized::Accepted => {
+                let given = broker_resources(cluster);
+                self.kubernetes
+                    .annotate(namespace, &pod.pod, RESOURCES_ANNOTATION, &given)
+                    .await
+            }
+        }
+    }
+
+    async fn order(&self, cluster: &Cluster, order: &BalancerOrder) -> Result<(), String> {
+        let (namespace, token) = (cluster.names.namespace(), cluster.names.balancer_token());
+        let secret = self.kubernetes.secret(namespace, &token).await;
+        let secret = secret.map_err(|error| error.to_string())?;
+        let token = secret.as_ref().and_then(bearer);
         let done = self.clients.order(cluster, token, order).await;
         done.map_err(|error| format!("the balancer does not take an order: {}", with_causes(&error)))
     }

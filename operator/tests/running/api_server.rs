@@ -1,13 +1,19 @@
-//! An API server in memory, as far as the operator asks one: it keeps what is applied, and notes every request.
+//! An API server in memory, as far as the operator asks one: it keeps what is applied, tells watches of it, and notes every
+//! request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 /// A right as RBAC has it: verb, group, resource with its subresource.
 pub(crate) type Right = (String, String, String);
@@ -22,10 +28,64 @@ pub(crate) struct State {
     /// By path, without what is asked of it.
     pub(crate) objects: BTreeMap<String, Value>,
     pub(crate) used: BTreeSet<Right>,
+    /// All requests but those that watch.
+    pub(crate) requests: Vec<String>,
     /// Requests that changed something.
     pub(crate) writes: Vec<String>,
-    versions: u64,
+    /// All that has happened to objects, for watches. The number of an event is its version.
+    events: Vec<Event>,
+    /// How many events there are.
+    told: watch::Sender<usize>,
+    /// Whether it is one that cannot give pods other resources while they run.
+    pub(crate) without_resize: bool,
+    /// Whether watches are told nothing for now.
+    pub(crate) silent: bool,
 }
+
+/// Something that happened to an object.
+struct Event {
+    key: String,
+    kind: &'static str,
+    object: Value,
+}
+
+/// What is asked of a collection.
+struct Query {
+    labels: BTreeMap<String, String>,
+    /// Whether it is a watch, and from which version on.
+    watch: Option<usize>,
+}
+
+impl Query {
+    fn of(query: &str) -> Self {
+        let part = |name: &str| {
+            let mut parts = query.split('&').filter_map(|part| part.split_once('='));
+            parts.find(|(key, _)| *key == name).map(|(_, value)| value)
+        };
+        let labels = part("labelSelector").unwrap_or_default();
+        let labels = labels.replace("%3D", "=").replace("%2C", ",");
+        let pair = |part: &str| {
+            let (key, value) = part.split_once('=').unwrap();
+            (key.to_owned(), value.to_owned())
+        };
+        let version = || part("resourceVersion").unwrap().parse().unwrap();
+        Self {
+            labels: labels
+                .split(',')
+                .filter(|part| !part.is_empty())
+                .map(pair)
+                .collect(),
+            watch: part("watch").map(|_| version()),
+        }
+    }
+
+    fn selects(&self, object: &Value) -> bool {
+        let labels = &object["metadata"]["labels"];
+        self.labels.iter().all(|(key, value)| labels[key] == *value)
+    }
+}
+
+type Answer = BoxStream<'static, Vec<u8>>;
 
 /// What a path names.
 struct Place {
@@ -75,8 +135,9 @@ impl ApiServer {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect_bytes().await.unwrap();
-                let (status, answer) = server.state().answer(&parts, &body);
-                let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
+                let (status, answer) = server.answer(&parts, &body);
+                let frames = answer.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes.into())));
+                let mut response = Response::new(StreamBody::new(frames));
                 *response.status_mut() = status;
                 Ok::<_, Infallible>(response)
             }
@@ -87,11 +148,64 @@ impl ApiServer {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
+
+    fn answer(&self, parts: &http::request::Parts, body: &[u8]) -> (StatusCode, Answer) {
+        let place = Place::of(parts.uri.path());
+        let query = Query::of(parts.uri.query().unwrap_or_default());
+        if let Some(from) = query.watch {
+            self.state().uses("watch", &place);
+            return (StatusCode::OK, self.watch(place, query, from));
+        }
+        let (status, answer) = self.state().answer(parts, &place, &query, body);
+        let answer = answer.to_string().into_bytes();
+        (status, stream::once(std::future::ready(answer)).boxed())
+    }
+
+    /// Events of a collection, as they come, from a version on. It never ends.
+    fn watch(&self, place: Place, query: Query, from: usize) -> Answer {
+        let (server, told) = (self.clone(), self.state().told.subscribe());
+        let next = move |(mut told, seen): (watch::Receiver<usize>, usize)| {
+            let (server, place, query) = (server.clone(), place.key.clone(), query.labels.clone());
+            async move {
+                let until = *told.wait_for(|until| *until > seen).await.ok()?;
+                let query = Query {
+                    labels: query,
+                    watch: None,
+                };
+                let state = server.state();
+                let lines = state.events[seen..until]
+                    .iter()
+                    .filter(|event| is_in(&event.key, &place) && query.selects(&event.object))
+                    .map(|event| format!("{}\n", json!({"type": event.kind, "object": event.object})));
+                let lines = lines.collect::<String>().into_bytes();
+                drop(state);
+                Some((lines, (told, until)))
+            }
+        };
+        stream::unfold((told, from), next).boxed()
+    }
+}
+
+/// Whether an object is of a collection, which may be that of all namespaces.
+fn is_in(key: &str, collection: &str) -> bool {
+    let (root, resource) = collection.rsplit_once('/').unwrap();
+    match key
+        .strip_prefix(root)
+        .and_then(|key| key.strip_prefix("/namespaces/"))
+    {
+        Some(rest) if !root.contains("/namespaces/") => rest.split('/').nth(1) == Some(resource),
+        _ => key.starts_with(&format!("{collection}/")),
+    }
 }
 
 impl State {
-    fn answer(&mut self, parts: &http::request::Parts, body: &[u8]) -> (StatusCode, Value) {
-        let place = Place::of(parts.uri.path());
+    fn answer(
+        &mut self,
+        parts: &http::request::Parts,
+        place: &Place,
+        query: &Query,
+        body: &[u8],
+    ) -> (StatusCode, Value) {
         let verb = match parts.method {
             Method::GET if place.is_object => "get",
             Method::GET => "list",
@@ -100,21 +214,19 @@ impl State {
             Method::DELETE => "delete",
             _ => "update",
         };
-        self.uses(verb, &place);
+        self.uses(verb, place);
+        self.requests.push(format!("{verb} {}", parts.uri.path()));
         if parts.method != Method::GET {
             self.writes.push(format!("{verb} {}", parts.uri.path()));
         }
         let body = serde_json::from_slice(body).unwrap_or(Value::Null);
         match verb {
-            "get" => self.get(&place),
-            "list" => (
-                StatusCode::OK,
-                self.list(&place, parts.uri.query().unwrap_or_default()),
-            ),
-            "create" => self.create(&place, body),
-            "patch" => self.patch(&place, body),
+            "get" => self.get(place),
+            "list" => (StatusCode::OK, self.list(place, query)),
+            "create" => self.create(place, body),
+            "patch" => self.patch(place, body),
             "delete" => {
-                self.objects.remove(&place.key);
+                self.remove(&place.key);
                 (StatusCode::OK, status(200, "Success"))
             }
             other => panic!("{other} {}", parts.uri),
@@ -136,28 +248,15 @@ impl State {
         }
     }
 
-    fn list(&self, place: &Place, query: &str) -> Value {
-        let selected = |object: &Value| {
-            let selector = query
-                .split('&')
-                .find_map(|part| part.strip_prefix("labelSelector="));
-            let selector = selector
-                .unwrap_or_default()
-                .replace("%3D", "=")
-                .replace("%2C", ",");
-            selector.split(',').filter(|part| !part.is_empty()).all(|part| {
-                let (key, value) = part.split_once('=').unwrap();
-                object["metadata"]["labels"][key] == value
-            })
-        };
-        let prefix = format!("{}/", place.key);
+    fn list(&self, place: &Place, query: &Query) -> Value {
         let items: Vec<&Value> = self
             .objects
             .iter()
-            .filter(|(key, object)| key.starts_with(&prefix) && selected(object))
+            .filter(|(key, object)| is_in(key, &place.key) && query.selects(object))
             .map(|(_, object)| object)
             .collect();
-        json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
+        let metadata = json!({"resourceVersion": self.events.len().to_string()});
+        json!({"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items})
     }
 
     fn create(&mut self, place: &Place, object: Value) -> (StatusCode, Value) {
@@ -172,9 +271,18 @@ impl State {
             self.uses("create", place);
             return (StatusCode::CREATED, self.put(place.key.clone(), patch));
         };
+        // Who names a version means that one.
+        let version = &patch["metadata"]["resourceVersion"];
+        if !version.is_null() && *version != present["metadata"]["resourceVersion"] {
+            return (StatusCode::CONFLICT, status(409, "Conflict"));
+        }
         let mut merged = present.clone();
         match place.subresource.as_deref() {
             Some("status") => merged["status"] = patch["status"].clone(),
+            Some("resize") if self.without_resize => {
+                return (StatusCode::NOT_FOUND, status(404, "NotFound"));
+            }
+            Some("resize") => resize(&mut merged, &patch),
             _ => merge(&mut merged, &patch),
         }
         if merged == present {
@@ -185,13 +293,43 @@ impl State {
 
     /// Keeps an object, which gets a new version by that.
     pub(crate) fn put(&mut self, key: String, mut object: Value) -> Value {
-        self.versions += 1;
-        object["metadata"]["resourceVersion"] = json!(self.versions.to_string());
+        let version = self.events.len() + 1;
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
         if object["metadata"]["uid"].is_null() {
-            object["metadata"]["uid"] = json!(format!("uid-{}", self.versions));
+            object["metadata"]["uid"] = json!(format!("uid-{version}"));
         }
-        self.objects.insert(key, object.clone());
+        let before = self.objects.insert(key.clone(), object.clone());
+        let kind = if before.is_some() { "MODIFIED" } else { "ADDED" };
+        self.tell(key, kind, object.clone());
         object
+    }
+
+    /// Removes an object, if there is such.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Some(mut object) = self.objects.remove(key) {
+            object["metadata"]["resourceVersion"] = json!((self.events.len() + 1).to_string());
+            self.tell(key.to_owned(), "DELETED", object);
+        }
+    }
+
+    fn tell(&mut self, key: String, kind: &'static str, object: Value) {
+        self.events.push(Event { key, kind, object });
+        if !self.silent {
+            self.told.send_replace(self.events.len());
+        }
+    }
+}
+
+/// What a strategic merge does with the resources of containers, which go by their names.
+fn resize(pod: &mut Value, patch: &Value) {
+    let containers = patch["spec"]["containers"].as_array().unwrap();
+    for present in pod["spec"]["containers"].as_array_mut().unwrap() {
+        let new = containers
+            .iter()
+            .find(|container| container["name"] == present["name"]);
+        if let Some(new) = new {
+            present["resources"] = new["resources"].clone();
+        }
     }
 }
 

@@ -6,9 +6,14 @@ mod api_server;
 mod rights;
 mod world;
 
+use std::time::Duration;
+
 use kafka::Cluster as _;
+use kafka::users::{Mechanism, UserChange, Users as _};
 use operator::crd::Kafkacluster;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use world::{World, conditions};
 
@@ -31,6 +36,69 @@ fn four_brokers() -> World {
     }))
 }
 
+fn listeners(users: &[&str]) -> Value {
+    let user = |name: &&str| json!({"name": name, "passwordSecret": {"name": name}});
+    let users: Vec<Value> = users.iter().map(user).collect();
+    json!({"sasl": {"users": users}})
+}
+
+fn with_users(users: &[&str]) -> World {
+    World::new(json!({"brokerCount": 3, "listeners": listeners(users)}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_have_the_passwords_of_their_secrets_and_go_with_the_spec() {
+    const SHA512: Mechanism = Mechanism::ScramSha512;
+    let world = with_users(&["alice", "carol"]);
+    let password = |name: &str| world.kafka.password(&name.parse().unwrap(), SHA512);
+    let bob = UserChange::Set {
+        user: "bob".parse().unwrap(),
+        mechanism: SHA512,
+        password: Zeroizing::new("of other means".to_owned()),
+    };
+    world.kafka.alter_users(vec![bob]).await.unwrap();
+    world.put_password("alice", "swordfish\n");
+    let missing = |object: &Kafkacluster| {
+        let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+        conditions.any(|condition| {
+            condition
+                .message
+                .contains("user carol: there is no Secret carol; make it")
+        })
+    };
+    world
+        .until(|object| missing(object) && password("alice").is_some())
+        .await;
+    assert_eq!(password("alice").as_deref(), Some("swordfish"));
+    assert_eq!(password("carol"), None);
+
+    world.put_password("carol", "pencil");
+    world
+        .until(|object| settled(object) && password("carol").is_some())
+        .await;
+    world.put_password("alice", "haddock");
+    world
+        .until(|object| settled(object) && password("alice").as_deref() == Some("haddock"))
+        .await;
+
+    world.specify("listeners", listeners(&["alice"]));
+    world
+        .until(|object| settled(object) && password("carol").is_none())
+        .await;
+    assert!(password("alice").is_some() && password("bob").is_some());
+    let users = world.object().status.unwrap().users;
+    let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, ["alice"]);
+    let state = world.api.state();
+    let told = state.objects.iter().filter(|(key, _)| !key.contains("/secrets/"));
+    for (key, object) in told {
+        let object = object.to_string();
+        for secret in ["swordfish", "haddock", "pencil"] {
+            assert!(!object.contains(secret), "{key}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cluster_comes_up_with_its_topics_and_options_and_is_then_left_alone() {
     let world = four_brokers();
@@ -44,12 +112,30 @@ async fn a_cluster_comes_up_with_its_topics_and_options_and_is_then_left_alone()
         .map(|topic| topic.partitions.len())
         .collect();
     assert_eq!(topics, [6]);
-    world.operator.reconcile(&world.object()).await.unwrap();
+    world.look().await;
     world.api.state().writes.clear();
     for _ in 0..3 {
-        world.operator.reconcile(&world.object()).await.unwrap();
+        world.look().await;
     }
     assert_eq!(world.api.state().writes, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_which_nothing_changes_costs_the_api_server_one_call_in_a_minute() {
+    const MINUTES: u64 = 30;
+    let world = with_users(&["alice", "carol"]);
+    world.put_password("alice", "swordfish");
+    world.put_password("carol", "pencil");
+    world.until(settled).await;
+    world.look().await;
+    world.api.state().requests.clear();
+    let end = Instant::now() + Duration::from_secs(60 * MINUTES);
+    while Instant::now() < end {
+        let again = world.look().await;
+        tokio::time::sleep(again).await;
+    }
+    let requests = world.api.state().requests.clone();
+    assert!(requests.len() as u64 <= MINUTES, "{requests:#?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +147,7 @@ async fn what_somebody_changes_or_deletes_is_put_back_and_what_is_not_wanted_goe
     const STRAY: &str = "api/v1/namespaces/n/services/c-broker-9";
     {
         let mut state = world.api.state();
-        state.objects.remove(CONFIG);
+        state.remove(CONFIG);
         let mut budget = state.objects[BUDGET].clone();
         budget["spec"]["maxUnavailable"] = json!(3);
         state.put(BUDGET.to_owned(), budget);
@@ -70,7 +156,7 @@ async fn what_somebody_changes_or_deletes_is_put_back_and_what_is_not_wanted_goe
         stray["metadata"]["uid"] = json!("stray");
         state.put(STRAY.to_owned(), stray);
     }
-    world.operator.reconcile(&world.object()).await.unwrap();
+    world.look().await;
     let state = world.api.state();
     assert!(state.objects.contains_key(CONFIG));
     assert_eq!(state.objects[BUDGET]["spec"]["maxUnavailable"], json!(1));
@@ -98,6 +184,61 @@ async fn a_new_image_reaches_every_broker_and_no_partition_falls_below_its_minim
     }
 }
 
+/// The CPU that each broker's pod asks for, and how many pods were deleted.
+fn cpu_and_deletions(world: &World) -> (Vec<String>, usize) {
+    let state = world.api.state();
+    let pods = (0..4).map(|number| &state.objects[&format!("api/v1/namespaces/n/pods/c-{number}")]);
+    let cpu = pods.map(|pod| pod["spec"]["containers"][0]["resources"]["requests"]["cpu"].clone());
+    let cpu = cpu.map(|cpu| cpu.as_str().unwrap_or_default().to_owned());
+    let deletions = state.writes.iter().filter(|write| write.starts_with("delete"));
+    (cpu.collect(), deletions.count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_get_other_cpu_while_they_run() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.specify("resources", json!({"cpu": "3"}));
+    world
+        .until(|object| settled(object) && cpu_and_deletions(&world).0 == ["3"; 4])
+        .await;
+    assert_eq!(cpu_and_deletions(&world).1, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_restart_for_other_cpu_where_kubernetes_cannot_give_it_while_they_run() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.api.state().without_resize = true;
+    world.specify("resources", json!({"cpu": "3"}));
+    world
+        .until(|object| settled(object) && cpu_and_deletions(&world).0 == ["3"; 4])
+        .await;
+    assert_eq!(cpu_and_deletions(&world).1, 4);
+    for shrink in world.kafka.shrinks() {
+        assert_eq!((shrink.before, shrink.after), (3, 2), "{shrink:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_pod_is_not_taken_by_what_watches_told_before_the_first_was() {
+    let world = four_brokers();
+    world.until(settled).await;
+    world.api.state().silent = true;
+    world.api.state().writes.clear();
+    world.specify("image", json!("apache/kafka:4.3.0"));
+    for _ in 0..5 {
+        world.look().await;
+    }
+    let state = world.api.state();
+    let deleted: Vec<&String> = state
+        .writes
+        .iter()
+        .filter(|write| write.starts_with("delete"))
+        .collect();
+    assert_eq!(deleted, ["delete /api/v1/namespaces/n/pods/c-controller-1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_broker_leaves_when_it_is_empty_and_is_forgotten() {
     let world = four_brokers();
@@ -120,4 +261,30 @@ async fn a_broker_leaves_when_it_is_empty_and_is_forgotten() {
         [],
         "its replicas went when others were in sync"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_gets_the_replicas_that_the_spec_says_and_loses_them_again() {
+    let world = four_brokers();
+    world.until(settled).await;
+    for wanted in [4_usize, 2] {
+        let topic = json!({"name": "orders", "partitions": 6, "replicationFactor": wanted});
+        world.specify("topics", json!([topic]));
+        world
+            .until(|object| {
+                let conditions = object.status.iter().flat_map(|status| &status.conditions);
+                conditions
+                    .into_iter()
+                    .any(|condition| condition.reason == "Replicating")
+            })
+            .await;
+        world.until(settled).await;
+        let description = world.kafka.describe().await.unwrap();
+        for partition in &description.topics[0].partitions {
+            assert_eq!(
+                (partition.replicas.len(), partition.in_sync.len()),
+                (wanted, wanted)
+            );
+        }
+    }
 }

@@ -41,17 +41,11 @@ fn right(verb: &str, group: &str, resource: &str) -> Right {
     (verb.to_owned(), group.to_owned(), resource.to_owned())
 }
 
-/// What is watched, and what Kubernetes asks on the operator's behalf.
+/// What is watched for clusters themselves, and what Kubernetes asks on the operator's behalf.
 fn beside_reconciling() -> BTreeSet<Right> {
-    let clusters = ("krallistic.github.com".to_owned(), "kafkaclusters".to_owned());
-    let pods = (String::new(), "pods".to_owned());
-    let owned = Object::resources()
-        .into_iter()
-        .map(|resource| (resource.group, resource.plural));
-    let watched = owned.chain([clusters, pods]);
-    let mut rights: BTreeSet<Right> = watched
-        .flat_map(|(group, resource)| ["list", "watch"].map(|verb| right(verb, &group, &resource)))
-        .collect();
+    let mut rights: BTreeSet<Right> = ["list", "watch"]
+        .map(|verb| right(verb, "krallistic.github.com", "kafkaclusters"))
+        .into();
     for verb in ["create", "list", "watch", "patch"] {
         rights.insert(right(verb, "apiextensions.k8s.io", "customresourcedefinitions"));
     }
@@ -85,7 +79,9 @@ async fn every_right_is_used_and_none_is_missing() {
     let claims = "api/v1/namespaces/n/persistentvolumeclaims/kafka-data-c-0";
     world.api.state().put(claims.to_owned(), claim);
     world.specify("resources", json!({"diskSpace": "200G"}));
-    world.operator.reconcile(&world.object()).await.unwrap();
+    world.look().await;
+    world.specify("resources", json!({"diskSpace": "200G", "cpu": "3"}));
+    world.look().await;
     world.specify("image", json!("apache/kafka:4.3.0"));
     world.specify("brokerCount", json!(3));
     world

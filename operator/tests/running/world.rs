@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use balancer::api::view::{Phase, State};
+use balancer::api::view::{Phase, ReplicationView, State};
 use balancer::client::{ClientError, Token};
 use balancer::journal::Mode;
+use futures::StreamExt;
+use k8s_openapi::ByteString;
 use kafka::connection::ConnectionSettings;
 use kafka::ids::BrokerId;
 use kafka::simulated::{SimulatedBroker, SimulatedCluster};
-use kafka::{Cluster as _, TopicPartition};
+use kafka::{Cluster as _, ReplicationFactor, TopicName, TopicPartition};
 use operator::build::Installation;
 use operator::cluster::Cluster;
 use operator::crd::Kafkacluster;
@@ -60,10 +62,19 @@ impl Clients for Simulated {
         order: &BalancerOrder,
     ) -> Result<(), ClientError> {
         assert!(token.is_some(), "an order without a token");
-        let draining = &mut self.balancer.lock().unwrap().draining;
+        let state = &mut *self.balancer.lock().unwrap();
         match order {
-            BalancerOrder::Drain(brokers) => draining.extend(brokers),
-            BalancerOrder::Undrain(brokers) => draining.retain(|broker| !brokers.contains(broker)),
+            BalancerOrder::Drain(brokers) => state.draining.extend(brokers),
+            BalancerOrder::Undrain(brokers) => state.draining.retain(|broker| !brokers.contains(broker)),
+            BalancerOrder::Replicate(topics) => {
+                let view = |(topic, replicas): (&TopicName, &ReplicationFactor)| ReplicationView {
+                    topic: topic.clone(),
+                    replicas: *replicas,
+                    partitions_left: 0,
+                    asked_at_ms: 0,
+                };
+                state.replicating = topics.iter().map(view).collect();
+            }
         }
         Ok(())
     }
@@ -85,7 +96,10 @@ impl World {
             kafka: kafka.clone(),
             balancer: Arc::clone(&balancer),
         };
-        let operator = Operator::new(api.client(), clients, Installation::default(), "/nowhere".into());
+        let installation = Installation::default();
+        let (operator, triggers) =
+            Operator::new(api.client(), None, clients, installation, "/nowhere".into());
+        tokio::spawn(triggers.for_each(|_| std::future::ready(())));
         let object = json!({
             "apiVersion": "krallistic.github.com/v1",
             "kind": "Kafkacluster",
@@ -107,6 +121,14 @@ impl World {
         serde_json::from_value(state.objects[&format!("{CLUSTERS}/c")].clone()).unwrap()
     }
 
+    /// Puts a password into a Secret.
+    pub(crate) fn put_password(&self, secret: &str, password: &str) {
+        let password = ByteString(password.as_bytes().to_vec());
+        let object = json!({"metadata": {"name": secret, "namespace": "n"}, "data": {"password": password}});
+        let key = format!("api/v1/namespaces/n/secrets/{secret}");
+        self.api.state().put(key, object);
+    }
+
     /// Changes a part of the spec.
     pub(crate) fn specify(&self, part: &str, value: Value) {
         let mut state = self.api.state();
@@ -115,15 +137,23 @@ impl World {
         state.put(format!("{CLUSTERS}/c"), object);
     }
 
+    /// Lets the operator look, when watches have told it all that has happened, and returns when it wants to look again.
+    pub(crate) async fn look(&self) -> Duration {
+        // Time that stands still goes on when nobody has anything to do.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.operator.reconcile(&self.object()).await.unwrap()
+    }
+
     /// Lets the operator look, then everybody else do what follows, until `done` or for far longer than that takes.
     pub(crate) async fn until(&self, done: impl Fn(&Kafkacluster) -> bool) {
         for _ in 0..200 {
             if done(&self.object()) {
                 return;
             }
-            self.operator.reconcile(&self.object()).await.unwrap();
+            self.look().await;
             self.stateful_sets();
             self.drain().await;
+            self.replicate().await;
             tokio::time::advance(Duration::from_secs(12)).await;
         }
         panic!("{:#?}", self.object().status);
@@ -143,7 +173,7 @@ impl World {
             for number in 0..MOST {
                 let key = format!("{PODS}/{name}-{number}");
                 if number >= replicas {
-                    state.objects.remove(&key);
+                    state.remove(&key);
                 }
                 if state.objects.contains_key(&key) {
                     continue;
@@ -158,6 +188,36 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// What the balancer does with an order of replicas, one partition in each step.
+    async fn replicate(&self) {
+        let orders = self.balancer.lock().unwrap().replicating.clone();
+        let description = self.kafka.describe().await.unwrap();
+        let alive: Vec<BrokerId> = description.brokers.iter().map(|broker| broker.id).collect();
+        for order in orders {
+            let mut topics = description.topics.iter();
+            let topic = topics.find(|topic| topic.name == order.topic).unwrap();
+            let wanted = order.replicas.get();
+            let mut left = topic
+                .partitions
+                .iter()
+                .filter(|partition| partition.replicas.len() != wanted);
+            let Some(partition) = left.next() else {
+                self.balancer.lock().unwrap().replicating.clear();
+                continue;
+            };
+            let more = alive.iter().filter(|broker| !partition.replicas.contains(broker));
+            let target = partition
+                .replicas
+                .iter()
+                .chain(more)
+                .take(wanted)
+                .copied()
+                .collect();
+            let name = TopicPartition::new(topic.name.clone(), partition.id);
+            self.kafka.reassign(&[(name, target)]).await.unwrap();
         }
     }
 

@@ -108,6 +108,7 @@ async fn a_fenced_executor_stops_at_once_and_for_good() {
         &story.log,
         story.limits.clone(),
         Mode::Auto,
+        story.now(),
     )
     .await
     .unwrap();

@@ -4,6 +4,7 @@ mod bench;
 mod conduct;
 mod journal;
 mod pacing;
+mod replication;
 mod safety;
 mod steering;
 mod story;

@@ -34,6 +34,7 @@ fn model() -> Model {
             number: name.partition,
             leader: Some(broker(0)),
             replicas: &brokers(&[0, 1]),
+            lagging: &[],
             load: PartitionLoad::default(),
             immovable: false,
         })

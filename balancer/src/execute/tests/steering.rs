@@ -149,14 +149,36 @@ async fn going_into_observe_ends_a_paused_plan() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mode_that_was_chosen_outlives_restarts_until_the_configuration_has_another() {
+    let (mut story, id) = two_copies().await;
+    story.executor.set_mode(Mode::Approve, story.now()).await.unwrap();
+    story.restart(Mode::Auto).await;
+    assert_eq!(story.executor.mode(), Mode::Approve);
+    story.restart(Mode::Observe).await;
+    assert_eq!(story.executor.mode(), Mode::Observe);
+    assert_eq!(
+        outcomes(&story.finish(id).await),
+        [Outcome::Stopped, Outcome::Stopped]
+    );
+    story.executor.set_mode(Mode::Auto, story.now()).await.unwrap();
+    story.restart(Mode::Observe).await;
+    assert_eq!(story.executor.mode(), Mode::Auto);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_paused_executor_notices_that_another_one_has_taken_over() {
     let (mut story, _) = two_copies().await;
     story.executor.pause(story.now()).await.unwrap();
     ticks(&mut story, 3).await;
-    let _second =
-        crate::execute::Executor::open(story.cluster.clone(), &story.log, Limits::default(), Mode::Auto)
-            .await
-            .unwrap();
+    let _second = crate::execute::Executor::open(
+        story.cluster.clone(),
+        &story.log,
+        Limits::default(),
+        Mode::Auto,
+        story.now(),
+    )
+    .await
+    .unwrap();
     advance(Duration::from_secs(10)).await;
     let ticked = story.executor.tick(&Guidance::default(), story.now()).await;
     assert!(matches!(ticked, Err(ExecuteError::Fenced)));

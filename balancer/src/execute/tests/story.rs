@@ -33,7 +33,7 @@ impl Story {
             disk_reserve: 1000,
             ..Limits::default()
         };
-        let executor = Executor::open(cluster.clone(), &log, limits.clone(), Mode::Auto)
+        let executor = Executor::open(cluster.clone(), &log, limits.clone(), Mode::Auto, Timestamp(0))
             .await
             .unwrap();
         Self {
@@ -87,7 +87,13 @@ impl Story {
 
     /// Lets the executor die and a new one take over.
     pub(super) async fn crash(&mut self) {
-        self.executor = Executor::open(self.cluster.clone(), &self.log, self.limits.clone(), Mode::Auto)
+        self.restart(Mode::Auto).await;
+    }
+
+    /// The same with another configuration.
+    pub(super) async fn restart(&mut self, mode: Mode) {
+        let (cluster, limits, now) = (self.cluster.clone(), self.limits.clone(), self.now());
+        self.executor = Executor::open(cluster, &self.log, limits, mode, now)
             .await
             .unwrap();
     }

@@ -7,6 +7,7 @@ use crate::plan::{Imbalance, Move, Purpose};
 
 const V1: &str = include_str!("../golden/v1.json");
 const V2: &str = include_str!("../golden/v2.json");
+const V3: &str = include_str!("../golden/v3.json");
 
 fn imbalance(n: f64) -> Imbalance {
     Imbalance {
@@ -211,6 +212,32 @@ fn records_of_version_2() -> Vec<Record> {
     records
 }
 
+/// The same and what only version 3 can say.
+fn records_of_version_3() -> Vec<Record> {
+    let order = |replicas: i64, over_since| Replication {
+        topic_id: [7; 16],
+        replicas: replicas.try_into().unwrap(),
+        asked_at: Timestamp(1_800_000_005_000),
+        over_since,
+    };
+    let wanted = [(orders(0).topic, 3_i64.try_into().unwrap())];
+    let mut records = records_of_version_2();
+    records.extend([
+        Record::Configured(Some(Mode::Approve)),
+        Record::Replication(orders(0).topic, Some(order(3, None))),
+        Record::Replication(
+            "payments".parse().unwrap(),
+            Some(order(1, Some(Timestamp(1_800_000_090_000)))),
+        ),
+        Record::Replication("gone".parse().unwrap(), None),
+        Record::Plan(
+            PlanId(9),
+            Some(head(Purpose::Replicate(wanted.into()), Phase::Running)),
+        ),
+    ]);
+    records
+}
+
 /// Records as a golden file has them: the value as JSON, null for none.
 fn written(records: &[Record]) -> Value {
     let entries = records.iter().map(|record| {
@@ -252,14 +279,19 @@ fn what_version_2_wrote_is_read_as_it_was_meant() {
     assert_eq!(read(V2), folded(records_of_version_2()));
 }
 
+#[test]
+fn what_version_3_wrote_is_read_as_it_was_meant() {
+    assert_eq!(read(V3), folded(records_of_version_3()));
+}
+
 /// When this fails, the format has changed: see [`versions`] for what that asks for. `WRITE_GOLDEN=1` writes the file.
 #[test]
-fn what_is_written_now_is_version_2() {
-    let now = serde_json::to_string_pretty(&written(&records_of_version_2())).unwrap() + "\n";
+fn what_is_written_now_is_version_3() {
+    let now = serde_json::to_string_pretty(&written(&records_of_version_3())).unwrap() + "\n";
     if std::env::var_os("WRITE_GOLDEN").is_some() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/journal/golden/v2.json");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/journal/golden/v3.json");
         std::fs::write(file, now).unwrap();
     } else {
-        assert_eq!(now, V2);
+        assert_eq!(now, V3);
     }
 }

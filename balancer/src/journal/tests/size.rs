@@ -47,9 +47,10 @@ fn largest_move(place: u32) -> Record {
 }
 
 fn largest_finished() -> FinishedPlan {
+    let topics = (0..100).map(|number| (longest(number).topic, 32_767_i64.try_into().unwrap()));
     let head = PlanHead {
         unsolved: PlanHead::shorten(vec!["x".repeat(10_000); 10_000]),
-        ..golden::head(Purpose::Drain((0..1000).map(broker).collect()), Phase::Paused)
+        ..golden::head(Purpose::Replicate(topics.collect()), Phase::Paused)
     };
     let ended = |number| FinishedMove {
         partition: longest(number),
@@ -81,6 +82,14 @@ fn the_largest_plans_moves_and_cool_downs_stay_within_what_is_said() {
     let each = size(&largest_move(9999));
     assert!(each <= 2_500, "{each}");
     assert!(10_000 * each <= 25_000_000);
+    let order = Replication {
+        topic_id: [255; 16],
+        replicas: 32_767_i64.try_into().unwrap(),
+        asked_at: Timestamp(u64::MAX),
+        over_since: Some(Timestamp(u64::MAX)),
+    };
+    let order = size(&Record::Replication(longest(9999).topic, Some(order)));
+    assert!(order <= 500, "{order}");
 }
 
 #[test]

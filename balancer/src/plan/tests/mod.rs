@@ -3,6 +3,7 @@
 mod choices;
 mod optimum;
 mod properties;
+mod replicate;
 
 use std::collections::HashMap;
 
@@ -59,6 +60,7 @@ fn remade(
             number: model.number(row),
             leader,
             replicas: &replicas,
+            lagging: &[],
             load: *model.load(row),
             immovable: leader.is_none(),
         };
@@ -98,6 +100,7 @@ fn cluster_with(brokers: usize, rows: &[(&[i32], PartitionLoad)], excluded: bool
             number: (number as i32).try_into().unwrap(),
             leader: Some(replicas[0]),
             replicas: &replicas,
+            lagging: &[],
             load: *load,
             immovable: false,
         };

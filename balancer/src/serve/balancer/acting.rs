@@ -16,6 +16,10 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let now = self.timestamp();
         tracing::info!(?action, "Somebody asks for an action.");
         let known = self.known_brokers();
+        let orders = match &action {
+            Action::Replicate { topics } => self.replications(topics, now).await?,
+            _ => Vec::new(),
+        };
         let executor = match &mut self.hands {
             Hands::Open(executor) => executor,
             Hands::Opening { reason } => return Err(ActionError::NoJournal(reason.clone())),
@@ -71,6 +75,15 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                     executor.undrain(*broker).await?;
                 }
                 format!("Brokers {} may take load again.", show::broker_list(&brokers))
+            }
+            Action::Replicate { topics } => {
+                executor.replicate(orders).await?;
+                let said = topics.iter().map(|(topic, replicas)| match replicas {
+                    Some(replicas) => format!("{topic} {replicas}"),
+                    None => format!("{topic} as many as now"),
+                });
+                let said = show::first_of(said, topics.len());
+                format!("Each partition of these topics is to have so many replicas: {said}.")
             }
             Action::Rebalance => {
                 self.rebalance_asked = true;

@@ -1,20 +1,25 @@
 //! From what the loop knows to what the API shows: pure.
 
 mod heat;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use kafka::TopicName;
+
 use crate::api::view::{
     BrokerView, FinishedPlan, HotList, MaintenanceView, MoveView, PartitionView, PlanStanding, PlanView,
-    ResourceFigures, SourceView, State, ThrottleView, View,
+    ReplicationView, ResourceFigures, SourceView, State, ThrottleView, View,
 };
 use crate::detect::Detection;
 use crate::execute::{Limits, MoveStatus, PlanStatus, Status, Throttles};
-use crate::journal::{self, Direction, Mode, MoveState, Outcome, PlanId, Timestamp};
-use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex};
+use crate::journal::{self, Direction, MoveState, Outcome, PlanId, Replication, Timestamp};
+use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource};
 use crate::observe::{BrokerSource, Observation};
-use crate::plan::{Imbalance, Move, Plan, Purpose};
+use crate::plan::{Imbalance, Move, MoveKind, Plan};
+use words::purpose_name;
+pub(super) use words::{broker_list, first_of, mode_name, outcome_name, topic_list};
 
 /// Partitions that the API lists at most.
 const MAX_PARTITIONS: usize = 10_000;
@@ -25,6 +30,8 @@ pub(super) struct Picture<'a> {
     /// The model under the fast rates.
     pub(super) current: &'a Model,
     pub(super) detection: &'a Detection,
+    /// The utilisation below which nothing is hot.
+    pub(super) floor: &'a PerResource,
     pub(super) status: Option<&'a Status>,
     pub(super) suggestion: Option<&'a Plan>,
     pub(super) limits: &'a Limits,
@@ -100,6 +107,7 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
         brokers: picture.observation.description.brokers.len(),
         partitions: model.partitions().len(),
         imbalance: model.imbalance().into(),
+        worst_imbalance: model.worst_imbalance(picture.floor),
         hot_brokers: hot
             .brokers
             .iter()
@@ -112,9 +120,29 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
             .iter()
             .flat_map(|status| status.drains.keys().copied())
             .collect(),
+        replicating: picture
+            .status
+            .map(|status| replicating(model, status))
+            .unwrap_or_default(),
         maintenance: maintenance(picture.limits, Timestamp(picture.now_ms)),
         problems: picture.problems.clone(),
     }
+}
+
+fn replicating(model: &Model, status: &Status) -> Vec<ReplicationView> {
+    let orders = status.replications.iter();
+    let view = |(name, order): (&TopicName, &Replication)| {
+        let wanted = order.replicas.get();
+        let partitions = model.find_topic(name).map(|topic| model.partitions_of(topic));
+        let differs = |row: &PartitionIndex| model.replicas(*row).len() != wanted;
+        ReplicationView {
+            topic: name.clone(),
+            replicas: order.replicas,
+            partitions_left: partitions.into_iter().flatten().filter(differs).count(),
+            asked_at_ms: order.asked_at.0,
+        }
+    };
+    orders.map(view).collect()
 }
 
 fn maintenance(limits: &Limits, now: Timestamp) -> Option<MaintenanceView> {
@@ -341,17 +369,17 @@ fn history(status: &Status) -> Vec<FinishedPlan> {
 
 fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut bytes, mut leadership_changes, mut replica_moves) = (0, 0, 0);
+    let (mut bytes, mut leadership_changes, mut replica_moves, mut removals) = (0, 0, 0, 0);
     for ended in &plan.moves {
         *outcomes.entry(outcome_name(&ended.outcome)).or_default() += 1;
         if ended.outcome == Outcome::Done {
             bytes += ended.bytes;
-            let stays = ended.to.iter().all(|broker| ended.from.contains(broker));
-            *(if stays {
-                &mut leadership_changes
-            } else {
-                &mut replica_moves
-            }) += 1;
+            let count = match MoveKind::of(&ended.from, &ended.to) {
+                MoveKind::Copy => &mut replica_moves,
+                MoveKind::Removal => &mut removals,
+                MoveKind::Leadership => &mut leadership_changes,
+            };
+            *count += 1;
         }
     }
     FinishedPlan {
@@ -368,6 +396,7 @@ fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
         bytes_lower_bound: plan.head.bytes_lower_bound,
         leadership_changes,
         replica_moves,
+        removals,
         outcomes,
     }
 }
@@ -385,61 +414,4 @@ fn figures(imbalance: &Imbalance) -> ResourceFigures {
         cpu,
         disk,
     }
-}
-
-fn purpose_name(purpose: &Purpose) -> String {
-    let with = |word: &str, brokers: &[kafka::BrokerId]| {
-        let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-        format!("{word} {}", ids.join(","))
-    };
-    match purpose {
-        Purpose::Cool => "cool".to_owned(),
-        Purpose::Rebalance => "rebalance".to_owned(),
-        Purpose::Drain(brokers) => with("drain", brokers),
-        Purpose::Fill(brokers) => with("fill", brokers),
-    }
-}
-
-/// Brokers' ids, as a sentence names them.
-pub(super) fn broker_list(brokers: &[kafka::BrokerId]) -> String {
-    brokers
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// The mode as people write it.
-pub(super) fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Observe => "observe",
-        Mode::Approve => "approve",
-        Mode::Auto => "auto",
-    }
-}
-
-/// The outcome as a word for the API and for metrics.
-pub(super) fn outcome_name(outcome: &Outcome) -> String {
-    let name = match outcome {
-        Outcome::Done => "done",
-        Outcome::NoLongerHelps { .. } => "no_longer_helps",
-        Outcome::TopicDeleted => "topic_deleted",
-        Outcome::TopicRecreated => "topic_recreated",
-        Outcome::ReassignedElsewhere => "reassigned_elsewhere",
-        Outcome::CancelledElsewhere => "cancelled_elsewhere",
-        Outcome::ChangedElsewhere => "changed_elsewhere",
-        Outcome::BrokerGone { .. } => "broker_gone",
-        Outcome::DiskFull { .. } => "disk_full",
-        Outcome::Refused { .. } => "refused",
-        Outcome::Unanswered => "unanswered",
-        Outcome::TooSlow => "too_slow",
-        Outcome::LeaderNotElected => "leader_not_elected",
-        Outcome::CoolingDown => "cooling_down",
-        Outcome::ToAndFro => "to_and_fro",
-        Outcome::FewerReplicas => "fewer_replicas",
-        Outcome::NotStarted { .. } => "not_started",
-        Outcome::Stopped => "stopped",
-        Outcome::NotApproved => "not_approved",
-    };
-    name.to_owned()
 }

@@ -168,6 +168,25 @@ async fn of_a_proposal_only_the_moves_that_were_approved_are_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_proposal_outlives_a_rebalance_that_waits_for_a_window() {
+    let windows = "execute: {windows: [{from: '00:00', to: '00:06'}], leadership_anytime: false}";
+    let mut stage = Stage::new(&format!("approve, {windows}")).await;
+    stage.heat_up();
+    let view = stage
+        .until("waiting", |view| view.state.phase == Phase::Waiting)
+        .await;
+    let id = view.plan.as_ref().unwrap().id;
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    stage.act(Action::Rebalance).await.unwrap();
+    let words = "copying for a better balance waits: outside the maintenance windows nothing is planned";
+    stage.until("shut out", |view| has_problem(view, words)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let view = stage.view();
+    assert_eq!(view.state.phase, Phase::Waiting);
+    assert_eq!(view.plan.as_ref().unwrap().id, id);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_history_says_what_came_of_a_plan() {
     let mut stage = Stage::new("auto").await;
     stage.heat_up();

@@ -1,7 +1,8 @@
 use ::balancer::api::view::Phase;
 
 use super::*;
-use crate::crd::BrokerStatus;
+use crate::crd::{BrokerState, BrokerStatus, ScramMechanism, UserStatus};
+use crate::decide::with_refusal;
 
 #[test]
 fn a_cluster_that_serves_says_so_in_every_field() {
@@ -174,4 +175,53 @@ fn conditions_are_told_when_they_turn_only() {
     observed.status = second.status;
     observed.failure = Some("no volume can grow, again".to_owned());
     assert_eq!(told(&decided(&cluster, &observed)), [""; 0]);
+}
+
+#[test]
+fn a_message_that_tells_the_same_in_another_order_is_left_as_it_was() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    let ready = |observed: &Observed| condition(&decided(&cluster, observed).status, ConditionType::Ready).2;
+    observed.kafka = Err("could not connect to any of [a:9091, b:9091]".to_owned());
+    let first = ready(&observed);
+    observed.status = decided(&cluster, &observed).status;
+    observed.kafka = Err("could not connect to any of [b:9091, a:9091]".to_owned());
+    assert_eq!(ready(&observed), first);
+    observed.kafka = Err("could not connect to any of [b:9091, c:9091]".to_owned());
+    assert_ne!(ready(&observed), first);
+}
+
+#[test]
+fn what_is_refused_is_told_beside_what_is_seen_and_nothing_is_written_down_as_done() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    observed.broker_pods[1].ready = false;
+    let leaving = BrokerStatus {
+        id: 3,
+        state: BrokerState::Emptying,
+        ready: false,
+        node: None,
+        rack: None,
+        replicas: Some(0),
+    };
+    observed.status.brokers = vec![leaving.clone()];
+    let mut decision = decided(&cluster, &observed);
+    let user = |password: Option<&str>| UserStatus {
+        name: "alice".to_owned(),
+        mechanism: ScramMechanism::Sha512,
+        password: password.map(str::to_owned),
+    };
+    decision.status.users = vec![user(Some("new"))];
+    observed.status.users = vec![user(Some("old"))];
+    let status = with_refusal(&observed, &decision, "the topic is refused");
+    let (ready, reason, _) = condition(&status, ConditionType::Ready);
+    assert_eq!((ready.as_str(), reason.as_str()), ("False", "BrokersNotReady"));
+    let (degraded, reason, message) = condition(&status, ConditionType::Degraded);
+    assert_eq!((degraded.as_str(), reason.as_str()), ("True", "ChangeFailed"));
+    assert!(message.contains("the topic is refused"), "{message}");
+    assert!(
+        status.brokers.contains(&leaving),
+        "it has not been seen to be gone"
+    );
+    assert_eq!(status.users, [user(Some("old"))]);
 }
