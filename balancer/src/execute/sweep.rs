@@ -174,11 +174,16 @@ impl Search<'_> {
     ) -> Option<bool> {
         let (partition, broker) = parse(element)?;
         let of = TopicPartition::new(topic.clone(), partition);
-        let rate = self.seen.rates.get(&(broker, direction))?;
-        let is_marked = rate.bytes_per_second().is_some_and(is_marked);
+        let at = (broker, direction);
+        let is_marked = match self.seen.rates.get(&at) {
+            Some(rate) => rate.bytes_per_second().is_some_and(is_marked),
+            // What a broker that is down had is in force again when it comes back, perhaps before the next search.
+            None => self.state.broker_throttles.get(&at).is_some_and(|ours| !ours.yielded),
+        };
         if self.seen.reassignments.contains_key(&of) {
             return (is_marked && has_lost).then_some(true);
         }
+        let rate = self.seen.rates.get(&at)?;
         let ours = self.state.topic_throttles.get(&(topic.clone(), direction));
         let was_ours = ours.is_some_and(|ours| ours.over.iter().any(|over| over == element));
         let is_ours = match rate.is_limited() {

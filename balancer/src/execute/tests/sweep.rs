@@ -104,3 +104,37 @@ async fn what_a_late_request_brings_back_is_taken_away_again_and_what_was_there_
     ticks(&mut story, 140).await;
     assert_eq!(story.configs().await, before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_to_a_broker_that_is_down_is_throttled_when_it_comes_back_though_records_were_lost() {
+    let mut story = Story::with_brokers(4).await;
+    story.topic("t", &[brokers(&[0, 1, 2])], 2).await;
+    let of = partition("t", 0);
+    story.cluster.produce(&of, 2e9).unwrap();
+    let planned = story.plan_move(&of, &brokers(&[3, 1, 2]), 2_000_000_000).await;
+    story
+        .executor
+        .start(a_plan(vec![planned]), story.now())
+        .await
+        .unwrap();
+    ticks(&mut story, 3).await;
+    assert!(story.cluster.reassignments().await.unwrap().contains_key(&of));
+    story.cluster.stop_broker(broker(3));
+    for lost in ["plan/1", "move/1/0", "throttle/topic/t/follower"] {
+        assert!(story.log.entries().iter().any(|entry| entry.key == lost), "{lost}");
+        story.log.corrupt(lost, b"{");
+    }
+    story.crash().await;
+    ticks(&mut story, 1).await;
+    story.cluster.start_broker(broker(3));
+    for _ in 0..20 {
+        ticks(&mut story, 1).await;
+        assert!(story.cluster.reassignments().await.unwrap().contains_key(&of));
+        let rate = Direction::Follower.rate().to_owned();
+        let configs = story.configs().await;
+        assert!(configs.contains_key(&(ConfigResource::Broker(broker(3)), rate)));
+    }
+    advance(Duration::from_secs(600)).await;
+    ticks(&mut story, 130).await;
+    assert_eq!(throttles(&story).await, 0);
+}
