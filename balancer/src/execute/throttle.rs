@@ -371,6 +371,8 @@ impl Rate<'_> {
         let throttle = BrokerThrottle {
             before: match ours {
                 Some(ours) => ours.before.clone(),
+                // What another balancer has left is nothing to go back to.
+                None if self.seen.bytes_per_second().is_some_and(is_marked) => None,
                 None => self.seen.dynamic.clone(),
             },
             written,

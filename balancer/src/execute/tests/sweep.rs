@@ -7,10 +7,10 @@ use kafka::cluster::ConfigResource;
 use kafka::simulated::SimulatedLog;
 use tokio::time::advance;
 
-use super::story::{Story, set};
+use super::story::{Story, outcomes, set};
 use super::{a_plan, broker, brokers, partition, topic};
 use crate::execute::Guidance;
-use crate::journal::Direction;
+use crate::journal::{Direction, Outcome};
 
 /// A cluster with a journal that was lost, and a throttle that a balancer had set at broker 3 for partition 0.
 async fn after_the_loss_of_the_journal() -> Story {
@@ -102,6 +102,25 @@ async fn what_a_late_request_brings_back_is_taken_away_again_and_what_was_there_
     assert_eq!(story.configs().await, before);
     throttle(&story, "0:3", "9000613").await;
     ticks(&mut story, 140).await;
+    assert_eq!(story.configs().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_bears_the_mark_is_not_taken_for_what_was_there_before() {
+    let mut story = Story::with_brokers(4).await;
+    story.topic("t", &[brokers(&[0, 1, 2])], 2).await;
+    let before = story.configs().await;
+    let left = set(Direction::Follower.rate(), "10000613");
+    story.alter(ConfigResource::Broker(broker(3)), left).await;
+    let planned = story
+        .plan_move(&partition("t", 0), &brokers(&[3, 1, 2]), 1_000)
+        .await;
+    let id = story
+        .executor
+        .start(a_plan(vec![planned]), story.now())
+        .await
+        .unwrap();
+    assert_eq!(outcomes(&story.finish(id).await), [Outcome::Done]);
     assert_eq!(story.configs().await, before);
 }
 
