@@ -302,12 +302,9 @@ async fn act(AxumState(shared): AxumState<Shared>, headers: HeaderMap, action: A
     }
     match answered.await {
         Ok(Ok(message)) => Json(Done { message }).into_response(),
-        Ok(Err(
-            error @ (ActionError::ShuttingDown
-            | ActionError::NoJournal(_)
-            | ActionError::NotNow(_)
-            | ActionError::Unseen),
-        )) => failure(StatusCode::SERVICE_UNAVAILABLE, &error),
+        Ok(Err(error @ (ActionError::ShuttingDown | ActionError::NoJournal(_) | ActionError::NotNow(_)))) => {
+            failure(StatusCode::SERVICE_UNAVAILABLE, &error)
+        }
         Ok(Err(error)) => failure(StatusCode::CONFLICT, &error),
         Err(_) => failure(StatusCode::SERVICE_UNAVAILABLE, &ActionError::ShuttingDown),
     }

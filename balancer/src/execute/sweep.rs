@@ -178,7 +178,11 @@ impl Search<'_> {
         let is_marked = match self.seen.rates.get(&at) {
             Some(rate) => rate.bytes_per_second().is_some_and(is_marked),
             // What a broker that is down had is in force again when it comes back, perhaps before the next search.
-            None => self.state.broker_throttles.get(&at).is_some_and(|ours| !ours.yielded),
+            None => self
+                .state
+                .broker_throttles
+                .get(&at)
+                .is_some_and(|ours| !ours.yielded),
         };
         if self.seen.reassignments.contains_key(&of) {
             return (is_marked && has_lost).then_some(true);

@@ -105,9 +105,6 @@ pub enum ActionError {
         /// Its `min.insync.replicas`.
         minimum: usize,
     },
-    /// The cluster has not been seen yet.
-    #[error("the cluster has not been seen yet; try again when it has")]
-    Unseen,
     /// The executor refused.
     #[error(transparent)]
     Refused(ExecuteError),

@@ -52,6 +52,14 @@ fn config(mode: &str) -> Config {
 /// Four brokers and one topic whose partitions are spread evenly, each with three replicas.
 async fn cluster() -> SimulatedCluster {
     let cluster = SimulatedCluster::new((0..4).map(|broker| SimulatedBroker::new(id(broker))));
+    create_orders(&cluster).await;
+    for number in 0..PARTITIONS {
+        cluster.produce_at(&orders(number), CALM).unwrap();
+    }
+    cluster
+}
+
+async fn create_orders(cluster: &SimulatedCluster) {
     let replicas = |number: i32| (0..3).map(|place| id((number + place) % 4)).collect();
     let topic = NewTopic {
         name: "orders".parse().unwrap(),
@@ -61,10 +69,6 @@ async fn cluster() -> SimulatedCluster {
     for created in cluster.create_topics(&[topic]).await.unwrap().into_values() {
         created.unwrap();
     }
-    for number in 0..PARTITIONS {
-        cluster.produce_at(&orders(number), CALM).unwrap();
-    }
-    cluster
 }
 
 impl Stage {

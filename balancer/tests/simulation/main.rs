@@ -53,7 +53,7 @@ struct Options {
     /// Replay this seed alone, with the balancer's log.
     #[arg(long)]
     seed: Option<u64>,
-    /// The only kinds of trouble, as a failure prints them; all but orders of replicas (`replicate`) where none is named.
+    /// The only kinds of trouble, as a failure prints them.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Trouble>,
 }
@@ -61,11 +61,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let allowed: BTreeSet<Trouble> = match options.only.as_slice() {
-        // Of orders of replicas some schedules do not come to rest yet.
-        [] => Trouble::ALL
-            .into_iter()
-            .filter(|kind| *kind != Trouble::Replicate)
-            .collect(),
+        [] => Trouble::ALL.into(),
         only => only.iter().copied().collect(),
     };
     match options.seed {

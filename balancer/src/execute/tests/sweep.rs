@@ -140,7 +140,10 @@ async fn a_copy_to_a_broker_that_is_down_is_throttled_when_it_comes_back_though_
     assert!(story.cluster.reassignments().await.unwrap().contains_key(&of));
     story.cluster.stop_broker(broker(3));
     for lost in ["plan/1", "move/1/0", "throttle/topic/t/follower"] {
-        assert!(story.log.entries().iter().any(|entry| entry.key == lost), "{lost}");
+        assert!(
+            story.log.entries().iter().any(|entry| entry.key == lost),
+            "{lost}"
+        );
         story.log.corrupt(lost, b"{");
     }
     story.crash().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka::cluster::{ConfigResource, Topic};
 use kafka::error::with_causes;
-use kafka::{Cluster, CompactedLog, ReplicationFactor, TopicName};
+use kafka::{Cluster, ClusterError, CompactedLog, ReplicationFactor, TopicName};
 
 use super::Balancer;
 use crate::execute::{MIN_IN_SYNC, min_in_sync};
@@ -22,8 +22,8 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         if topics.is_empty() {
             return Err(ActionError::NoTopic);
         }
-        let looked = self.last.as_ref().ok_or(ActionError::Unseen)?;
-        let description = &looked.observation.description;
+        // What the last look saw may be gone, and made again under the same name.
+        let description = self.cluster.describe().await.map_err(not_now)?;
         let known: BTreeMap<&TopicName, &Topic> = description
             .topics
             .iter()
@@ -69,7 +69,6 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             .keys()
             .map(|topic| ConfigResource::Topic((*topic).clone()))
             .collect();
-        let not_now = |error| ActionError::NotNow(with_causes(&error));
         let answers = self
             .cluster
             .configs(&resources, &[MIN_IN_SYNC])
@@ -91,4 +90,8 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         }
         Ok(())
     }
+}
+
+fn not_now(error: ClusterError) -> ActionError {
+    ActionError::NotNow(with_causes(&error))
 }

@@ -97,6 +97,17 @@ async fn an_order_that_cannot_be_obeyed_is_refused_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_is_for_the_topic_that_there_is_and_not_for_the_one_that_was_seen_last() {
+    let mut stage = Stage::new("auto").await;
+    let deleted = stage.cluster.delete_topics(&["orders".parse().unwrap()]).await;
+    deleted.unwrap();
+    create_orders(&stage.cluster).await;
+    stage.act(replicate("orders", Some(4))).await.unwrap();
+    stage.until("done", is_done).await;
+    assert_eq!(replicas(&stage).await, [4]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_goes_on_after_the_balancer_was_killed_in_the_middle() {
     let mut stage = Stage::new("auto").await;
     for number in 0..PARTITIONS {
