@@ -259,6 +259,24 @@ impl Kubernetes {
         killed.map_err(what)
     }
 
+    /// Takes a node off the network, with all that runs on it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such node.
+    pub fn cut_off(&self, node: &str) -> Result<(), KubernetesError> {
+        set_link(node, "down").map_err(cannot("cut a node off"))
+    }
+
+    /// Lets a node onto the network again.
+    ///
+    /// # Errors
+    ///
+    /// There is no such node.
+    pub fn reconnect(&self, node: &str) -> Result<(), KubernetesError> {
+        set_link(node, "up").map_err(cannot("connect a node again"))
+    }
+
     /// A pod's address, at which this machine reaches it.
     ///
     /// # Errors
@@ -283,6 +301,13 @@ impl Drop for Kubernetes {
             tracing::warn!(%error, "what a cluster leaves behind could not be taken away");
         }
     }
+}
+
+/// A node's link to the bridge has the bridge's name and the node's number.
+fn set_link(node: &str, to: &str) -> io::Result<()> {
+    let number = node.strip_prefix("node").ok_or(io::ErrorKind::NotFound)?;
+    let link = format!("kafka-k8s{number}");
+    run("ip", &["link", "set", &link, to]).map(drop)
 }
 
 /// The process of a program that was started with an argument. It may have another number in a namespace of its own.

@@ -181,6 +181,21 @@ impl<'a> Installed<'a> {
         Ok(bootstrap.ok_or("the status has no external listener")?.to_owned())
     }
 
+    /// The node that the operator runs on.
+    pub(crate) async fn node(&self) -> Outcome<String> {
+        let label = "-lapp.kubernetes.io/name=kafka-operator";
+        let node = [
+            "get",
+            "pod",
+            "-n",
+            NAMESPACE,
+            label,
+            "-o",
+            "jsonpath={.items[0].spec.nodeName}",
+        ];
+        Ok(self.cluster.kubectl(&node).await?)
+    }
+
     /// Kills the operator, as a node does that dies.
     pub(crate) async fn kill_operator(&self) -> Outcome {
         let label = "-lapp.kubernetes.io/name=kafka-operator";

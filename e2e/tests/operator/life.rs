@@ -63,6 +63,7 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     grow(operator, &cluster).await?;
     roll(operator, figures).await?;
     repairs::what_others_change_is_as_it_should_be_again(operator, NAME).await?;
+    enlarge(operator).await?;
     replicate(operator, &cluster).await?;
     change_its_mind(operator, &cluster).await?;
     shrink(operator, &cluster, figures).await?;
@@ -142,17 +143,15 @@ async fn grow(operator: &Installed<'_>, cluster: &KafkaCluster) -> Outcome {
     operator.until_settled(NAME, 4).await
 }
 
+/// The uids of the brokers' pods.
+async fn uids(operator: &Installed<'_>) -> Outcome<Vec<String>> {
+    let pods = operator.get(&["pods", "-l", &selector(NAME, "data")]).await?;
+    let pods = pods["items"].as_array().into_iter().flatten();
+    Ok(pods.map(|pod| pod["metadata"]["uid"].to_string()).collect())
+}
+
 /// Every broker and every controller is replaced, though the operator and the API server are killed on the way.
 async fn roll(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
-    let of_cluster = ["pods", "-l", &selector(NAME, "data")];
-    let uids = async |operator: &Installed<'_>| -> Outcome<Vec<String>> {
-        let pods = operator.get(&of_cluster).await?;
-        let pods = pods["items"].as_array().cloned().unwrap_or_default();
-        Ok(pods
-            .iter()
-            .map(|pod| pod["metadata"]["uid"].to_string())
-            .collect())
-    };
     let before = uids(operator).await?;
     let start = Instant::now();
     // Kafka takes it at its start only.
@@ -178,6 +177,28 @@ async fn roll(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
         .await?;
     operator.until_settled(NAME, 4).await?;
     figures.rolled_seconds = Some(start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Volumes get larger under the brokers.
+async fn enlarge(operator: &Installed<'_>) -> Outcome {
+    let before = uids(operator).await?;
+    let change = "{\"spec\": {\"resources\": {\"diskSpace\": \"3Gi\"}}}";
+    operator
+        .type_in(&["patch", "kafkacluster", NAME, "--type=merge", "-p", change])
+        .await?;
+    operator
+        .until("all volumes are larger", async |operator| {
+            let claims = operator.get(&["pvc", "-l", &selector(NAME, "data")]).await?;
+            let claims = claims["items"].as_array().cloned().unwrap_or_default();
+            Ok(claims.len() == 4
+                && claims
+                    .iter()
+                    .all(|claim| claim["status"]["capacity"]["storage"] == "3Gi"))
+        })
+        .await?;
+    operator.until_settled(NAME, 4).await?;
+    assert_eq!(uids(operator).await?, before, "brokers were replaced");
     Ok(())
 }
 

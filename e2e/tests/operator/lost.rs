@@ -1,0 +1,133 @@
+//! A node that is lost, with a broker on it that nobody will ever say of that it has ended.
+
+use std::time::Duration;
+
+use e2e::sampler::Sampler;
+use e2e::scene::{Outcome, say};
+use e2e::stack::connection_to;
+use load::{Connection, Load, LoadSettings, TopicSettings, witness};
+use tokio::time::sleep;
+
+use crate::installed::{Installed, selector};
+
+const NAME: &str = "lost";
+const PARTITIONS: u32 = 6;
+/// Bytes per second of all partitions together.
+const RATE: f64 = 100e3;
+
+/// Brokers in three zones, and not on the node of the control plane, which is not to be lost.
+const MANIFEST: &str = "
+apiVersion: krallistic.github.com/v1
+kind: Kafkacluster
+metadata: {name: lost}
+spec:
+  brokerCount: 3
+  controllerCount: 1
+  storageClass: emptyDir
+  resources: {cpu: 200m, memory: 800Mi}
+  rackTopologyKey: topology.kubernetes.io/zone
+  listeners: {external: {firstNodePort: 31500}}
+  pod:
+    affinity:
+      nodeAffinity:
+        requiredDuringSchedulingIgnoredDuringExecution:
+          nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: NotIn, values: [node1]}]}]
+  topics: [{name: orders, partitions: 6, replicationFactor: 3, config: {min.insync.replicas: 2}}]
+";
+
+/// Where a broker is.
+struct Place {
+    pod: String,
+    uid: String,
+    node: String,
+}
+
+pub(crate) async fn a_broker_of_a_node_that_is_lost_goes_on_elsewhere(operator: &Installed<'_>) -> Outcome {
+    operator.cluster.apply(MANIFEST).await?;
+    operator.until_settled(NAME, 3).await?;
+    let bootstrap = operator.external_bootstrap(NAME).await?;
+    let connection = Connection::to(&bootstrap);
+    let topic = TopicSettings {
+        name: "orders".to_owned(),
+        partitions: PARTITIONS,
+    };
+    let load = Load::start(&LoadSettings {
+        bytes_per_second: RATE,
+        ..LoadSettings::new(connection.clone(), vec![topic])
+    })?;
+    let sampler = Sampler::start(connection_to(&bootstrap)?, 0);
+    sleep(Duration::from_secs(5)).await;
+
+    let lost = to_lose(operator).await?;
+    say(&format!("# {} is cut off, with {} on it", lost.node, lost.pod))?;
+    operator.cluster.cut_off(&lost.node)?;
+    operator
+        .until("Kubernetes takes the node for dead", async |operator| {
+            Ok(!is_ready(operator, &lost.node).await?)
+        })
+        .await?;
+    // Sooner than `minimumGracePeriod` and the broker's own grace let it.
+    operator
+        .type_in(&["delete", "pod", &lost.pod, "--wait=false", "--grace-period=5"])
+        .await?;
+    operator
+        .until("the broker is elsewhere", async |operator| {
+            let now = places(operator, "data").await?;
+            Ok(now
+                .iter()
+                .any(|place| place.pod == lost.pod && place.uid != lost.uid && place.node != lost.node))
+        })
+        .await?;
+    operator.until_settled(NAME, 3).await?;
+    operator.cluster.reconnect(&lost.node)?;
+    operator
+        .until("the node is back", async |operator| {
+            is_ready(operator, &lost.node).await
+        })
+        .await?;
+    operator.until_settled(NAME, 3).await?;
+
+    let accounts = load.stop().await?;
+    let found = sampler.found();
+    let report = witness::verify(&connection, &accounts).await?;
+    say(&format!("# {report:?}, {} looks", found.looks))?;
+    assert!(report.is_clean() && report.acknowledged > 100, "{report:?}");
+    assert!(found.below.is_empty(), "{:?}", found.below);
+    operator.type_in(&["delete", "kafkacluster", NAME]).await?;
+    operator.nothing_is_left(NAME).await
+}
+
+/// A broker whose node has neither the only controller nor the operator.
+async fn to_lose(operator: &Installed<'_>) -> Outcome<Place> {
+    let mut needed: Vec<String> = places(operator, "controller")
+        .await?
+        .into_iter()
+        .map(|place| place.node)
+        .collect();
+    needed.push(operator.node().await?);
+    let brokers = places(operator, "data").await?;
+    let found = brokers.into_iter().find(|place| !needed.contains(&place.node));
+    Ok(found.ok_or("each broker is on a node that something else needs")?)
+}
+
+async fn places(operator: &Installed<'_>, role: &str) -> Outcome<Vec<Place>> {
+    let pods = operator.get(&["pods", "-l", &selector(NAME, role)]).await?;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let pods = pods["items"].as_array().cloned().unwrap_or_default();
+    Ok(pods
+        .iter()
+        .map(|pod| Place {
+            pod: text(&pod["metadata"]["name"]),
+            uid: text(&pod["metadata"]["uid"]),
+            node: text(&pod["spec"]["nodeName"]),
+        })
+        .collect())
+}
+
+async fn is_ready(operator: &Installed<'_>, node: &str) -> Outcome<bool> {
+    let node = operator.get(&["node", node]).await?;
+    let conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+    Ok(conditions
+        .into_iter()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True"))
+}
