@@ -13,23 +13,14 @@ target=$cache/kafka-$version
 parser=$cache/prometheus-client-0.26.0
 streams=$cache/streams-$version
 
-# Debian packages, only those whose program is missing.
-missing=
-command -v java >/dev/null || missing="$missing default-jre-headless"
-command -v mvn >/dev/null || missing="$missing maven"
+# shellcheck source=SCRIPTDIR/packages.sh
+. "$here/packages.sh"
+need java default-jre-headless
+need mvn maven
 python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
-command -v setpriv >/dev/null || missing="$missing util-linux"
-command -v ip >/dev/null || missing="$missing iproute2"
-if [ -n "$missing" ]; then
-    if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
-    # shellcheck disable=SC2086 # lists of words
-    if ! { command -v apt-get && $as_root apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >&2; then
-        echo "e2e/install.sh: these packages are missing and could not be installed:$missing" >&2
-        echo "  install them (Debian: apt-get install$missing) and run this again" >&2
-        exit 1
-    fi
-fi
+need setpriv util-linux
+need ip iproute2
+install_missing
 
 major=$(java -version 2>&1 | sed -n 's/^[^"]*"\([0-9]*\).*/\1/p' | head -n 1)
 if [ "${major:-0}" -lt 17 ]; then

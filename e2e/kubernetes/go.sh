@@ -1,10 +1,12 @@
-# Sourced by scripts that build programs in Go.
+# Sourced, after ../packages.sh, by scripts that build programs in Go.
 # shellcheck shell=bash disable=SC2034 # go
 
 # find_go VERSION: sets `go` to a Go that is new enough: the one on the PATH, or one that the one on the PATH fetches as a
 # module. Debian 12 has Go 1.19, which is too old to build what is needed here but can fetch a module.
 find_go() {
     local wanted=$1 has empty toolchain
+    need go golang-go
+    install_missing
     has=$(cd / && go env GOVERSION)
     if printf '%s\n' "go$wanted" "$has" | sort --version-sort --check=quiet; then
         go=go

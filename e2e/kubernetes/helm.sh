@@ -12,22 +12,14 @@ needs_go=1.24.0
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
 target=$cache/helm-$version
+# shellcheck source=SCRIPTDIR/../packages.sh
+. "$here/../packages.sh"
 # shellcheck source=SCRIPTDIR/go.sh
 . "$here/go.sh"
 
 if [ -e "$target" ]; then
     echo "$target/helm"
     exit
-fi
-
-if ! command -v go >/dev/null; then
-    if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
-    if ! { command -v apt-get && $as_root apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends golang-go; } >&2; then
-        echo "e2e/kubernetes/helm.sh: Helm is built with Go, which is missing and could not be installed" >&2
-        echo "  install it (Debian: apt-get install golang-go) and run this again" >&2
-        exit 1
-    fi
 fi
 
 mkdir -p "$cache"

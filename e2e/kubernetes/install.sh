@@ -13,9 +13,8 @@ version=$(sed -n 's#^require k8s.io/kubernetes v##p' "$module/go.mod")
 hash=$(cd "$here" && sha256sum install.sh hyperkube/go.mod hyperkube/go.sum hyperkube/*.go | sha256sum | cut -c 1-12)
 target=$cache/kubernetes-$version-$hash
 
-# Debian packages, only those whose program is missing.
-missing=
-need() { [ -e "$1" ] || command -v "$1" >/dev/null || missing="$missing $2"; }
+# shellcheck source=SCRIPTDIR/../packages.sh
+. "$here/../packages.sh"
 need containerd containerd
 need runc runc
 need /usr/lib/cni/bridge containernetworking-plugins
@@ -27,18 +26,7 @@ need curl curl
 need setpriv util-linux
 need losetup mount
 need mkfs.xfs xfsprogs
-[ -e "$target" ] || need go golang-go
-if [ -n "$missing" ]; then
-    if [ "$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi
-    echo "installing$missing" >&2
-    # shellcheck disable=SC2086 # lists of words
-    if ! { command -v apt-get && $as_root apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >&2; then
-        echo "e2e/kubernetes/install.sh: these packages are missing and could not be installed:$missing" >&2
-        echo "  install them (Debian: apt-get install$missing) and run this again" >&2
-        exit 1
-    fi
-fi
+install_missing
 
 # shellcheck source=SCRIPTDIR/go.sh
 . "$here/go.sh"

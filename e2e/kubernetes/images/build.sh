@@ -2,7 +2,8 @@
 # Builds the project's images and those that its tests need, without Docker and without a registry, into target/images: a
 # tarball for each, and all of them unpacked for nodes to take over. What has not changed is left as it is.
 #
-# Usage: e2e/kubernetes/images/build.sh
+# Usage: [STATIC=0] e2e/kubernetes/images/build.sh
+#   STATIC=0 takes the programs of `make build`, which need this machine's glibc, and saves building them once more.
 set -euo pipefail
 umask 022
 
@@ -11,10 +12,15 @@ root=$(cd "$here/../../.." && pwd)
 out=$root/target/images
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
 . "$here/roots.sh"
+. "$here/../../packages.sh"
 
 main() {
     local version
-    packages
+    need musl-gcc musl-tools
+    need jlink default-jdk-headless
+    # One that is linked to libraries is of no use in an image.
+    if [ ! -e /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then missing="$missing busybox-static"; fi
+    install_missing
     "$here/../install.sh" >/dev/null
     kafka_4=$("$root/e2e/install.sh" 4.3.1)
     kafka_3=$("$root/e2e/install.sh" 3.9.2)
@@ -39,26 +45,6 @@ main() {
     unpack
 }
 
-# Debian packages, only those whose program is missing.
-packages() {
-    local missing=
-    command -v musl-gcc >/dev/null || missing="$missing musl-tools"
-    command -v jlink >/dev/null || missing="$missing default-jdk-headless"
-    ldd /bin/busybox >/dev/null 2>&1 && missing="$missing busybox-static"
-    [ -e /bin/busybox ] || missing="$missing busybox-static"
-    [ -z "$missing" ] || install_packages "$missing"
-}
-
-install_packages() {
-    local as_root=
-    [ "$(id -u)" = 0 ] || as_root="sudo -n"
-    say "installing$1"
-    # shellcheck disable=SC2086 # lists of words
-    { $as_root apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $1; } >&2 ||
-        fail "these packages are missing and could not be installed:$1"
-}
-
 # get_jars NAME ARTIFACT...: sets the variable of that name to a folder with jars that e2e/install.sh leaves out: Kafka's
 # binding of SLF4J up to 3.9, and ZooKeeper's.
 get_jars() {
@@ -73,13 +59,16 @@ get_jars() {
     mv "$folder.$$" "$folder"
 }
 
-# Static programs where Rust's standard library for musl can be had, else such as need this machine's glibc, which then is
-# in the images.
+# Static programs where they are wanted and Rust's standard library for musl can be had, else such as need this machine's
+# glibc, which then is in the images.
 build_programs() {
     local musl
     musl=$(uname -m)-unknown-linux-musl
     say "building the programs"
-    if (cd "$root" && rustup target add "$musl") >/dev/null 2>&1; then
+    if [ "${STATIC:-1}" = 0 ]; then
+        programs=$root/target/release
+        make --no-print-directory -C "$root" build >&2 || fail "the programs could not be built; what make said is above"
+    elif (cd "$root" && rustup target add "$musl") >/dev/null 2>&1; then
         programs=$root/target/$musl/release
         cargo_build --target "$musl"
     else

@@ -182,7 +182,7 @@ async fn roll(operator: &Installed<'_>, figures: &mut Figures) -> Outcome {
 
 /// Volumes get larger under the brokers.
 async fn enlarge(operator: &Installed<'_>) -> Outcome {
-    let before = uids(operator).await?;
+    let before = (uids(operator).await?, degraded_since(operator).await?);
     let change = "{\"spec\": {\"resources\": {\"diskSpace\": \"3Gi\"}}}";
     operator
         .type_in(&["patch", "kafkacluster", NAME, "--type=merge", "-p", change])
@@ -198,8 +198,24 @@ async fn enlarge(operator: &Installed<'_>) -> Outcome {
         })
         .await?;
     operator.until_settled(NAME, 4).await?;
-    assert_eq!(uids(operator).await?, before, "brokers were replaced");
+    assert_eq!(uids(operator).await?, before.0, "brokers were replaced");
+    assert_eq!(
+        degraded_since(operator).await?,
+        before.1,
+        "something went wrong meanwhile"
+    );
     Ok(())
+}
+
+/// When the condition Degraded last changed.
+async fn degraded_since(operator: &Installed<'_>) -> Outcome<String> {
+    let object = operator.get(&["kafkacluster", NAME]).await?;
+    let conditions = object["status"]["conditions"].as_array();
+    let degraded = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Degraded");
+    Ok(degraded.ok_or("there is no condition Degraded")?["lastTransitionTime"].to_string())
 }
 
 /// A topic of one replica gets two more.
@@ -222,16 +238,11 @@ async fn change_its_mind(operator: &Installed<'_>, cluster: &KafkaCluster) -> Ou
     operator
         .type_in(&["scale", "kafkacluster", NAME, "--replicas=3"])
         .await?;
+    let before = hosted(cluster, 3).await?;
     operator
         .until("the last broker is being emptied", async |operator| {
-            let object = operator.get(&["kafkacluster", NAME]).await?;
-            let brokers = object["status"]["brokers"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            Ok(brokers
-                .iter()
-                .any(|broker| broker["id"] == 3 && broker["state"] == "EMPTYING"))
+            let leaves = !cluster.reassignments().await?.is_empty() || hosted(cluster, 3).await? < before;
+            Ok(leaves && state(operator, 3).await? == "EMPTYING")
         })
         .await?;
     operator
@@ -240,12 +251,18 @@ async fn change_its_mind(operator: &Installed<'_>, cluster: &KafkaCluster) -> Ou
     operator.until_settled(NAME, 4).await?;
     operator
         .until("the balancer lets it take load again", async |operator| {
-            Ok(
-                operator.condition(NAME, "Balanced", "True").await?.is_some()
-                    && hosted(cluster, 3).await? > 0,
-            )
+            Ok(state(operator, 3).await? == "NORMAL" && hosted(cluster, 3).await? > 0)
         })
         .await
+}
+
+/// What the status says of a broker.
+async fn state(operator: &Installed<'_>, id: u32) -> Outcome<String> {
+    let object = operator.get(&["kafkacluster", NAME]).await?;
+    let brokers = object["status"]["brokers"].as_array();
+    let broker = brokers.into_iter().flatten().find(|broker| broker["id"] == id);
+    let state = broker.and_then(|broker| broker["state"].as_str());
+    Ok(state.unwrap_or_default().to_owned())
 }
 
 /// The last broker is emptied and goes, though operator and balancer are killed on the way.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, ResourceRequirements, Secret};
@@ -25,6 +26,10 @@ pub(super) const FIELD_MANAGER: &str = "kafka-operator";
 
 /// The most pods, claims or objects of a cluster that are read at once.
 const PAGE: u32 = 500;
+
+/// How often, and how soon after one another, is looked whether a StatefulSet that leaves its pods is gone.
+const ORPHANING_LOOKS: usize = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// Why Kubernetes did not do something.
 #[derive(Debug, Error)]
@@ -170,13 +175,21 @@ impl Kubernetes {
         )
     }
 
-    /// Deletes a StatefulSet and leaves its pods to the next one.
+    /// Deletes a StatefulSet and leaves its pods to the next one of its name, which cannot be made before this one is gone:
+    /// Kubernetes takes it off its pods first. Returns when it is, or later than it should be.
     pub(super) async fn orphan(&self, namespace: &str, set: &str) -> Outcome<()> {
         let deleted = self
             .api::<StatefulSet>(namespace)
             .delete(set, &DeleteParams::orphan())
             .await;
-        gone(format!("StatefulSet {set}"), deleted.map(|_| ()))
+        gone(format!("StatefulSet {set}"), deleted.map(|_| ()))?;
+        for _ in 0..ORPHANING_LOOKS {
+            if self.stateful_set(namespace, set).await?.is_none() {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Ok(())
     }
 
     /// Deletes a pod, if it is still that one; `forced` does not wait for its node to say that it stopped.
