@@ -57,7 +57,7 @@ simulation: ## The balancer against a simulated Kafka under 5,000 seeded schedul
 
 .PHONY: test
 test: build check simulation ## Everything that can be proven on this machine, set-up included
-	$(CARGO) test --locked -p e2e --release -- --test-threads=1 --nocapture
+	@./e2e/run.sh
 
 .PHONY: test-kubernetes
 test-kubernetes: build images ## What needs a real Kubernetes on this machine, as root; the first time it is built in ten minutes

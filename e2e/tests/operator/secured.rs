@@ -59,7 +59,9 @@ pub(crate) async fn only_users_get_in_and_brokers_get_more_while_they_run(
         })
         .await?;
 
+    // A Secret is read in its turn within minutes, and at once when the spec changes.
     give_password(operator, "second").await?;
+    resize(operator).await?;
     operator
         .until("alice gets in with another password", async |_| {
             lets_in("second").await
@@ -70,7 +72,6 @@ pub(crate) async fn only_users_get_in_and_brokers_get_more_while_they_run(
             Ok(!lets_in("first").await?)
         })
         .await?;
-    resize(operator).await?;
     operator.type_in(&["delete", "kafkacluster", "secured"]).await?;
     operator.nothing_is_left("secured").await
 }

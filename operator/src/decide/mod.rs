@@ -40,7 +40,7 @@ pub(crate) use kafka::MIN_IN_SYNC;
 pub use kafka::{KafkaFacts, Questions};
 pub use note::{Note, notes_of_conditions};
 pub use rolling::Replaced;
-pub use status::{refused, with_failure, with_refusal};
+pub use status::{is_reworded, refused, with_failure, with_refusal};
 pub use topics::Topics;
 pub use users::{KnownUsers, UserSteps};
 

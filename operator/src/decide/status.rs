@@ -313,16 +313,16 @@ fn paused(is_paused: bool) -> Said {
     }
 }
 
-/// Whether two messages differ in the order of their words at most: brokers that cannot be reached are told in any order,
-/// and that is no reason to write the status again.
-fn is_the_same(one: &str, other: &str) -> bool {
-    let words = |text: &str| {
-        let words = text.split(|c: char| c.is_whitespace() || "[],;:".contains(c));
-        let mut words: Vec<String> = words.map(str::to_owned).collect();
-        words.sort_unstable();
-        words
-    };
-    one == other || one.len() == other.len() && words(one) == words(other)
+/// Whether nothing but the wording is new of what is not known: why Kafka or a balancer cannot be asked is told in other words
+/// by each broker, and in any order.
+pub fn is_reworded(before: &KafkaclusterStatus, after: &KafkaclusterStatus) -> bool {
+    let mut reworded = before.clone();
+    for (old, new) in reworded.conditions.iter_mut().zip(&after.conditions) {
+        if old.status == "Unknown" {
+            old.message.clone_from(&new.message);
+        }
+    }
+    reworded == *after
 }
 
 /// Puts conditions in, in the order of their types. A condition that has not turned keeps its time.
@@ -337,14 +337,9 @@ fn put(
             Some(old) if old.status == said.status => old.last_transition_time.0,
             _ => observed.now,
         };
-        let message: String = said.message.chars().take(LONGEST).collect();
-        let message = match old {
-            Some(old) if is_the_same(&old.message, &message) => old.message.clone(),
-            _ => message,
-        };
         let condition = Condition {
             last_transition_time: Time(since),
-            message,
+            message: said.message.chars().take(LONGEST).collect(),
             observed_generation: observed.generation,
             reason: said.reason.to_owned(),
             status: said.status.to_owned(),

@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafka::connection::ConnectionSettings;
+use tokio::time::Instant;
 
 use super::secrets::Secrets;
 
 /// The first wait after a failure, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// Why something is not known is written in other words after this time.
+const REWORDED: Duration = Duration::from_secs(300);
 
 /// By the uid of each cluster.
 pub(super) struct Memory<K> {
@@ -23,6 +27,7 @@ struct Remembered<K> {
     kafka: Option<(ConnectionSettings, Arc<K>)>,
     secrets: Secrets,
     not_resized: BTreeSet<String>,
+    reworded: Option<Instant>,
 }
 
 /// What was applied of an object, and which version it had then.
@@ -41,6 +46,7 @@ impl<K> Default for Remembered<K> {
             kafka: None,
             secrets: Secrets::default(),
             not_resized: BTreeSet::new(),
+            reworded: None,
         }
     }
 }
@@ -114,6 +120,17 @@ impl<K> Memory<K> {
         })
     }
 
+    /// Whether other words for what is not known may be written now. Then not again soon.
+    pub(super) fn may_reword(&self, uid: &str) -> bool {
+        self.of(uid, |cluster| {
+            let is_due = cluster.reworded.is_none_or(|last| last.elapsed() >= REWORDED);
+            if is_due {
+                cluster.reworded = Some(Instant::now());
+            }
+            is_due
+        })
+    }
+
     /// What is known of a cluster's Secrets.
     pub(super) fn secrets<T>(&self, uid: &str, with: impl FnOnce(&mut Secrets) -> T) -> T {
         self.of(uid, |cluster| with(&mut cluster.secrets))
@@ -140,6 +157,18 @@ impl<K> Memory<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn other_words_for_the_same_are_written_once_in_five_minutes() {
+        let memory: Memory<()> = Memory::new();
+        let mut written = 0;
+        for _ in 0..60 {
+            written += usize::from(memory.may_reword("a"));
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+        assert_eq!(written, 2);
+        assert!(memory.may_reword("b"));
+    }
 
     #[test]
     fn failures_are_waited_for_twice_as_long_each_time_up_to_five_minutes() {

@@ -263,14 +263,20 @@ impl<C: Clients> Operator<C> {
         }
     }
 
-    /// Writes the status where it differs, and what is new into events.
+    /// Writes the status where it differs, other words for what is not known only now and then, and what is new into events.
     async fn tell(
         &self,
         object: &Kafkacluster,
         status: &KafkaclusterStatus,
         notes: &[Note],
     ) -> Result<(), KubernetesError> {
-        if object.status.as_ref() != Some(status) {
+        let uid = object.uid().unwrap_or_default();
+        let is_news = match &object.status {
+            Some(before) if before == status => false,
+            Some(before) if decide::is_reworded(before, status) => self.memory.may_reword(&uid),
+            _ => true,
+        };
+        if is_news {
             self.kubernetes.write_status(object, status).await?;
         }
         let reference: ObjectReference = object.object_ref(&());

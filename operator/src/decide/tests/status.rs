@@ -178,17 +178,20 @@ fn conditions_are_told_when_they_turn_only() {
 }
 
 #[test]
-fn a_message_that_tells_the_same_in_another_order_is_left_as_it_was() {
+fn other_words_for_why_kafka_cannot_be_asked_are_told_from_news() {
     let cluster = cluster("brokerCount: 3");
     let mut observed = settled(&cluster, &[]);
-    let ready = |observed: &Observed| condition(&decided(&cluster, observed).status, ConditionType::Ready).2;
-    observed.kafka = Err("could not connect to any of [a:9091, b:9091]".to_owned());
-    let first = ready(&observed);
-    observed.status = decided(&cluster, &observed).status;
-    observed.kafka = Err("could not connect to any of [b:9091, a:9091]".to_owned());
-    assert_eq!(ready(&observed), first);
-    observed.kafka = Err("could not connect to any of [b:9091, c:9091]".to_owned());
-    assert_ne!(ready(&observed), first);
+    observed.kafka = Err("a lookup timed out".to_owned());
+    let before = decided(&cluster, &observed).status;
+    observed.status = before.clone();
+    observed.kafka = Err("there is no such name".to_owned());
+    let reworded = decided(&cluster, &observed).status;
+    assert_ne!(before, reworded);
+    assert!(is_reworded(&before, &reworded));
+    observed.broker_pods[1].ready = false;
+    assert!(!is_reworded(&before, &decided(&cluster, &observed).status));
+    let answered = decided(&cluster, &settled(&cluster, &[])).status;
+    assert!(!is_reworded(&before, &answered) && !is_reworded(&answered, &before));
 }
 
 #[test]
