@@ -207,16 +207,22 @@ fn reason_to_drop(
         return Some(Outcome::DiskFull { broker });
     }
     let cool = situation.state.cool_downs.get(&change.partition)?;
-    let order = situation.state.replications.get(&change.partition.topic);
-    let is_known = is_replication && order.is_some_and(|order| order.knew_of(cool));
-    if !situation.is_cooling(cool) || is_known {
+    let must_move = match purpose {
+        // Each replica leaves such a broker once, wherever there is room for it.
+        Some(Purpose::Drain(leaving)) => change.removing().any(|broker| leaving.contains(&broker)),
+        Some(Purpose::Replicate(_)) => {
+            let order = situation.state.replications.get(&change.partition.topic);
+            order.is_some_and(|order| order.knew_of(cool))
+        }
+        _ => false,
+    };
+    if !situation.is_cooling(cool) || must_move {
         return None;
     }
-    if change.adding().any(|broker| cool.left.contains(&broker)) {
-        Some(Outcome::ToAndFro)
-    } else {
-        (!matches!(purpose, Some(Purpose::Drain(_)))).then_some(Outcome::CoolingDown)
-    }
+    Some(match change.adding().any(|broker| cool.left.contains(&broker)) {
+        true => Outcome::ToAndFro,
+        false => Outcome::CoolingDown,
+    })
 }
 
 impl Replication {

@@ -9,6 +9,7 @@ use super::story::{Story, outcomes};
 use super::{a_plan, broker, brokers, partition};
 use crate::execute::{Change, ExecuteError, Executor, Guidance, Limits};
 use crate::journal::{CoolDown, Mode, MoveProgress, MoveState, Outcome, PlanId, Record, StopHow, Timestamp};
+use crate::plan::Purpose;
 
 use super::bench::*;
 
@@ -172,6 +173,20 @@ fn a_partition_that_was_moved_is_left_alone_until_it_has_cooled_down() {
     bench.state.apply(cool(&[3]));
     assert_eq!(bench.ended(), [Outcome::ToAndFro]);
     bench.limits.cool_down_seconds = 60;
+    assert_eq!(bench.started(), [0]);
+}
+
+#[test]
+fn what_leaves_a_broker_that_is_emptied_may_go_back_to_where_it_was_a_minute_ago() {
+    let mut bench = Bench::moving(&[COPY]).throttled();
+    let cool = CoolDown {
+        since: Timestamp(NOW.0 - 60_000),
+        left: brokers(&[3]),
+    };
+    bench.state.apply(Record::CoolDown(partition("t", 0), Some(cool)));
+    let mut head = bench.state.plans[&PlanId(1)].head.clone().unwrap();
+    head.purpose = Purpose::Drain(brokers(&[0]));
+    bench.state.apply(Record::Plan(PlanId(1), Some(head)));
     assert_eq!(bench.started(), [0]);
 }
 
