@@ -1,38 +1,60 @@
 #!/usr/bin/env bash
-# Runs all end-to-end tests: those on Kafka first, and beside them, with what they leave of the processors, Kubernetes and its
-# images are built. Then those on Kubernetes, where this machine can run one; where it cannot, they say why.
+# Runs what takes long: the tests on Kafka, and beside them, with what those leave of the processors, the simulation, and
+# Kubernetes and its images are built. Then the tests on Kubernetes, where this machine can run one; where not, they say why.
 #
 # Usage: e2e/run.sh
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
-export STATIC=0
+log=target/e2e/beside.log
+building=
 
-tests() { cargo test --locked -p e2e --release "$@"; }
-
-# Nothing else is to be built meanwhile.
-tests --no-run
-building='' log=target/e2e/images.log
-if "$here/kubernetes/able.sh" >/dev/null; then
-    mkdir -p target/e2e
+main() {
+    local targets=() able file
+    for file in "$here"/tests/*; do targets+=(--test "$(basename "$file" .rs)"); done
+    able=$("$here/kubernetes/able.sh") || true
+    echo "$able"
+    # All at once, so that nothing is built twice or beside a test.
+    tests --no-run "${targets[@]}" --test simulation
+    mkdir -p "$(dirname "$log")"
     # A process group of its own, to be ended as a whole.
     set -m
-    chrt --idle 0 "$here/kubernetes/images/build.sh" >"$log" 2>&1 &
+    beside "$able" >"$log" 2>&1 &
     set +m
     building=$!
     trap 'kill -- -$building 2>/dev/null || true' EXIT
-fi
-tests -- --test-threads=1 --nocapture
-[ -n "$building" ] || exit 0
-echo "waiting for Kubernetes and its images, see $log"
-wait "$building" || {
-    tail -n 20 "$log" >&2
-    echo "e2e/run.sh: images could not be built; the end of $log is above" >&2
-    exit 1
+    tests "${targets[@]}" -- --test-threads=1 --nocapture
+    echo "waiting for what ran beside, see $log"
+    wait "$building" || {
+        tail -n 60 "$log" >&2
+        echo "e2e/run.sh: the end of $log is above" >&2
+        exit 1
+    }
+    trap - EXIT
+    sed -n '/ schedules/,$p' "$log"
+    if [[ $able == *"can run"* ]]; then
+        on_kubernetes
+    fi
 }
-trap - EXIT
+
+# Both packages are named each time, for they would be built anew for each alone.
+tests() { cargo test --locked --release -p balancer -p e2e "$@"; }
+
+# beside ABLE
+beside() {
+    chrt --idle --pid 0 "$BASHPID"
+    if [[ $1 == *"can run"* ]]; then
+        STATIC=0 "$here/kubernetes/images/build.sh"
+    fi
+    tests --test simulation
+}
+
 # Control planes alone need little, and run beside the cluster with nodes.
-export KUBERNETES=1
-tests --test kubernetes -- --test-threads=1 --nocapture
-tests --test operator -- --test-threads=3 --nocapture
+on_kubernetes() {
+    export KUBERNETES=1
+    tests --test kubernetes -- --test-threads=1 --nocapture
+    tests --test operator -- --test-threads=3 --nocapture
+}
+
+main
