@@ -1,5 +1,6 @@
 //! The balancer's own metrics.
 
+use kafka::ids::BrokerId;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::api::view::{HotList, PlanView, ResourceFigures, State, View};
@@ -17,12 +18,36 @@ pub(crate) fn describe() {
         "Greatest utilisation of a broker / mean utilisation, by resource."
     );
     describe_gauge!(
+        "kafka_balancer_worst_imbalance",
+        "The greatest imbalance of a resource of which some broker uses more than the floor of `heat`; 1 where none does."
+    );
+    describe_gauge!(
+        "kafka_balancer_broker_load",
+        "What a broker carries, by resource: bytes per second, cores, bytes."
+    );
+    describe_gauge!(
+        "kafka_balancer_broker_capacity",
+        "What a broker can carry, by resource, in the same units."
+    );
+    describe_gauge!(
         "kafka_balancer_broker_utilisation",
         "Load / capacity of a broker, by resource."
     );
     describe_gauge!(
+        "kafka_balancer_broker_hot",
+        "1 while a broker is hot in a resource."
+    );
+    describe_gauge!(
+        "kafka_balancer_brokers",
+        "Brokers by state: alive, new, draining or dead."
+    );
+    describe_gauge!(
         "kafka_balancer_broker_source",
         "1 for where a broker's figures come from: sidecar, protocol or unknown."
+    );
+    describe_gauge!(
+        "kafka_balancer_partitions",
+        "Partitions, those without a leader too."
     );
     describe_gauge!("kafka_balancer_hot_brokers", "Hot brokers.");
     describe_gauge!("kafka_balancer_hot_partitions", "Hot partitions by verdict.");
@@ -118,24 +143,9 @@ pub(crate) fn count_tick(seen: bool, took: std::time::Duration) {
 pub(crate) fn show(before: &View, view: &View) {
     show_info(&before.state, &view.state);
     show_figures("kafka_balancer_imbalance", None, &view.state.imbalance);
-    for broker in &view.brokers {
-        show_figures(
-            "kafka_balancer_broker_utilisation",
-            Some(broker.id.to_string()),
-            &broker.utilisation,
-        );
-    }
-    let gone = before
-        .brokers
-        .iter()
-        .filter(|old| view.brokers.iter().all(|new| new.id != old.id));
-    for broker in gone {
-        show_figures(
-            "kafka_balancer_broker_utilisation",
-            Some(broker.id.to_string()),
-            &ResourceFigures::default(),
-        );
-    }
+    gauge!("kafka_balancer_worst_imbalance").set(view.state.worst_imbalance);
+    show_brokers(before, view);
+    gauge!("kafka_balancer_partitions").set(view.state.partitions as f64);
     show_sources(view);
     gauge!("kafka_balancer_hot_brokers").set(view.hot.brokers.len() as f64);
     gauge!("kafka_balancer_problems").set(view.state.problems.len() as f64);
@@ -158,6 +168,43 @@ fn show_info(before: &State, state: &State) {
     };
     info(before, 0.0);
     info(state, 1.0);
+}
+
+fn show_brokers(before: &View, view: &View) {
+    let gone = before
+        .brokers
+        .iter()
+        .filter(|old| view.brokers.iter().all(|new| new.id != old.id));
+    let nothing = ResourceFigures::default();
+    for broker in gone {
+        show_broker(broker.id, [&nothing; 3], &[]);
+    }
+    for broker in &view.brokers {
+        let figures = [&broker.load, &broker.capacity, &broker.utilisation];
+        show_broker(broker.id, figures, &broker.hot);
+    }
+    for state in ["alive", "new", "draining", "dead"] {
+        let count = view.brokers.iter().filter(|broker| broker.state == state).count();
+        gauge!("kafka_balancer_brokers", "state" => state).set(count as f64);
+    }
+}
+
+fn show_broker(id: BrokerId, [load, capacity, utilisation]: [&ResourceFigures; 3], hot: &[Resource]) {
+    show_figures("kafka_balancer_broker_load", Some(id.to_string()), load);
+    show_figures("kafka_balancer_broker_capacity", Some(id.to_string()), capacity);
+    show_figures(
+        "kafka_balancer_broker_utilisation",
+        Some(id.to_string()),
+        utilisation,
+    );
+    for resource in Resource::ALL {
+        let labels = [
+            ("resource", resource.name().to_owned()),
+            ("broker", id.to_string()),
+        ];
+        let is_hot = f64::from(u8::from(hot.contains(&resource)));
+        gauge!("kafka_balancer_broker_hot", &labels).set(is_hot);
+    }
 }
 
 fn show_figures(name: &'static str, broker: Option<String>, figures: &ResourceFigures) {
