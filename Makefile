@@ -30,6 +30,10 @@ check: ## Format, clippy with warnings as errors, unit tests
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --exclude e2e --locked --quiet
 
+.PHONY: dashboards
+dashboards: ## Write the Grafana dashboards in deploy/grafana anew
+	$(CARGO) run --locked -p dashboards
+
 .PHONY: images
 images: ## Images of the programs and of what tests run on Kubernetes, without Docker, into target/images
 	@./e2e/kubernetes/images/build.sh
