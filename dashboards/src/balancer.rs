@@ -10,15 +10,16 @@ use crate::variable::Variable;
 /// Labels that tell a broker's directions apart, as the balancer knows brokers.
 const DIRECTION: &str = "namespace, cluster, broker, direction";
 
-/// What the balancer is doing, and the figure that stands for it.
+/// What the balancer is doing, and the figure that stands for it. Of two balancers the one that is not fenced has the
+/// greater figure.
 const PHASES: [(&str, Word); 7] = [
-    ("starting", Word(1, "starting", Colour::Grey)),
-    ("watching", Word(2, "watching", Colour::Green)),
-    ("waiting", Word(3, "waits for a yes", Colour::Orange)),
-    ("executing", Word(4, "executing", Colour::Blue)),
-    ("paused", Word(5, "paused", Colour::Orange)),
-    ("stopping", Word(6, "stopping", Colour::Orange)),
-    ("fenced", Word(7, "fenced", Colour::Red)),
+    ("fenced", Word(1, "fenced", Colour::Red)),
+    ("starting", Word(2, "starting", Colour::Grey)),
+    ("watching", Word(3, "watching", Colour::Green)),
+    ("waiting", Word(4, "waits for a yes", Colour::Orange)),
+    ("executing", Word(5, "executing", Colour::Blue)),
+    ("paused", Word(6, "paused", Colour::Orange)),
+    ("stopping", Word(7, "stopping", Colour::Orange)),
 ];
 
 /// What the balancer may do by itself.
@@ -144,7 +145,7 @@ fn slowed() -> Panel {
 
 fn last_tick() -> Panel {
     let ticks = in_cluster("kafka_balancer_ticks_total", r#"result="seen""#);
-    let seen = sum_by(CLUSTER, &format!("increase({ticks}[2m])"));
+    let seen = max_by(CLUSTER, &format!("increase({ticks}[2m])"));
     Panel::stat(
         "Looks in two minutes",
         "Ticks in which the balancer saw the cluster. At the usual 5 s there are 24; at 0 it is stuck or blind.",
@@ -172,7 +173,7 @@ fn phases() -> Panel {
     let words: Vec<Word> = PHASES.iter().chain(&MODES).map(|(_, word)| *word).collect();
     Panel::states(
         "Mode and phase",
-        "What the balancer was allowed and what it did. Fenced: another balancer took over and this one only watches.",
+        "What the balancer was allowed and what it did. Fenced: another balancer took over, and none that acts is seen.",
         &words,
     )
     .query(Query::over_time(figures("mode", &MODES), "mode {{cluster}}"))
@@ -397,7 +398,10 @@ fn ticks() -> Panel {
         "Seen: the balancer looked and decided. Blind: it could not see the cluster and did nothing.",
         Unit::PerSecond,
     )
-    .query(Query::over_time(sum_by("result", &ticks), "{{result}}"))
+    .query(Query::over_time(
+        sum_by("result", &max_by("namespace, cluster, result", &ticks)),
+        "{{result}}",
+    ))
     .axis_from_zero()
 }
 

@@ -4,7 +4,7 @@ use crate::dashboard::Dashboard;
 use crate::field::{Thresholds, Unit};
 use crate::layout::Layout;
 use crate::panel::Panel;
-use crate::query::{BROKER, Query, SIDECAR, at_brokers, max_by, rate, sum_by};
+use crate::query::{BROKER, Query, at_brokers, max_by, rate, sum_by};
 use crate::variable::Variable;
 
 mod process;
@@ -46,9 +46,11 @@ fn layout() -> Layout {
     process::add_to(storage::add_to(requests::add_to(now)))
 }
 
-/// Figures that other programs name alike, such as `process_open_fds`: of sidecars alone.
+/// Figures that other programs name alike, such as `process_open_fds`: of brokers alone, whose sidecars have them from
+/// Jolokia.
 fn alone(of: &str) -> String {
-    format!("{of} and on ({BROKER}) {}", at_brokers(SIDECAR, ""))
+    let sidecars = at_brokers("kafka_sidecar_source_up", r#"source="jolokia""#);
+    format!("{of} and on ({BROKER}) {sidecars}")
 }
 
 fn by_broker(metric: &str) -> String {

@@ -321,7 +321,7 @@ fn busiest_brokers() -> Panel {
         Unit::BytesPerSecond,
     )
     .query(Query::now(
-        format!("sort_desc({})", top(&format!("{into} + {out}"))),
+        format!("sort_desc({})", top(&format!("({into} + {out} or {into})"))),
         "{{$broker_label}}",
     ))
     .axis_from_zero()

@@ -72,7 +72,7 @@ fn descriptors() -> Panel {
 }
 
 fn sources() -> Panel {
-    let up = at_brokers("kafka_sidecar_source_up", "");
+    let up = at_brokers("kafka_sidecar_source_up", r#"$broker_label!="""#);
     Panel::states(
         "Sources of sidecars",
         "Whether what sidecars ask answers them. What a silent source tells is missing in the figures here.",
