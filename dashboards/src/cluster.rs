@@ -5,8 +5,8 @@ use crate::field::{Colour, Thresholds, Unit, Word};
 use crate::layout::Layout;
 use crate::panel::Panel;
 use crate::query::{
-    BROKER, CLUSTER, PARTITION, Query, at_brokers, balancers, hot_partitions_in_all, in_cluster, max_by,
-    rate, sum_by, top,
+    BROKER, CLUSTER, PARTITION, Query, at_brokers, balancers, heat_over_time, hot_partitions_in_all,
+    in_cluster, max_by, rate, sum_by, top,
 };
 use crate::variable::Variable;
 
@@ -294,14 +294,14 @@ fn utilisation() -> Panel {
 }
 
 fn heat() -> Panel {
-    let hot = in_cluster("kafka_balancer_broker_hot", "");
     Panel::states(
         "Hot brokers",
-        "When which broker was hot, in any resource.",
+        "When which broker was hot, in any resource. Where there are more brokers than are chosen to be shown, those that were hot come \
+         first.",
         &[Word(0, "fine", Colour::Green), Word(1, "hot", Colour::Red)],
     )
     .query(Query::over_time(
-        max_by("namespace, cluster, broker", &hot),
+        heat_over_time("namespace, cluster, broker"),
         "broker {{broker}}",
     ))
 }

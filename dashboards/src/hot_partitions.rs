@@ -5,7 +5,8 @@ use crate::field::{Colour, Thresholds, Unit, Word};
 use crate::layout::Layout;
 use crate::panel::{Column, Panel};
 use crate::query::{
-    BROKER, CLUSTER, Query, at_brokers, hot_partitions_in_all, in_cluster, max_by, rate, sum_by, top,
+    BROKER, CLUSTER, Query, at_brokers, heat_over_time, hot_partitions_in_all, in_cluster, max_by, rate,
+    sum_by, top,
 };
 use crate::variable::Variable;
 
@@ -310,17 +311,13 @@ fn verdicts() -> Panel {
 }
 
 fn heat() -> Panel {
-    let hot = in_cluster("kafka_balancer_broker_hot", "");
     Panel::states(
         "Hot brokers by resource",
-        "When which broker was hot in what. Brokers that are not hot in the time shown are left out.",
+        "When which broker was hot in what. Where there are more than are chosen to be shown, those that were hot come first.",
         &[Word(0, "fine", Colour::Green), Word(1, "hot", Colour::Red)],
     )
     .query(Query::over_time(
-        format!(
-            "{} and on (namespace, cluster, broker, resource) (max_over_time({hot}[$__range] @ end()) == 1)",
-            max_by("namespace, cluster, broker, resource", &hot)
-        ),
+        heat_over_time("namespace, cluster, broker, resource"),
         "broker {{broker}} {{resource}}",
     ))
 }

@@ -70,6 +70,13 @@ pub(crate) fn hot_partitions_in_all(matchers: &str) -> String {
     )
 }
 
+/// Whether brokers were hot, of as many as are chosen: those that were hot at some time come before those that never were.
+pub(crate) fn heat_over_time(labels: &str) -> String {
+    let hot = in_cluster("kafka_balancer_broker_hot", "");
+    let were_hot = max_by(labels, &format!("max_over_time({hot}[$__range] @ end())"));
+    format!("{} and on ({labels}) {}", max_by(labels, &hot), top(&were_hot))
+}
+
 /// As many of the greatest as are chosen.
 pub(crate) fn top(of: &str) -> String {
     format!("topk($top, {of})")
