@@ -172,7 +172,7 @@ fn figures(label: &str, words: &[(&str, Word)]) -> String {
 fn phases() -> Panel {
     let words: Vec<Word> = PHASES.iter().chain(&MODES).map(|(_, word)| *word).collect();
     Panel::states(
-        "Mode and phase",
+        "Mode and phase over time",
         "What the balancer was allowed and what it did. Fenced: another balancer took over, and none that acts is seen.",
         &words,
     )
@@ -383,7 +383,7 @@ fn slowed_brokers() -> Panel {
 
 fn problems_over_time() -> Panel {
     Panel::lines(
-        "Problems",
+        "Problems over time",
         "What keeps the balancer from working well. kafka-balancer status says each in a sentence, with its cure.",
         Unit::Count,
     )

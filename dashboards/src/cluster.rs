@@ -295,7 +295,7 @@ fn utilisation() -> Panel {
 
 fn heat() -> Panel {
     Panel::states(
-        "Hot brokers",
+        "Hot brokers over time",
         "When which broker was hot, in any resource. Where there are more brokers than are chosen to be shown, those that were hot come \
          first.",
         &[Word(0, "fine", Colour::Green), Word(1, "hot", Colour::Red)],

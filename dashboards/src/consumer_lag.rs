@@ -171,7 +171,7 @@ fn table() -> Panel {
 
 fn seconds() -> Panel {
     Panel::lines(
-        "Latest groups",
+        "Latest groups over time",
         "How long the oldest record has been waiting that the group has not committed.",
         Unit::Seconds,
     )

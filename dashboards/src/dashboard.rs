@@ -54,7 +54,7 @@ impl Dashboard {
             editable: true,
             graph_tooltip: 1,
             timezone: "browser",
-            refresh: "10s",
+            refresh: "30s",
             time: json!({"from": "now-1h", "to": "now"}),
             templating: List {
                 list: vec![Variable::data_source()],

@@ -124,7 +124,7 @@ fn largest() -> Panel {
         "Bytes per second from producers into the one partition that takes most.",
         Unit::BytesPerSecond,
     )
-    .query(Query::over_time(format!("max({})", into()), "busiest"))
+    .query(Query::now(format!("max({})", into()), "busiest"))
 }
 
 fn largest_share() -> Panel {
@@ -133,7 +133,7 @@ fn largest_share() -> Panel {
         "The part of its broker's bytes in that one partition takes. On a broker that does little, a large one does not matter.",
         Unit::Share,
     )
-    .query(Query::over_time(format!("max({})", share()), "largest"))
+    .query(Query::now(format!("max({})", share()), "largest"))
     .decimals(0)
     .thresholds(Thresholds::rising(0.3, 0.6))
 }
@@ -144,7 +144,7 @@ fn skew_now() -> Panel {
         "The busiest partition of a topic over the mean of its partitions, of topics with 1 % of the traffic at least; 1 is even.",
         Unit::Ratio,
     )
-    .query(Query::over_time(format!("max({})", skew_of_topics()), "skew"))
+    .query(Query::now(format!("max({})", skew_of_topics()), "skew"))
     .decimals(1)
     .thresholds(Thresholds::rising(3.0, 10.0))
 }
@@ -159,7 +159,7 @@ fn sure() -> Panel {
         "The part of the bytes in whose partition is exact or weighted by what was measured; the rest is divided evenly.",
         Unit::Share,
     )
-    .query(Query::over_time(
+    .query(Query::now(
         format!(
             "({} or vector(0)) / ({} > 0)",
             of(r#"confidence=~"exact|weighted""#),

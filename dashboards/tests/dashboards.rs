@@ -121,8 +121,10 @@ fn every_panel_has_a_description_a_unit_and_queries() {
 }
 
 #[test]
-fn ids_of_panels_and_letters_of_queries_are_unique() {
+fn ids_and_titles_of_panels_and_letters_of_queries_are_unique() {
     for dashboard in dashboards() {
+        let titles: BTreeSet<&str> = panels(&dashboard).map(|panel| text(panel, "title")).collect();
+        assert_eq!(titles.len(), panels(&dashboard).count(), "{titles:?}");
         let ids: BTreeSet<u64> = list(&dashboard, "panels")
             .iter()
             .map(|panel| panel["id"].as_u64().unwrap())
