@@ -20,6 +20,9 @@ const BUILT_IN: [&str; 5] = [
     "__all_variables",
 ];
 
+/// Labels that Prometheus or its configuration adds.
+const ADDED: [&str; 4] = ["namespace", "cluster", "instance", "broker_label"];
+
 /// Cumulative figures that Kafka has as gauges.
 const GROWING: [&str; 2] = [
     "kafka_server_kafkaserver_linux_disk_read_bytes",
@@ -176,14 +179,30 @@ fn queries_name_only_metrics_that_programs_write() {
 #[test]
 fn queries_match_only_labels_that_the_metric_has() {
     let known = Metrics::of_the_programs();
-    // What Prometheus or its configuration adds.
-    let added = ["namespace", "cluster", "broker_label"];
     for dashboard in dashboards() {
         for query in queries(&dashboard) {
             for (name, matchers) in metrics::selectors(query) {
-                for label in matchers.filter(|label| !added.contains(label)) {
+                for label in matchers.filter(|label| !ADDED.contains(label)) {
                     assert!(known.have_label(name, label), "{name} has no {label}: {query}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn queries_group_by_labels_that_one_of_their_metrics_has() {
+    let known = Metrics::of_the_programs();
+    for dashboard in dashboards() {
+        for query in queries(&dashboard) {
+            let groups = ["by (", "on ("].map(|word| query.split(word).skip(1));
+            let lists = groups
+                .into_iter()
+                .flatten()
+                .filter_map(|rest| rest.split(')').next());
+            for label in lists.flat_map(words).filter(|label| !ADDED.contains(label)) {
+                let has = |(name, _)| known.have_label(name, label);
+                assert!(metrics::selectors(query).any(has), "nothing has {label}: {query}");
             }
         }
     }
