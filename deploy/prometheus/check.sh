@@ -25,14 +25,17 @@ main() {
 }
 
 check() {
-    python3 -c 'import yaml' 2>/dev/null || missing="$missing python3 python3-yaml"
+    local python=python3
+    # Debian's package is for Debian's Python, which may not be the first on the PATH.
+    "$python" -c 'import yaml' 2>/dev/null || python=/usr/bin/python3
+    "$python" -c 'import yaml' 2>/dev/null || missing="$missing python3-yaml"
     install_missing
     find_promtool
     as_object | diff -u "$here/prometheus-rule.yaml" - || {
         echo "$0: prometheus-rule.yaml is not what rules.yaml says; write it anew: $0 --write" >&2
         exit 1
     }
-    python3 "$here/complete.py" "$root"
+    "$python" "$here/complete.py" "$root"
     quietly "$promtool" check rules "$here/rules.yaml"
     quietly "$promtool" test rules "$here"/tests/*.yaml
 }
