@@ -27,6 +27,10 @@ pub(crate) fn describe() {
         "kafka_balancer_broker_source",
         "1 for where a broker's figures come from: sidecar, protocol or unknown."
     );
+    describe_gauge!(
+        "kafka_balancer_acts",
+        "1 while the balancer could change something: its journal is open, and no other balancer has taken over."
+    );
     describe_gauge!("kafka_balancer_hot_brokers", "Hot brokers.");
     describe_gauge!(
         "kafka_balancer_broker_hot",
@@ -135,8 +139,10 @@ pub(crate) fn show_leaders(model: &Model) {
     gauge!("kafka_balancer_partitions_without_leader").set(leaderless.count() as f64);
 }
 
-/// Shows which throttles are the balancer's own, whether a plan needs them or not. One that does not act has none.
-pub(crate) fn show_own_throttles(throttles: Option<&Throttles>) {
+/// Shows whether the balancer acts, and which throttles are its own, whether a plan needs them or not. One that does not
+/// act knows of none.
+pub(crate) fn show_acting(throttles: Option<&Throttles>) {
+    gauge!("kafka_balancer_acts").set(f64::from(u8::from(throttles.is_some())));
     let rates = throttles.map_or(0, |own| {
         own.rates.iter().filter(|rate| rate.rate.is_some()).count()
     });
@@ -379,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttle_that_outlives_its_plan_is_counted_and_one_that_somebody_else_has_set_is_not() {
+    fn throttles_of_its_own_are_counted_after_their_plan_too_while_the_balancer_acts() {
         let rate = |rate| RateStatus {
             broker: 1.try_into().unwrap(),
             direction: Direction::Leader,
@@ -394,14 +400,15 @@ mod tests {
                 entries: vec!["0:1".to_owned()],
             }],
         };
-        let kept = shown(|| show_own_throttles(Some(&own)));
+        let kept = shown(|| show_acting(Some(&own)));
         assert!(has(&kept, r#"kafka_balancer_throttles{kind="rate"} 1"#));
         assert!(has(&kept, r#"kafka_balancer_throttles{kind="list"} 1"#));
         let fenced = shown(|| {
-            show_own_throttles(Some(&own));
-            show_own_throttles(None);
+            show_acting(Some(&own));
+            show_acting(None);
         });
         assert!(has(&fenced, r#"kafka_balancer_throttles{kind="rate"} 0"#));
+        assert!(has(&kept, "kafka_balancer_acts 1") && has(&fenced, "kafka_balancer_acts 0"));
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             Hands::Opening { .. } | Hands::Fenced => return,
         };
         let view = show::progress(&self.publish.borrow(), &status);
-        crate::metrics::show_own_throttles(Some(&status.throttles));
+        crate::metrics::show_acting(Some(&status.throttles));
         self.hand_out(view);
     }
 
@@ -346,7 +346,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         if let Some(looked) = &self.last {
             crate::metrics::show_leaders(&looked.current);
         }
-        crate::metrics::show_own_throttles(status.as_ref().map(|status| &status.throttles));
+        crate::metrics::show_acting(status.as_ref().map(|status| &status.throttles));
         let before = Arc::clone(&self.publish.borrow());
         let view = match &self.last {
             None => show::blind(&before, problems),
