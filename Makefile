@@ -24,8 +24,9 @@ demo: build ## The main job on this machine: a hot partition found and cooled, l
 	target/release/demo
 
 .PHONY: check
-check: ## Format, clippy with warnings as errors, unit tests
+check: ## Format, clippy with warnings as errors, unit tests, Prometheus' rules
 	@./e2e/kubernetes/helm.sh >/dev/null
+	@./deploy/prometheus/check.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --exclude e2e --locked --quiet

@@ -230,7 +230,8 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             Hands::Opening { .. } | Hands::Fenced => return,
         };
         let view = show::progress(&self.publish.borrow(), &status);
-        self.publish.send_replace(Arc::new(view));
+        crate::metrics::show_acting(Some(&status.throttles));
+        self.hand_out(view);
     }
 
     /// Sees how producers and consumers do under the copies that are being made.
@@ -342,6 +343,10 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 .iter()
                 .flat_map(|status| waits::of_execution(status, self.timestamp())),
         );
+        if let Some(looked) = &self.last {
+            crate::metrics::show_leaders(&looked.current);
+        }
+        crate::metrics::show_acting(status.as_ref().map(|status| &status.throttles));
         let before = Arc::clone(&self.publish.borrow());
         let view = match &self.last {
             None => show::blind(&before, problems),
@@ -359,7 +364,12 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 problems,
             }),
         };
-        crate::metrics::show(&before, &view);
+        self.hand_out(view);
+    }
+
+    /// Metrics go with every view: series that a view ends are those of the view before it.
+    fn hand_out(&self, view: View) {
+        crate::metrics::show(&self.publish.borrow(), &view);
         self.publish.send_replace(Arc::new(view));
     }
 }
