@@ -8,7 +8,7 @@ use crate::query::{BROKER, CLUSTER, Query, balancers, in_cluster, max_by, rate, 
 use crate::variable::Variable;
 
 /// Labels that tell a broker's directions apart, as the balancer knows brokers.
-const DIRECTION: &str = "namespace, cluster, broker, direction";
+const DIRECTION: &str = "namespace, kafka_cluster, broker, direction";
 
 /// What the balancer is doing, and the figure that stands for it. Of two balancers the one that is not fenced has the
 /// greater figure.
@@ -73,7 +73,7 @@ fn layout() -> Layout {
 }
 
 fn by_id(metric: &str, matchers: &str) -> String {
-    let brokers = r#"namespace=~"$namespace",cluster=~"$cluster",broker=~"$broker_id""#;
+    let brokers = r#"namespace=~"$namespace",kafka_cluster=~"$cluster",broker=~"$broker_id""#;
     selector(metric, &[brokers, matchers])
 }
 
@@ -84,7 +84,7 @@ fn doing() -> Panel {
         "What the balancer may do by itself, and what it is doing.",
     )
     .query(Query::now(
-        format!("{} == 1", max_by("namespace, cluster, mode, phase", &info)),
+        format!("{} == 1", max_by("namespace, kafka_cluster, mode, phase", &info)),
         "{{mode}}: {{phase}}",
     ))
     .absent("no balancer")
@@ -129,7 +129,7 @@ fn progress() -> Panel {
 
 fn slowed() -> Panel {
     let slowed = max_by(
-        "namespace, cluster, broker",
+        "namespace, kafka_cluster, broker",
         &by_id("kafka_balancer_producers_slowed", ""),
     );
     let any = balancers("kafka_balancer_plan_bytes", "");
@@ -176,8 +176,8 @@ fn phases() -> Panel {
         "What the balancer was allowed and what it did. Fenced: another balancer took over, and none that acts is seen.",
         &words,
     )
-    .query(Query::over_time(figures("mode", &MODES), "mode {{cluster}}"))
-    .query(Query::over_time(figures("phase", &PHASES), "phase {{cluster}}"))
+    .query(Query::over_time(figures("mode", &MODES), "mode {{kafka_cluster}}"))
+    .query(Query::over_time(figures("phase", &PHASES), "phase {{kafka_cluster}}"))
 }
 
 fn moves() -> Panel {
@@ -188,7 +188,7 @@ fn moves() -> Panel {
         Unit::Count,
     )
     .query(Query::over_time(
-        sum_by("state", &max_by("namespace, cluster, state", &moves)),
+        sum_by("state", &max_by("namespace, kafka_cluster, state", &moves)),
         "{{state}}",
     ))
     .axis_from_zero()
@@ -229,7 +229,7 @@ fn imbalance() -> Panel {
         Unit::Ratio,
     )
     .query(Query::over_time(
-        max_by("namespace, cluster, resource", &imbalance),
+        max_by("namespace, kafka_cluster, resource", &imbalance),
         "{{resource}}",
     ))
     .decimals(2)
@@ -243,7 +243,10 @@ fn changes() -> Panel {
         "Changes that Kafka has confirmed: reassignments, leaders, throttles.",
         Unit::PerSecond,
     )
-    .query(Query::over_time(sum_by(CLUSTER, &changes), "changes {{cluster}}"))
+    .query(Query::over_time(
+        sum_by(CLUSTER, &changes),
+        "changes {{kafka_cluster}}",
+    ))
     .axis_from_zero()
 }
 
@@ -274,7 +277,7 @@ fn throttle(panel: Panel, direction: &str, resource: &str) -> Panel {
         by_id("kafka_balancer_broker_capacity", &resource),
         by_id("kafka_balancer_broker_load", &resource)
     );
-    let broker = "namespace, cluster, broker";
+    let broker = "namespace, kafka_cluster, broker";
     panel
         .query(Query::over_time(
             format!("{} > 0", max_by(broker, &throttle)),
@@ -333,7 +336,7 @@ fn reserved() -> Panel {
         Unit::BytesPerSecond,
     )
     .query(Query::over_time(
-        max_by("namespace, cluster, broker", &reserved),
+        max_by("namespace, kafka_cluster, broker", &reserved),
         "broker {{broker}}",
     ))
     .axis_from_zero()
@@ -376,7 +379,7 @@ fn slowed_brokers() -> Panel {
         &[Word(0, "fine", Colour::Green), Word(1, "slowed", Colour::Orange)],
     )
     .query(Query::over_time(
-        max_by("namespace, cluster, broker, reason", &slowed),
+        max_by("namespace, kafka_cluster, broker, reason", &slowed),
         "broker {{broker}} {{reason}}",
     ))
 }
@@ -399,7 +402,7 @@ fn ticks() -> Panel {
         Unit::PerSecond,
     )
     .query(Query::over_time(
-        sum_by("result", &max_by("namespace, cluster, result", &ticks)),
+        sum_by("result", &max_by("namespace, kafka_cluster, result", &ticks)),
         "{{result}}",
     ))
     .axis_from_zero()
@@ -435,7 +438,7 @@ fn sources() -> Panel {
         Unit::Count,
     )
     .query(Query::over_time(
-        sum_by("source", &max_by("namespace, cluster, broker, source", &source)),
+        sum_by("source", &max_by("namespace, kafka_cluster, broker, source", &source)),
         "{{source}}",
     ))
     .axis_from_zero()

@@ -65,7 +65,7 @@ fn layout() -> Layout {
 /// Brokers that are alive, whatever else is said of them.
 fn alive_by_balancer() -> String {
     let alive = in_cluster("kafka_balancer_brokers", r#"state!="dead""#);
-    sum_by(CLUSTER, &max_by("namespace, cluster, state", &alive))
+    sum_by(CLUSTER, &max_by("namespace, kafka_cluster, state", &alive))
 }
 
 fn brokers_alive() -> Panel {
@@ -225,7 +225,7 @@ fn doing() -> Panel {
         "The mode of the balancer, which says what it may do by itself, and what it is doing.",
     )
     .query(Query::now(
-        format!("{} == 1", max_by("namespace, cluster, mode, phase", &info)),
+        format!("{} == 1", max_by("namespace, kafka_cluster, mode, phase", &info)),
         "{{mode}}: {{phase}}",
     ))
     .absent("no balancer")
@@ -273,7 +273,7 @@ fn imbalance() -> Panel {
          balance and not matter.",
         Unit::Ratio,
     )
-    .query(Query::over_time(max_by("namespace, cluster, resource", &imbalance), "{{resource}}"))
+    .query(Query::over_time(max_by("namespace, kafka_cluster, resource", &imbalance), "{{resource}}"))
     .decimals(2)
     .thresholds(Thresholds::from(Colour::Green).then(1.1, Colour::Orange))
 }
@@ -286,7 +286,10 @@ fn utilisation() -> Panel {
         Unit::Share,
     )
     .query(Query::over_time(
-        top(&max_by("namespace, cluster, broker, resource", &utilisation)),
+        top(&max_by(
+            "namespace, kafka_cluster, broker, resource",
+            &utilisation,
+        )),
         "broker {{broker}} {{resource}}",
     ))
     .axis_from_zero()
@@ -301,7 +304,7 @@ fn heat() -> Panel {
         &[Word(0, "fine", Colour::Green), Word(1, "hot", Colour::Red)],
     )
     .query(Query::over_time(
-        heat_over_time("namespace, cluster, broker"),
+        heat_over_time("namespace, kafka_cluster, broker"),
         "broker {{broker}}",
     ))
 }

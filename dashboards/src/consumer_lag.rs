@@ -8,7 +8,7 @@ use crate::query::{Query, in_cluster, max_by, selector, sum_by, top};
 use crate::variable::Variable;
 
 /// Labels that tell groups apart.
-const GROUP: &str = "namespace, cluster, consumergroup";
+const GROUP: &str = "namespace, kafka_cluster, consumergroup";
 
 /// The worst status of a group, by Burrow's rules, and the figure that stands for it.
 const STATUSES: [(&str, Word); 5] = [
@@ -51,7 +51,7 @@ fn layout() -> Layout {
 }
 
 fn of_groups(metric: &str, matchers: &str) -> String {
-    let groups = r#"namespace=~"$namespace",cluster=~"$cluster",consumergroup=~"$group""#;
+    let groups = r#"namespace=~"$namespace",kafka_cluster=~"$cluster",consumergroup=~"$group""#;
     selector(metric, &[groups, matchers])
 }
 
@@ -140,7 +140,7 @@ fn table() -> Panel {
         "Latest groups",
         "The groups that are latest, with what they are and how far they are behind.",
         vec![
-            Column::label("cluster", "Cluster"),
+            Column::label("kafka_cluster", "Cluster"),
             Column::label("consumergroup", "Group"),
             Column::label("state", "State"),
             Column::label("status", "Status"),
@@ -315,7 +315,7 @@ fn partition_statuses() -> Panel {
         "Partitions in which groups are not OK",
         "Where groups do not get on, with how late and how far behind they are there.",
         vec![
-            Column::label("cluster", "Cluster"),
+            Column::label("kafka_cluster", "Cluster"),
             Column::label("consumergroup", "Group"),
             Column::label("topic", "Topic"),
             Column::label("partition", "Partition"),

@@ -125,7 +125,7 @@ fn executions() -> Value {
         "expr": query,
         "step": "15s",
         "titleFormat": "The balancer is {{phase}}",
-        "textFormat": "cluster {{cluster}}, mode {{mode}}",
+        "textFormat": "cluster {{kafka_cluster}}, mode {{mode}}",
         "tagKeys": "phase,mode",
         "target": {
             "datasource": data_source(),

@@ -11,7 +11,7 @@ use crate::query::{
 use crate::variable::Variable;
 
 /// Labels that tell the leaders of partitions apart.
-const LEADER: &str = "namespace, cluster, $broker_label, topic, partition";
+const LEADER: &str = "namespace, kafka_cluster, $broker_label, topic, partition";
 
 pub(crate) fn dashboard() -> Dashboard {
     Dashboard::new(
@@ -79,7 +79,7 @@ fn skew_of_topics() -> String {
         r#"topic=~"$topic""#,
     );
     let all = in_cluster("kafka_sidecar_partition_bytes_in_per_second", "");
-    let topic = "namespace, cluster, topic";
+    let topic = "namespace, kafka_cluster, topic";
     let partitions = sum_by(&format!("{topic}, partition"), &rates);
     let of_all = format!("0.01 * {}", sum_by(CLUSTER, &all));
     format!(
@@ -180,7 +180,7 @@ fn table() -> Panel {
         "Busiest partitions",
         "The partitions that take most from producers, with the broker that leads each, and the part of that broker's bytes in.",
         vec![
-            Column::label("cluster", "Cluster"),
+            Column::label("kafka_cluster", "Cluster"),
             Column::label("topic", "Topic"),
             Column::label("partition", "Partition"),
             Column::label("leader", "Led by"),
@@ -266,7 +266,7 @@ fn topics() -> Panel {
         Unit::BytesPerSecond,
     )
     .query(Query::over_time(
-        top(&sum_by("namespace, cluster, topic", &into())),
+        top(&sum_by("namespace, kafka_cluster, topic", &into())),
         "{{topic}}",
     ))
     .axis_from_zero()
@@ -280,7 +280,7 @@ fn utilisation() -> Panel {
         Unit::Share,
     )
     .query(Query::over_time(
-        max_by("namespace, cluster, broker", &utilisation),
+        max_by("namespace, kafka_cluster, broker", &utilisation),
         "broker {{broker}}",
     ))
     .axis_to_one()
@@ -306,7 +306,7 @@ fn verdicts() -> Panel {
         "What would help the hot partitions: another leader, a move, a swap, a broker of its own (isolate), or more partitions (split).",
         Unit::Count,
     )
-    .query(Query::over_time(sum_by("verdict", &max_by("namespace, cluster, verdict", &hot)), "{{verdict}}"))
+    .query(Query::over_time(sum_by("verdict", &max_by("namespace, kafka_cluster, verdict", &hot)), "{{verdict}}"))
     .axis_from_zero()
 }
 
@@ -317,7 +317,7 @@ fn heat() -> Panel {
         &[Word(0, "fine", Colour::Green), Word(1, "hot", Colour::Red)],
     )
     .query(Query::over_time(
-        heat_over_time("namespace, cluster, broker, resource"),
+        heat_over_time("namespace, kafka_cluster, broker, resource"),
         "broker {{broker}} {{resource}}",
     ))
 }

@@ -6,13 +6,13 @@ use serde_json::Value;
 use crate::dashboard::data_source;
 
 /// Labels that tell clusters apart, where there are any.
-pub(crate) const CLUSTER: &str = "namespace, cluster";
+pub(crate) const CLUSTER: &str = "namespace, kafka_cluster";
 
 /// Labels that tell the sidecars of brokers apart.
-pub(crate) const BROKER: &str = "namespace, cluster, $broker_label";
+pub(crate) const BROKER: &str = "namespace, kafka_cluster, $broker_label";
 
 /// Labels that tell partitions apart, wherever they are led.
-pub(crate) const PARTITION: &str = "namespace, cluster, topic, partition";
+pub(crate) const PARTITION: &str = "namespace, kafka_cluster, topic, partition";
 
 /// A family that every sidecar of a broker has, and nobody else.
 pub(crate) const SIDECAR: &str = "kafka_sidecar_window_seconds";
@@ -21,13 +21,13 @@ pub(crate) const SIDECAR: &str = "kafka_sidecar_window_seconds";
 pub(crate) fn in_cluster(metric: &str, matchers: &str) -> String {
     selector(
         metric,
-        &[r#"namespace=~"$namespace",cluster=~"$cluster""#, matchers],
+        &[r#"namespace=~"$namespace",kafka_cluster=~"$cluster""#, matchers],
     )
 }
 
 /// Series of the sidecars of the chosen brokers.
 pub(crate) fn at_brokers(metric: &str, matchers: &str) -> String {
-    let brokers = r#"namespace=~"$namespace",cluster=~"$cluster",$broker_label=~"$broker""#;
+    let brokers = r#"namespace=~"$namespace",kafka_cluster=~"$cluster",$broker_label=~"$broker""#;
     selector(metric, &[brokers, matchers])
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn balancers(metric: &str, matchers: &str) -> String {
 /// Hot partitions, with further matchers or none. A verdict has no series before its first partition.
 pub(crate) fn hot_partitions_in_all(matchers: &str) -> String {
     let hot = max_by(
-        "namespace, cluster, verdict",
+        "namespace, kafka_cluster, verdict",
         &in_cluster("kafka_balancer_hot_partitions", matchers),
     );
     format!(

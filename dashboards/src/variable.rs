@@ -56,7 +56,11 @@ impl Variable {
     /// Clusters; all includes what has no such label.
     pub(crate) fn cluster() -> Self {
         let series = selector("", &[ANY, r#"namespace=~"$namespace""#]);
-        Self::any("cluster", "Cluster", &format!("label_values({series}, cluster)"))
+        Self::any(
+            "cluster",
+            "Cluster",
+            &format!("label_values({series}, kafka_cluster)"),
+        )
     }
 
     /// The label that tells the sidecars of brokers apart: the first of those that there are.
