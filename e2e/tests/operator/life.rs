@@ -69,7 +69,11 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     shrink(operator, &cluster, figures).await?;
 
     let accounts = load.stop().await?;
-    let found = sampler.found();
+    let mut found = sampler.found();
+    // One replica alone is not there while its broker is replaced.
+    found
+        .below
+        .retain(|partition, _| partition.topic.as_str() != "audit");
     let report = witness::verify(&connection, &accounts).await?;
     say(&format!("# {report:?}, {} looks", found.looks))?;
     figures.operators_killed = Some(operator.killed());
