@@ -44,7 +44,8 @@ main() {
 namespaces() {
     local folder other
     hostname "$name"
-    for folder in /run /var/log /var/lib/cni; do
+    # Of those that programs have of the machine, whatever they are told.
+    for folder in /run /var/log /var/lib/cni /var/lib/kubelet; do
         mkdir -p $folder
         mount -t tmpfs tmpfs $folder
     done

@@ -203,7 +203,7 @@ fn journal(connection: ConnectionSettings) -> Outcome<KafkaCompactedLog> {
     let settings = CompactedLogSettings {
         topic: "journal".parse()?,
         transactional_id: "journal".to_owned(),
-        replication_factor: 3,
+        replication_factor: 1,
         max_live_bytes: 1_000,
     };
     Ok(KafkaCompactedLog::new(connection, settings))

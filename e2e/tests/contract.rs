@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use e2e::contract::{self, Proof};
 use e2e::{BrokerSpec, Layout, LocalKafka};
-use kafka::TopicName;
 use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
-use kafka::compacted_log::{CompactedLog, Entry, LogWriter};
+use kafka::compacted_log::{CompactedLog, Entry, LogError, LogWriter};
 use kafka::connection::ConnectionSettings;
+use kafka::{Cluster, TopicName};
 use tokio::task::JoinHandle;
 
 /// Sentences that are being proven at the same time, so that one cluster does for all.
@@ -79,12 +80,17 @@ async fn a_real_kafka_keeps_the_contract() -> Result<(), Box<dyn Error>> {
         each_broker_lists_its_own_replicas,
         an_absent_group_has_committed_nothing,
     );
-    let log = |name: &str| -> Result<_, kafka::ids::InvalidId> { Ok(journal(&settings, name.parse()?)) };
+    let log = |name: &str| -> Result<_, kafka::ids::InvalidId> { Ok(journal(&settings, name.parse()?, 3)) };
     let (keys, fencing, large) = (
         log("contract-keys")?,
         log("contract-fencing")?,
         log("contract-large")?,
     );
+    let wide: TopicName = "contract-wide".parse()?;
+    let (at, waiting) = (Rc::clone(&cluster), journal(&settings, wide.clone(), 5));
+    proofs.begin("a_log_waits_for_brokers_that_may_be_coming", async move {
+        a_log_waits_for_brokers_that_may_be_coming(&waiting, &wide, &at).await
+    });
     proofs.begin("the_last_record_of_a_key_counts", async move {
         contract::the_last_record_of_a_key_counts(&keys).await
     });
@@ -97,18 +103,40 @@ async fn a_real_kafka_keeps_the_contract() -> Result<(), Box<dyn Error>> {
     proofs.conclude().await?;
 
     // Alone, since it throttles two brokers.
-    let fill = async |topic| megabytes(journal(&settings, topic)).await;
+    let fill = async |topic| megabytes(journal(&settings, topic, 3)).await;
     contract::cancelling_takes_a_reassignment_back(&*cluster, fill)
         .await
         .map_err(|error| error.to_string())?;
     Ok(())
 }
 
-fn journal(connection: &ConnectionSettings, topic: TopicName) -> KafkaCompactedLog {
+/// It is refused at first, and made with a replica for each broker when no more have come.
+async fn a_log_waits_for_brokers_that_may_be_coming(
+    log: &KafkaCompactedLog,
+    topic: &TopicName,
+    cluster: &KafkaCluster,
+) -> Proof {
+    match log.open().await {
+        Err(LogError::Unavailable(error)) if error.to_string().contains("4 brokers are alive") => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => return Err("it was made before a fifth broker could have come".into()),
+    }
+    while log.open().await.is_err() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let topics = cluster.describe().await?.topics;
+    let made = topics.iter().find(|found| found.name == *topic);
+    match made.map(|made| made.partitions[0].replicas.len()) {
+        Some(4) => Ok(()),
+        other => Err(format!("it has {other:?} replicas").into()),
+    }
+}
+
+fn journal(connection: &ConnectionSettings, topic: TopicName, replication_factor: u16) -> KafkaCompactedLog {
     let settings = CompactedLogSettings {
         transactional_id: topic.to_string(),
         topic,
-        replication_factor: 3,
+        replication_factor,
         max_live_bytes: 3_999,
     };
     KafkaCompactedLog::new(connection.clone(), settings)

@@ -20,6 +20,8 @@ pub(crate) struct Figures {
     pub(crate) records_acknowledged: Option<u64>,
     /// Those of them that were lost; 0 are wanted.
     pub(crate) records_lost: Option<u64>,
+    /// Those that are there twice.
+    pub(crate) records_duplicated: Option<u64>,
     /// Looks at all partitions, one every 200 ms.
     pub(crate) looks: Option<usize>,
     /// Partitions that had fewer replicas in sync than their minimum in one of them; 0 are wanted.

@@ -31,8 +31,17 @@ async fn a_kafkacluster_lives_its_whole_life_without_losing_a_record() -> Outcom
     secured::only_users_get_in_and_brokers_get_more_while_they_run(&operator).await?;
     let mut figures = Figures::default();
     life::a_cluster_grows_rolls_and_shrinks_under_load(&operator, &mut figures).await?;
-    lost::a_broker_of_a_node_that_is_lost_goes_on_elsewhere(&operator).await?;
     figures.write()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_of_a_node_that_is_lost_goes_on_elsewhere() -> Outcome {
+    if !Kubernetes::is_wanted()? {
+        return Ok(());
+    }
+    let cluster = Kubernetes::up(NODES).await?;
+    let operator = Installed::by_its_manifest(&cluster).await?;
+    lost::a_broker_is_replaced(&operator).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

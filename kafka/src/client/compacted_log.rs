@@ -23,7 +23,7 @@ pub struct CompactedLogSettings {
     pub topic: TopicName,
     /// The writer's `transactional.id`: of all that use the same, only the last one that opened may write.
     pub transactional_id: String,
-    /// How many replicas the topic is created with; fewer where there are fewer brokers.
+    /// How many replicas the topic is created with; fewer where half a minute later there are still fewer brokers.
     pub replication_factor: u16,
     /// The most bytes of keys and values that [`CompactedLog::open`] holds at any moment.
     pub max_live_bytes: usize,
@@ -36,7 +36,11 @@ pub struct CompactedLogSettings {
 pub struct KafkaCompactedLog {
     connection: ConnectionSettings,
     settings: CompactedLogSettings,
+    made_at: Instant,
 }
+
+/// So long brokers of a cluster that starts are waited for, so that the topic gets all its replicas.
+const BROKERS_COME: Duration = Duration::from_secs(30);
 
 /// Kafka aborts a transaction that is open for longer. It ends any append that is still waited for long before, and a
 /// writer that was stopped for longer in the middle of one (a suspended machine) counts as fenced.
@@ -45,7 +49,11 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 impl KafkaCompactedLog {
     /// The log with these settings in the cluster that is reached in this way. Nothing is sent yet.
     pub fn new(connection: ConnectionSettings, settings: CompactedLogSettings) -> Self {
-        Self { connection, settings }
+        Self {
+            connection,
+            settings,
+            made_at: Instant::now(),
+        }
     }
 }
 
@@ -141,6 +149,17 @@ impl KafkaCompactedLog {
             .brokers
             .len();
         let wanted = i16::try_from(self.settings.replication_factor).unwrap_or(i16::MAX);
+        if alive < usize::from(self.settings.replication_factor) && self.made_at.elapsed() < BROKERS_COME {
+            return Err(ClusterError::Refused {
+                code: "INVALID_REPLICATION_FACTOR".to_owned(),
+                message: format!(
+                    "topic {name} is to have {wanted} replicas, and {alive} brokers are alive; should no more come within \
+                     {} seconds, it is made with as many as there are",
+                    BROKERS_COME.as_secs()
+                ),
+                retriable: true,
+            });
+        }
         let replicas = i16::try_from(alive).unwrap_or(i16::MAX).min(wanted).max(1);
         let new = admin::NewTopic::new(name, 1, replicas).map(|topic| {
             topic
