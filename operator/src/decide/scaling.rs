@@ -204,7 +204,8 @@ impl Situation<'_> {
             .iter()
             .copied()
             .filter(|number| *number < self.wanted);
-        let back = stay.chain(gone.map(|(number, _)| *number)).filter(drained);
+        // Whoever may stay is told so once, although the balancer may not show yet that it was asked to empty it.
+        let back = stay.chain(gone.map(|(number, _)| *number).filter(drained));
         let undrain: Vec<BrokerId> = back.map(BrokerId::from).collect();
         let mut orders = Vec::new();
         if !drain.is_empty() {

@@ -44,6 +44,13 @@ impl Said {
     }
 }
 
+/// Whether the balancer, which was asked to empty a broker, could not be told otherwise yet.
+fn still_asked(observed: &Observed, number: u16) -> bool {
+    let mut brokers = observed.status.brokers.iter();
+    observed.balancer.is_err()
+        && brokers.any(|broker| broker.state == BrokerState::Emptying && broker.id == i32::from(number))
+}
+
 /// The status of a spec that makes no sense. What was known before stays: nothing is touched.
 pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus {
     let mut status = observed.status.clone();
@@ -172,7 +179,7 @@ fn brokers(cluster: &Cluster, observed: &Observed, progress: &Progress) -> Vec<B
         });
         BrokerStatus {
             id: number.into(),
-            state: match number >= cluster.brokers {
+            state: match number >= cluster.brokers || still_asked(observed, number) {
                 true => BrokerState::Emptying,
                 false if moving => BrokerState::Rebalancing,
                 false => BrokerState::Normal,

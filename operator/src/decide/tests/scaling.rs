@@ -175,6 +175,14 @@ fn a_change_of_mind_lets_load_come_back() {
     observed.balancer.as_mut().unwrap().draining = ids(&[1, 3, 4]).into_iter().collect();
     let decision = decided(&cluster("brokerCount: 5"), &observed);
     assert_eq!(decision.orders, [BalancerOrder::Undrain(ids(&[3, 4]))]);
+    // It may not show yet what it was asked for.
+    observed.balancer.as_mut().unwrap().draining = BTreeSet::new();
+    let decision = decided(&cluster("brokerCount: 5"), &observed);
+    assert_eq!(decision.orders, [BalancerOrder::Undrain(ids(&[3, 4]))]);
+    // While it cannot be told, that it has to be is not forgotten.
+    let mut unheard = observed.clone();
+    unheard.balancer = Err("time-out".to_owned());
+    assert_eq!(emptying(&decided(&cluster("brokerCount: 5"), &unheard)), [3, 4]);
     assert_eq!((kept(&decision), emptying(&decision)), (Some(5), vec![]));
 }
 
