@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs what takes long: the tests on Kafka, and beside them, with what those leave of the processors, the simulation, and
-# Kubernetes and its images are built. Then the tests on Kubernetes, where this machine can run one; where not, they say why.
+# Kubernetes and its images are built. Then the tests on Kubernetes, where they are wanted and this machine can run one.
 #
-# Usage: e2e/run.sh
+# Usage: [KUBERNETES=1] e2e/run.sh
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,10 +11,12 @@ log=target/e2e/beside.log
 building=
 
 main() {
-    local targets=() able file
+    local targets=() able file wanted=${KUBERNETES:-}
+    unset KUBERNETES
     for file in "$here"/tests/*; do targets+=(--test "$(basename "$file" .rs)"); done
     able=$("$here/kubernetes/able.sh") || true
     echo "$able"
+    [ -n "$wanted" ] || able='not wanted'
     # All at once, so that nothing is built twice or beside a test.
     tests --no-run "${targets[@]}" --test simulation
     mkdir -p "$(dirname "$log")"
