@@ -144,7 +144,7 @@ pub(crate) fn show_paces(pacer: &Pacer) {
         }
         for (reason, slowed) in [("disk", Slowed::Disk), ("waiting", Slowed::Waiting)] {
             let labels = [("broker", broker.clone()), ("reason", reason.to_owned())];
-            let is_so = f64::from(u8::from(pace.slowed() == Some(slowed)));
+            let is_so = flag(pace.slowed() == Some(slowed));
             gauge!("kafka_balancer_producers_slowed", &labels).set(is_so);
         }
         gauge!("kafka_balancer_consumers_reserved_bytes_per_second", "broker" => broker).set(pace.reserved());
@@ -162,7 +162,7 @@ pub(crate) fn show_leaders(model: &Model) {
 /// Shows whether the balancer acts, and which throttles are its own, whether a plan needs them or not. One that does not
 /// act knows of none.
 pub(crate) fn show_acting(throttles: Option<&Throttles>) {
-    gauge!("kafka_balancer_acts").set(f64::from(u8::from(throttles.is_some())));
+    gauge!("kafka_balancer_acts").set(flag(throttles.is_some()));
     let rates = throttles.map_or(0, |own| {
         own.rates.iter().filter(|rate| rate.rate.is_some()).count()
     });
@@ -190,7 +190,7 @@ pub(crate) fn show(before: &View, view: &View) {
         .maintenance
         .as_ref()
         .is_none_or(|windows| windows.next_opening_ms.is_none());
-    gauge!("kafka_balancer_window_open").set(f64::from(u8::from(is_open)));
+    gauge!("kafka_balancer_window_open").set(flag(is_open));
     gauge!("kafka_balancer_hot_brokers").set(view.hot.brokers.len() as f64);
     gauge!("kafka_balancer_problems").set(view.state.problems.len() as f64);
     let orders = &view.state.replicating;
@@ -199,6 +199,11 @@ pub(crate) fn show(before: &View, view: &View) {
     gauge!("kafka_balancer_replication_partitions_left").set(left as f64);
     show_hot(&before.hot, &view.hot);
     show_plan(before.plan.as_ref(), view.plan.as_ref());
+}
+
+/// 1 for yes.
+fn flag(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
 }
 
 fn show_info(before: &State, state: &State) {
@@ -241,11 +246,11 @@ fn show_broker(
     show_figures("kafka_balancer_broker_utilisation", Some(id.clone()), utilisation);
     for source in ["sidecar", "protocol", "unknown"] {
         let labels = [("broker", id.clone()), ("source", source.to_owned())];
-        gauge!("kafka_balancer_broker_source", &labels).set(f64::from(u8::from(current == Some(source))));
+        gauge!("kafka_balancer_broker_source", &labels).set(flag(current == Some(source)));
     }
     for resource in Resource::ALL {
         let labels = [("broker", id.clone()), ("resource", resource.name().to_owned())];
-        gauge!("kafka_balancer_broker_hot", &labels).set(f64::from(u8::from(hot.contains(&resource))));
+        gauge!("kafka_balancer_broker_hot", &labels).set(flag(hot.contains(&resource)));
     }
 }
 

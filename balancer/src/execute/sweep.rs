@@ -175,7 +175,8 @@ impl Search<'_> {
         let (partition, broker) = parse(element)?;
         let of = TopicPartition::new(topic.clone(), partition);
         let at = (broker, direction);
-        let is_marked = match self.seen.rates.get(&at) {
+        let rate = self.seen.rates.get(&at);
+        let is_marked = match rate {
             Some(rate) => rate.bytes_per_second().is_some_and(is_marked),
             // What a broker that is down had is in force again when it comes back, perhaps before the next search.
             None => self
@@ -187,10 +188,9 @@ impl Search<'_> {
         if self.seen.reassignments.contains_key(&of) {
             return (is_marked && has_lost).then_some(true);
         }
-        let rate = self.seen.rates.get(&at)?;
         let ours = self.state.topic_throttles.get(&(topic.clone(), direction));
         let was_ours = ours.is_some_and(|ours| ours.over.iter().any(|over| over == element));
-        let is_ours = match rate.is_limited() {
+        let is_ours = match rate?.is_limited() {
             true => is_marked && has_lost,
             false => self.before.contains(stray),
         };
