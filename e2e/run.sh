@@ -8,21 +8,20 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 log=target/e2e/beside.log
-building=
+building='' kubernetes=''
 
 main() {
-    local targets=() able file wanted=${KUBERNETES:-}
+    local targets=() file
+    if [ -n "${KUBERNETES:-}" ] && "$here/kubernetes/able.sh"; then kubernetes=1; fi
+    # The tests on Kafka come first.
     unset KUBERNETES
     for file in "$here"/tests/*; do targets+=(--test "$(basename "$file" .rs)"); done
-    able=$("$here/kubernetes/able.sh") || true
-    echo "$able"
-    [ -n "$wanted" ] || able='not wanted'
     # All at once, so that nothing is built twice or beside a test.
     tests --no-run "${targets[@]}" --test simulation
     mkdir -p "$(dirname "$log")"
     # A process group of its own, to be ended as a whole.
     set -m
-    beside "$able" >"$log" 2>&1 &
+    beside >"$log" 2>&1 &
     set +m
     building=$!
     trap 'kill -- -$building 2>/dev/null || true' EXIT
@@ -35,20 +34,15 @@ main() {
     }
     trap - EXIT
     sed -n '/ schedules/,$p' "$log"
-    if [[ $able == *"can run"* ]]; then
-        on_kubernetes
-    fi
+    [ -z "$kubernetes" ] || on_kubernetes
 }
 
 # Both packages are named each time, for they would be built anew for each alone.
 tests() { cargo test --locked --release -p balancer -p e2e "$@"; }
 
-# beside ABLE
 beside() {
     chrt --idle --pid 0 "$BASHPID"
-    if [[ $1 == *"can run"* ]]; then
-        STATIC=0 "$here/kubernetes/images/build.sh"
-    fi
+    [ -z "$kubernetes" ] || STATIC=0 "$here/kubernetes/images/build.sh"
     tests --test simulation
 }
 
