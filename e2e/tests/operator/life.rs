@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use e2e::sampler::Sampler;
 use e2e::scene::{Outcome, say};
 use e2e::stack::connection_to;
 use kafka::Cluster;
 use kafka::client::KafkaCluster;
-use load::{Connection, Load, LoadSettings, TopicSettings, witness};
 use tokio::time::{Instant, sleep};
 
 use crate::figures::Figures;
 use crate::installed::{Installed, selector};
 use crate::repairs;
+use crate::traffic::{TOPIC, Traffic};
 
 const NAME: &str = "life";
 const PARTITIONS: u32 = 12;
@@ -46,19 +45,10 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     let cluster = KafkaCluster::new(connection_to(&bootstrap)?);
     operator
         .until("the topic is there", async |_| {
-            Ok(replicas(&cluster, "orders").await?.len() == PARTITIONS as usize)
+            Ok(replicas(&cluster, TOPIC).await?.len() == PARTITIONS as usize)
         })
         .await?;
-    let sampler = Sampler::start(connection_to(&bootstrap)?, 0);
-    let connection = Connection::to(&bootstrap);
-    let topic = TopicSettings {
-        name: "orders".to_owned(),
-        partitions: PARTITIONS,
-    };
-    let load = Load::start(&LoadSettings {
-        bytes_per_second: RATE,
-        ..LoadSettings::new(connection.clone(), vec![topic])
-    })?;
+    let traffic = Traffic::start(&bootstrap, PARTITIONS, RATE)?;
 
     grow(operator, &cluster).await?;
     roll(operator, figures).await?;
@@ -68,14 +58,11 @@ pub(crate) async fn a_cluster_grows_rolls_and_shrinks_under_load(
     change_its_mind(operator, &cluster).await?;
     shrink(operator, &cluster, figures).await?;
 
-    let accounts = load.stop().await?;
-    let mut found = sampler.found();
+    let (report, mut found) = traffic.end().await?;
     // One replica alone is not there while its broker is replaced.
     found
         .below
         .retain(|partition, _| partition.topic.as_str() != "audit");
-    let report = witness::verify(&connection, &accounts).await?;
-    say(&format!("# {report:?}, {} looks", found.looks))?;
     figures.operators_killed = Some(operator.killed());
     figures.records_acknowledged = Some(report.acknowledged);
     figures.records_lost = Some(report.lost);
@@ -127,7 +114,7 @@ async fn replicas(cluster: &KafkaCluster, topic: &str) -> Outcome<Vec<Vec<i32>>>
 }
 
 async fn hosted(cluster: &KafkaCluster, broker: i32) -> Outcome<usize> {
-    let replicas = replicas(cluster, "orders").await?;
+    let replicas = replicas(cluster, TOPIC).await?;
     Ok(replicas
         .iter()
         .filter(|replicas| replicas.contains(&broker))

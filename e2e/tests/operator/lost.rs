@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use e2e::sampler::Sampler;
 use e2e::scene::{Outcome, say};
-use e2e::stack::connection_to;
-use load::{Connection, Load, LoadSettings, TopicSettings, witness};
 use tokio::time::sleep;
 
 use crate::installed::{Installed, selector};
+use crate::traffic::Traffic;
 
 const NAME: &str = "lost";
 const PARTITIONS: u32 = 6;
@@ -46,16 +44,7 @@ pub(crate) async fn a_broker_is_replaced(operator: &Installed<'_>) -> Outcome {
     operator.cluster.apply(MANIFEST).await?;
     operator.until_settled(NAME, 3).await?;
     let bootstrap = operator.external_bootstrap(NAME).await?;
-    let connection = Connection::to(&bootstrap);
-    let topic = TopicSettings {
-        name: "orders".to_owned(),
-        partitions: PARTITIONS,
-    };
-    let load = Load::start(&LoadSettings {
-        bytes_per_second: RATE,
-        ..LoadSettings::new(connection.clone(), vec![topic])
-    })?;
-    let sampler = Sampler::start(connection_to(&bootstrap)?, 0);
+    let traffic = Traffic::start(&bootstrap, PARTITIONS, RATE)?;
     sleep(Duration::from_secs(5)).await;
 
     let lost = to_lose(operator).await?;
@@ -87,10 +76,7 @@ pub(crate) async fn a_broker_is_replaced(operator: &Installed<'_>) -> Outcome {
         .await?;
     operator.until_settled(NAME, 3).await?;
 
-    let accounts = load.stop().await?;
-    let found = sampler.found();
-    let report = witness::verify(&connection, &accounts).await?;
-    say(&format!("# {report:?}, {} looks", found.looks))?;
+    let (report, found) = traffic.end().await?;
     assert!(report.lost == 0 && report.acknowledged > 100, "{report:?}");
     assert!(found.below.is_empty(), "{:?}", found.below);
     operator.type_in(&["delete", "kafkacluster", NAME]).await?;

@@ -9,6 +9,7 @@ mod life;
 mod lost;
 mod repairs;
 mod secured;
+mod traffic;
 mod walkthrough;
 
 use e2e::Kubernetes;
