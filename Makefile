@@ -61,12 +61,12 @@ simulation: ## The balancer against a simulated Kafka under 5,000 seeded schedul
 	$(CARGO) test --locked --release -p balancer --test simulation -- $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: test
-test: build check ## Everything that can be proven on this machine, set-up included
+test: setup check ## Everything that can be proven on this machine, set-up included
 	@./e2e/run.sh
 
 .PHONY: test-kubernetes
 test-kubernetes: build images ## What needs a real Kubernetes on this machine, as root; the first time it is built in ten minutes
-	KUBERNETES=1 $(CARGO) test --locked -p e2e --release --test kubernetes --test operator -- --test-threads=1 --nocapture
+	KUBERNETES=1 $(CARGO) test --locked --release --workspace --test kubernetes --test operator -- --test-threads=1 --nocapture
 
 .PHONY: soak
 soak: build ## An hour (SOAK_MINUTES) of shifting load on six brokers, with balancers killed and brokers restarted

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs what takes long: the tests on Kafka, and beside them, with what those leave of the processors, the simulation, and
-# Kubernetes and its images are built. Then the tests on Kubernetes, where they are wanted and this machine can run one.
+# Kubernetes and its images are built. Then the tests on Kubernetes, where this machine can run one.
 #
-# Usage: [KUBERNETES=1] e2e/run.sh
+# Usage: [KUBERNETES=0] e2e/run.sh
+#   KUBERNETES=0 leaves the tests on Kubernetes out.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,12 +13,13 @@ building='' kubernetes=''
 
 main() {
     local targets=() file
-    if [ -n "${KUBERNETES:-}" ] && "$here/kubernetes/able.sh"; then kubernetes=1; fi
+    if [ "${KUBERNETES:-1}" != 0 ] && "$here/kubernetes/able.sh"; then kubernetes=1; fi
     # The tests on Kafka come first.
     unset KUBERNETES
     for file in "$here"/tests/*; do targets+=(--test "$(basename "$file" .rs)"); done
-    # All at once, so that nothing is built twice or beside a test.
-    tests --no-run "${targets[@]}" --test simulation
+    # All at once, so that nothing is built twice or beside a test. Programs are built without tests' features otherwise, and
+    # with them each library once more.
+    cargo build --locked --release --workspace --bins "${targets[@]}" --test simulation
     mkdir -p "$(dirname "$log")"
     # A process group of its own, to be ended as a whole.
     set -m
@@ -37,8 +39,8 @@ main() {
     [ -z "$kubernetes" ] || on_kubernetes
 }
 
-# Both packages are named each time, for they would be built anew for each alone.
-tests() { cargo test --locked --release -p balancer -p e2e "$@"; }
+# Of the whole workspace each time, for libraries would be built anew for other features.
+tests() { cargo test --locked --release --workspace "$@"; }
 
 beside() {
     chrt --idle --pid 0 "$BASHPID"

@@ -30,14 +30,8 @@ impl Away {
     }
 }
 
-/// Why a plan is due, if one is: what the brokers' states ask for comes first, then a better balance that somebody asked
-/// for, then heat. A broker that has been away for less than `grace` is not emptied.
-pub(crate) fn due(
-    model: &Model,
-    (away, grace, now): (&Away, Duration, Duration),
-    is_asked: bool,
-    is_hot: bool,
-) -> Option<Purpose> {
+/// What the brokers' states ask for. A broker that has been away for less than `grace` is not emptied.
+pub(crate) fn of_states(model: &Model, (away, grace, now): (&Away, Duration, Duration)) -> Option<Purpose> {
     match Purpose::of_states(model) {
         Purpose::Drain(mut leaving) => {
             leaving.retain(|broker| !away.is_short(*broker, grace, now));
@@ -46,8 +40,14 @@ pub(crate) fn due(
         Purpose::Fill(new) => Some(Purpose::Fill(new)),
         Purpose::Cool | Purpose::Rebalance | Purpose::Replicate(_) => None,
     }
-    .or_else(|| is_asked.then_some(Purpose::Rebalance))
-    .or_else(|| is_hot.then_some(Purpose::Cool))
+}
+
+/// Why a plan is due, if one is: what the brokers' states ask for comes first, then a better balance that somebody asked
+/// for, then heat.
+pub(crate) fn due(of_states: Option<Purpose>, is_asked: bool, is_hot: bool) -> Option<Purpose> {
+    of_states
+        .or_else(|| is_asked.then_some(Purpose::Rebalance))
+        .or_else(|| is_hot.then_some(Purpose::Cool))
 }
 
 /// The most topics of one plan that gives them more or fewer replicas: a plan's record names them.

@@ -85,7 +85,7 @@ impl Kubernetes {
     ///
     /// Nobody can be told.
     pub fn is_wanted() -> Outcome<bool> {
-        let is_wanted = std::env::var_os("KUBERNETES").is_some();
+        let is_wanted = std::env::var_os("KUBERNETES").is_some_and(|wanted| wanted == "1");
         if !is_wanted {
             // Where it cannot run, the script ends with an error and says why.
             let able = std::process::Command::new(script("able.sh")).output();

@@ -40,7 +40,7 @@ use crate::journal::{
     ActivePlan, BrokerThrottle, Drain, ExecutionState, Journal, Mode, MoveProgress, Phase, PlanHead, PlanId,
     Record, Replication, Skipped, StopHow, Timestamp, TopicThrottle,
 };
-use crate::plan::Plan;
+use crate::plan::{Plan, Purpose};
 use perform::Round;
 use progress::SETTLE;
 use sweep::Sweep;
@@ -226,13 +226,25 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         self.record(vec![Record::Drain(broker, Some(drain))]).await
     }
 
-    /// Forgets that a broker is to be emptied.
+    /// Forgets that a broker is to be emptied. A plan that empties it is stopped gently: what it has begun arrives, and what
+    /// else it would take off the broker may stay.
     ///
     /// # Errors
     ///
     /// Those of the journal.
-    pub async fn undrain(&mut self, broker: BrokerId) -> Result<(), ExecuteError> {
-        self.record(vec![Record::Drain(broker, None)]).await
+    pub async fn undrain(&mut self, broker: BrokerId, now: Timestamp) -> Result<(), ExecuteError> {
+        let was_draining = self.journal.state().drains.contains_key(&broker);
+        self.record(vec![Record::Drain(broker, None)]).await?;
+        let empties = |plan: &ActivePlan| {
+            let head = plan.head.as_ref();
+            head.is_some_and(
+                |head| matches!(&head.purpose, Purpose::Drain(brokers) if brokers.contains(&broker)),
+            )
+        };
+        if was_draining && self.journal.state().plans.values().any(empties) {
+            self.stop(StopHow::Gently, now).await?;
+        }
+        Ok(())
     }
 
     /// Does the next safe things. Without a plan, an order or a throttle of ours, Kafka is asked only now and then, for what

@@ -9,13 +9,18 @@ use kafka::{Cluster, CompactedLog};
 
 use super::{ExecuteError, Executor};
 use crate::journal::{
-    FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Replication, Timestamp,
+    FinishedMove, FinishedPlan, Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, Replication,
+    Timestamp,
 };
 use crate::plan::{Imbalance, Purpose};
 
 /// So many times the time after which a plan's result is measured, it may still be: a balancer may be away in between,
 /// but what is seen much later says nothing of the plan any more.
 const STILL_MEASURED: u32 = 10;
+
+/// How long after a plan to empty brokers that did nothing another one is made, in milliseconds: what keeps replicas where
+/// they are, such as full disks, seldom ends by itself, and each plan takes a place in the history.
+const DRAIN_AGAIN_MS: u64 = 60_000;
 
 /// How many topics may wait for another number of replicas at a time; each is a record of the journal.
 const MOST_REPLICATIONS: usize = 1_000;
@@ -80,6 +85,25 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         let (id, last) = history.iter().rev().find(|(_, plan)| is_replication(plan))?;
         let is_latest = history.last_key_value().is_some_and(|(latest, _)| latest == id);
         (last.done == 0).then_some((&last.head.purpose, is_latest))
+    }
+
+    /// The last plan, where it was to empty brokers, ended a moment ago with nothing done, and nobody has asked to empty one
+    /// since: another one would most likely end so, too. And when it is worth another try.
+    pub fn fruitless_drain(&self, now: Timestamp) -> Option<(&FinishedPlan, Timestamp)> {
+        let state = self.journal.state();
+        let (_, last) = state.history.last_key_value()?;
+        // What people ended says nothing of what would have come of it.
+        let by_people =
+            |ended: &FinishedMove| matches!(ended.outcome, Outcome::Stopped | Outcome::NotApproved);
+        let is_fruitless = matches!(last.head.purpose, Purpose::Drain(_))
+            && last.done == 0
+            && !last.moves.iter().any(by_people);
+        let is_asked_anew = state
+            .drains
+            .values()
+            .any(|drain| drain.asked_at >= last.finished_at);
+        let again = Timestamp(last.finished_at.0.saturating_add(DRAIN_AGAIN_MS));
+        (is_fruitless && !is_asked_anew && now < again).then_some((last, again))
     }
 
     /// Lets the moves of these partitions of a proposed plan run. All others of the plan end at once, with

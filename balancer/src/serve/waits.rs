@@ -1,7 +1,7 @@
 //! What has to wait, and what was left alone, in sentences for whoever looks at the state: pure.
 
 use crate::execute::{Limits, Status};
-use crate::journal::{MoveState, Phase, Timestamp};
+use crate::journal::{FinishedPlan, MoveState, Phase, Timestamp};
 use crate::model::{BrokerIndex, Model};
 use crate::plan::{PlanSettings, Purpose};
 
@@ -63,6 +63,28 @@ pub(super) fn of_purpose(
     Some(format!(
         "{matter} waits: outside the maintenance windows {meanwhile}; the next one opens at {opens}"
     ))
+}
+
+/// What the brokers' states ask for, unless the last plan for the same did nothing and the next try is yet to come.
+pub(super) fn after_fruitless_drain(
+    of_states: Option<Purpose>,
+    fruitless: Option<(&FinishedPlan, Timestamp)>,
+) -> (Option<Purpose>, Option<String>) {
+    let waits = match (&of_states, fruitless) {
+        (Some(Purpose::Drain(brokers)), Some((plan, again)))
+            if of_states.as_ref() == Some(&plan.head.purpose) =>
+        {
+            let ends = super::show::outcomes(&plan.moves);
+            let ends: Vec<String> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+            let brokers = super::show::broker_list(brokers);
+            let ends = ends.join(", ");
+            Some(format!(
+                "the last plan to empty brokers {brokers} moved nothing ({ends}; `kafka-balancer history`); the next is made at {again}"
+            ))
+        }
+        _ => None,
+    };
+    (of_states.filter(|_| waits.is_none()), waits)
 }
 
 /// What may be planned at `now`: outside the windows other leaders, or nothing at all. Replicas neither come nor go there.

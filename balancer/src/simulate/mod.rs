@@ -22,7 +22,7 @@ pub use report::{Report, Side};
 use crate::detect::{DetectSettings, Detection, Detector};
 use crate::execute::Limits;
 use crate::model::{Model, Resource};
-use crate::occasion::{Away, due};
+use crate::occasion::{Away, due, of_states};
 use crate::plan::{PlanRequest, PlanSettings, Purpose, plan};
 use cluster::Cluster;
 
@@ -159,7 +159,8 @@ impl<'a, S: Source> Life<'a, S> {
         let limits = &self.settings.limits;
         let grace = Duration::from_secs(limits.broker_grace_seconds);
         let away = (&self.away, grace, moment);
-        let Some(purpose) = due(model, away, false, !detection.brokers.is_empty()) else {
+        let is_hot = !detection.brokers.is_empty();
+        let Some(purpose) = due(of_states(model, away), false, is_hot) else {
             return;
         };
         let cool_down = Duration::from_secs(limits.cool_down_seconds);

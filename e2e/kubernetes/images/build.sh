@@ -3,7 +3,7 @@
 # tarball for each, and all of them unpacked for nodes to take over. What has not changed is left as it is.
 #
 # Usage: [STATIC=0] e2e/kubernetes/images/build.sh
-#   STATIC=0 takes the programs of `make build`, which need this machine's glibc, and saves building them once more.
+#   STATIC=0 takes the programs in target/release as they are, which need this machine's glibc, and saves building them once more.
 set -euo pipefail
 umask 022
 
@@ -67,7 +67,9 @@ build_programs() {
     say "building the programs"
     if [ "${STATIC:-1}" = 0 ]; then
         programs=$root/target/release
-        make --no-print-directory -C "$root" build >&2 || fail "the programs could not be built; what make said is above"
+        for program in operator balancer sidecar; do
+            [ -x "$programs/kafka-$program" ] || fail "there is no $programs/kafka-$program; make build makes it"
+        done
     elif (cd "$root" && rustup target add "$musl") >/dev/null 2>&1; then
         programs=$root/target/$musl/release
         cargo_build --target "$musl"

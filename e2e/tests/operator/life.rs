@@ -6,6 +6,7 @@ use e2e::scene::{Outcome, say};
 use e2e::stack::connection_to;
 use kafka::Cluster;
 use kafka::client::KafkaCluster;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::figures::Figures;
@@ -243,7 +244,20 @@ async fn change_its_mind(operator: &Installed<'_>, cluster: &KafkaCluster) -> Ou
     operator.until_settled(NAME, 4).await?;
     operator
         .until("the balancer lets it take load again", async |operator| {
-            Ok(state(operator, 3).await? == "NORMAL" && hosted(cluster, 3).await? > 0)
+            let says = [
+                "exec",
+                "deploy/life-balancer",
+                "--",
+                "kafka-balancer",
+                "status",
+                "--output=json",
+            ];
+            let says: Value = serde_json::from_str(&operator.cluster.kubectl(&says).await?)?;
+            let drains = says["state"]["draining"]
+                .as_array()
+                .ok_or("nothing is said of drains")?;
+            let is_done = drains.is_empty() && says["state"]["phase"] == "watching";
+            Ok(is_done && state(operator, 3).await? == "NORMAL" && hosted(cluster, 3).await? > 0)
         })
         .await
 }

@@ -1,4 +1,5 @@
-//! A node that is lost, with a broker on it that nobody will ever say of that it has ended.
+//! A node that is lost, with a broker on it that nobody will ever say of that it has ended, in a cluster that is made and
+//! deleted while the operator is killed.
 
 use std::time::Duration;
 
@@ -42,6 +43,12 @@ struct Place {
 
 pub(crate) async fn a_broker_is_replaced(operator: &Installed<'_>) -> Outcome {
     operator.cluster.apply(MANIFEST).await?;
+    operator
+        .until("the first broker's pod is there", async |operator| {
+            Ok(!places(operator, "data").await?.is_empty())
+        })
+        .await?;
+    operator.kill_operator().await?;
     operator.until_settled(NAME, 3).await?;
     let bootstrap = operator.external_bootstrap(NAME).await?;
     let traffic = Traffic::start(&bootstrap, PARTITIONS, RATE)?;
@@ -79,7 +86,10 @@ pub(crate) async fn a_broker_is_replaced(operator: &Installed<'_>) -> Outcome {
     let (report, found) = traffic.end().await?;
     assert!(report.lost == 0 && report.acknowledged > 100, "{report:?}");
     assert!(found.below.is_empty(), "{:?}", found.below);
-    operator.type_in(&["delete", "kafkacluster", NAME]).await?;
+    operator
+        .type_in(&["delete", "kafkacluster", NAME, "--wait=false"])
+        .await?;
+    operator.kill_operator().await?;
     operator.nothing_is_left(NAME).await
 }
 

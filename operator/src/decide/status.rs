@@ -85,14 +85,16 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus 
 pub fn with_refusal(observed: &Observed, decision: &Decision, failure: &str) -> KafkaclusterStatus {
     let mut status = decision.status.clone();
     let before = &observed.status;
-    let is_there = |id: i32| decision.status.brokers.iter().any(|broker| broker.id == id);
     let leaving = before
         .brokers
         .iter()
         .filter(|broker| broker.state == BrokerState::Emptying);
-    status
-        .brokers
-        .extend(leaving.filter(|broker| !is_there(broker.id)).cloned());
+    for leaving in leaving {
+        match status.brokers.iter_mut().find(|broker| broker.id == leaving.id) {
+            Some(stays) => stays.state = BrokerState::Emptying,
+            None => status.brokers.push(leaving.clone()),
+        }
+    }
     for user in &mut status.users {
         let is_it = |old: &&UserStatus| old.name == user.name && old.mechanism == user.mechanism;
         user.password = before

@@ -9,7 +9,7 @@ use super::story::{Story, outcomes};
 use super::{a_plan, broker, brokers, partition};
 use crate::execute::{Change, ExecuteError, Executor, Guidance, Limits};
 use crate::journal::{CoolDown, Mode, MoveProgress, MoveState, Outcome, PlanId, Record, StopHow, Timestamp};
-use crate::plan::Purpose;
+use crate::plan::{Plan, Purpose};
 
 use super::bench::*;
 
@@ -39,6 +39,32 @@ fn a_move_to_a_broker_that_is_gone_or_full_ends_so_and_the_others_go_on() {
         ]
     );
     assert_eq!(bench.started(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_of_which_nothing_came_is_tried_again_after_a_minute_or_when_somebody_asks() {
+    let mut story = Story::with_brokers(4).await;
+    story.topic("t", &[brokers(&[0, 1])], 1).await;
+    story.executor.drain(broker(0), story.now()).await.unwrap();
+    let planned = story.plan_move(&partition("t", 0), &brokers(&[9, 1]), 1).await;
+    let drain = Plan {
+        purpose: Purpose::Drain(brokers(&[0])),
+        ..a_plan(vec![planned])
+    };
+    advance(Duration::from_secs(1)).await;
+    let id = story.executor.start(drain.clone(), story.now()).await.unwrap();
+    let plan = story.finish(id).await;
+    assert_eq!(outcomes(&plan), [Outcome::BrokerGone { broker: broker(9) }]);
+    let waits = |story: &Story| story.executor.fruitless_drain(story.now()).is_some();
+    assert!(waits(&story));
+    advance(Duration::from_secs(61)).await;
+    assert!(!waits(&story));
+
+    let id = story.executor.start(drain, story.now()).await.unwrap();
+    story.finish(id).await;
+    assert!(waits(&story));
+    story.executor.drain(broker(1), story.now()).await.unwrap();
+    assert!(!waits(&story));
 }
 
 #[test]

@@ -12,10 +12,14 @@ use super::story::{Story, finished, outcomes};
 use super::{a_plan, broker, brokers, partition};
 use crate::execute::{ExecuteError, Guidance, Limits};
 use crate::journal::{Mode, MoveState, Outcome, Phase, PlanHead, PlanId, Record, StopHow, Timestamp};
-use crate::plan::Imbalance;
+use crate::plan::{Imbalance, Plan, Purpose};
 
 /// Two copies of partitions 0 and 1 of `t`, 200 MB each, one at a time.
 async fn two_copies() -> (Story, PlanId) {
+    two_copies_for(Purpose::Cool).await
+}
+
+async fn two_copies_for(purpose: Purpose) -> (Story, PlanId) {
     let mut story = Story::with_brokers(4).await;
     story
         .topic("t", &[brokers(&[0, 1, 2]), brokers(&[0, 1, 2])], 2)
@@ -28,7 +32,11 @@ async fn two_copies() -> (Story, PlanId) {
         story.cluster.produce(&moved, 2e8).unwrap();
         moves.push(story.plan_move(&moved, &brokers(&[3, 1, 2]), 200_000_000).await);
     }
-    let id = story.executor.start(a_plan(moves), story.now()).await.unwrap();
+    let plan = Plan {
+        purpose,
+        ..a_plan(moves)
+    };
+    let id = story.executor.start(plan, story.now()).await.unwrap();
     (story, id)
 }
 
@@ -257,6 +265,19 @@ async fn a_proposal_that_is_stopped_is_over_without_a_change() {
         let plan = finished(&story.executor.status().history, id);
         assert_eq!(outcomes(&plan), vec![Outcome::Stopped; 3]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_may_stay_after_all_keeps_what_has_not_begun_to_leave_it() {
+    let (mut story, id) = two_copies_for(Purpose::Drain(brokers(&[0]))).await;
+    story.executor.drain(broker(0), story.now()).await.unwrap();
+    ticks(&mut story, 1).await;
+    story.executor.undrain(broker(1), story.now()).await.unwrap();
+    assert_eq!(phase(&story), Some(Phase::Running));
+    story.executor.undrain(broker(0), story.now()).await.unwrap();
+    let plan = story.finish(id).await;
+    assert_eq!(outcomes(&plan), [Outcome::Done, Outcome::Stopped]);
+    assert!(story.executor.drains().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,7 +72,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             }
             Action::Undrain { brokers } => {
                 for broker in &brokers {
-                    executor.undrain(*broker).await?;
+                    executor.undrain(*broker, now).await?;
                 }
                 format!("Brokers {} may take load again.", show::broker_list(&brokers))
             }

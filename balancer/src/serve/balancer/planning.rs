@@ -9,7 +9,7 @@ use crate::execute::{Limits, PlanStatus};
 use crate::journal::{Mode, Phase, StopHow};
 use crate::model::Model;
 use crate::observe::ReportSource;
-use crate::occasion::{Fruitless, due, in_line};
+use crate::occasion::{Fruitless, due, in_line, of_states};
 use crate::plan::{Foresight, Plan, PlanRequest, PlanSettings, Purpose, plan};
 use crate::serve::waits;
 
@@ -48,12 +48,18 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         }
         let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
         let is_hot = !looked.detection.brokers.is_empty();
-        let due = due(model, away, self.rebalance_asked, is_hot);
         let nothing = BTreeMap::new();
-        let (orders, fruitless) = match &self.hands {
-            Hands::Open(executor) => (executor.replications(), executor.fruitless_orders()),
-            Hands::Opening { .. } | Hands::Fenced => (&nothing, None),
+        let (orders, fruitless, fruitless_drain) = match &self.hands {
+            Hands::Open(executor) => (
+                executor.replications(),
+                executor.fruitless_orders(),
+                executor.fruitless_drain(now),
+            ),
+            Hands::Opening { .. } | Hands::Fenced => (&nothing, None, None),
         };
+        let (of_states, waits) = waits::after_fruitless_drain(of_states(model, away), fruitless_drain);
+        self.problems.extend(waits);
+        let due = due(of_states, self.rebalance_asked, is_hot);
         let fruitless = fruitless.map(|(purpose, is_latest)| Fruitless { purpose, is_latest });
         let limits = Limits::from(&self.config.execute);
         let mut made = None;

@@ -19,7 +19,7 @@ use crate::model::{BrokerIndex, BrokerState, Model, PartitionIndex, PerResource}
 use crate::observe::{BrokerSource, Observation};
 use crate::plan::{Imbalance, Move, MoveKind, Plan};
 use words::purpose_name;
-pub(super) use words::{broker_list, first_of, mode_name, outcome_name, topic_list};
+pub(super) use words::{broker_list, first_of, mode_name, outcome_name, outcomes, topic_list};
 
 /// Partitions that the API lists at most.
 const MAX_PARTITIONS: usize = 10_000;
@@ -368,10 +368,8 @@ fn history(status: &Status) -> Vec<FinishedPlan> {
 }
 
 fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
-    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
     let (mut bytes, mut leadership_changes, mut replica_moves, mut removals) = (0, 0, 0, 0);
     for ended in &plan.moves {
-        *outcomes.entry(outcome_name(&ended.outcome)).or_default() += 1;
         if ended.outcome == Outcome::Done {
             bytes += ended.bytes;
             let count = match MoveKind::of(&ended.from, &ended.to) {
@@ -397,7 +395,7 @@ fn finished(id: PlanId, plan: &journal::FinishedPlan) -> FinishedPlan {
         leadership_changes,
         replica_moves,
         removals,
-        outcomes,
+        outcomes: outcomes(&plan.moves),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka::{ReplicationFactor, TopicName};
 
-use crate::journal::{Mode, Outcome};
+use crate::journal::{FinishedMove, Mode, Outcome};
 use crate::plan::Purpose;
 
 /// What a plan is for, in few words.
@@ -58,6 +58,15 @@ pub(in crate::serve) fn mode_name(mode: Mode) -> &'static str {
         Mode::Approve => "approve",
         Mode::Auto => "auto",
     }
+}
+
+/// How many moves ended in each way.
+pub(in crate::serve) fn outcomes(moves: &[FinishedMove]) -> BTreeMap<String, usize> {
+    let mut outcomes = BTreeMap::new();
+    for ended in moves {
+        *outcomes.entry(outcome_name(&ended.outcome)).or_default() += 1;
+    }
+    outcomes
 }
 
 /// The outcome as a word for the API and for metrics.

@@ -207,7 +207,11 @@ fn what_is_refused_is_told_beside_what_is_seen_and_nothing_is_written_down_as_do
         rack: None,
         replicas: Some(0),
     };
-    observed.status.brokers = vec![leaving.clone()];
+    let stays = BrokerStatus {
+        id: 2,
+        ..leaving.clone()
+    };
+    observed.status.brokers = vec![stays, leaving.clone()];
     let mut decision = decided(&cluster, &observed);
     let user = |password: Option<&str>| UserStatus {
         name: "alice".to_owned(),
@@ -225,6 +229,12 @@ fn what_is_refused_is_told_beside_what_is_seen_and_nothing_is_written_down_as_do
     assert!(
         status.brokers.contains(&leaving),
         "it has not been seen to be gone"
+    );
+    let state = status.brokers.iter().find(|broker| broker.id == 2).unwrap().state;
+    assert_eq!(
+        state,
+        BrokerState::Emptying,
+        "the balancer may not have heard that it may stay"
     );
     assert_eq!(status.users, [user(Some("old"))]);
 }
