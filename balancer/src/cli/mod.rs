@@ -34,6 +34,9 @@ pub struct Cli {
         value_name = "URL"
     )]
     url: String,
+    /// PEM file of the authorities to trust where the address is `https`; those of the Web unless told.
+    #[arg(long, global = true, env = "KAFKA_BALANCER_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// File with the token that allows actions.
     #[arg(long, global = true, env = "KAFKA_BALANCER_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
