@@ -25,6 +25,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(65);
 /// The most bytes of an answer: a plan lists ten thousand moves at most.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// So many plans that are over are part of a status.
+const LAST_PLANS: usize = 5;
+
 /// A running balancer.
 #[derive(Debug)]
 pub struct Server {
@@ -57,6 +60,8 @@ pub(crate) struct Status {
     pub(crate) brokers: Vec<BrokerView>,
     pub(crate) hot: HotList,
     pub(crate) plan: Option<PlanView>,
+    /// The last plans that are over.
+    pub(crate) history: Vec<FinishedPlan>,
 }
 
 /// Why a running balancer could not be asked.
@@ -117,7 +122,10 @@ impl Server {
     }
 
     pub(crate) async fn status(&self) -> Result<Status, ClientError> {
+        let mut history = self.history().await?;
+        history.truncate(LAST_PLANS);
         Ok(Status {
+            history,
             state: self.state().await?,
             brokers: self.get("/v1/brokers").await?,
             hot: self.get("/v1/hot").await?,

@@ -177,3 +177,22 @@ fn says_json(headers: &HeaderMap) -> bool {
     let essence = said.and_then(|said| said.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_tokens_are_told_to_wait_until_their_minute_is_over() {
+        let (mut wrong, start) = (WrongTokens::default(), Instant::now());
+        let mut after = |seconds| wrong.count(start + Duration::from_secs(seconds));
+        for second in 0..10 {
+            assert!(matches!(after(second), Refusal::Wrong));
+        }
+        let Refusal::TooManyWrong { wait } = after(59) else {
+            panic!("the eleventh is answered as the tenth");
+        };
+        assert_eq!(wait, Duration::from_secs(1));
+        assert!(matches!(after(60), Refusal::Wrong));
+    }
+}

@@ -31,6 +31,7 @@ pub struct Config {
     pub tls: Option<TlsIdentity>,
     /// Names by which it may be asked, beside addresses and `localhost`. Without any, every name is right, and none where it
     /// listens on loopback.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostName>,
     /// File with the token that allows actions; without it they are refused.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -36,7 +36,7 @@ const MAX_WAITING_ACTIONS: usize = 64;
 const MAX_JOURNAL_BYTES: usize = 256 * 1024 * 1024;
 
 /// What those who ask may cost. Connections have no age: who follows events does so for hours.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     connections: 256,
     head: Duration::from_secs(10),
     stall: Duration::from_secs(30),
