@@ -285,10 +285,7 @@ async fn undrain(shared: AxumState<Shared>, Body(body): Body<BrokersBody>) -> Re
 
 /// Has each partition of topics have so many replicas. Said twice, it is the same; the order is over when they do.
 #[utoipa::path(post, path = "/v1/replication", request_body = ReplicationBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
-async fn replication(
-    shared: AxumState<Shared>,
-    Body(body): Body<ReplicationBody>,
-) -> Response {
+async fn replication(shared: AxumState<Shared>, Body(body): Body<ReplicationBody>) -> Response {
     act(shared, Action::Replicate { topics: body.topics }).await
 }
 

@@ -21,7 +21,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Rows that are shown where the terminal does not say how many it has.
 const ROWS: u16 = 24;
 
-/// Rows of a window that are not the table's of brokers: that one has a third of it, and four at least.
+/// Brokers that even a low window shows; a third of its rows are theirs.
 const LEAST_BROKERS: usize = 4;
 
 /// Shows the status every so often until the program is told to stop, whether or not the balancer answers.
@@ -31,7 +31,7 @@ const LEAST_BROKERS: usize = 4;
 /// Signals cannot be received, or nothing be written.
 pub(super) async fn watch(server: &Server, every: Duration) -> io::Result<()> {
     let stop = stop_on_signals()?;
-    let mut screen = Screen::open()?;
+    let screen = Screen::open()?;
     let mut sight = Sight::default();
     let mut looks = tokio::time::interval(every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -113,7 +113,7 @@ impl Screen {
         Ok(screen)
     }
 
-    fn show(&mut self, sight: &Sight, every: Duration) -> io::Result<()> {
+    fn show(&self, sight: &Sight, every: Duration) -> io::Result<()> {
         let mut frame = Vec::new();
         match self {
             Self::Terminal { colour } => {
@@ -162,7 +162,9 @@ fn lines(sight: &Sight, every: Duration, colour: bool, rows: usize) -> Vec<Strin
     if lines.len() > rows && rows > 0 {
         let more = lines.len() - (rows - 1);
         lines.truncate(rows - 1);
-        lines.push(format!("… {more} more lines: make the window taller, or see `status`"));
+        lines.push(format!(
+            "… {more} more lines: make the window taller, or see `status`"
+        ));
     }
     lines
 }
@@ -197,10 +199,5 @@ fn unix_seconds() -> u64 {
 /// In UTC, as the balancer's own times are.
 fn time_of_day(unix_seconds: u64) -> String {
     let second = unix_seconds % (24 * 3600);
-    format!(
-        "{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }

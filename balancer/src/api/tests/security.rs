@@ -159,11 +159,7 @@ async fn many_wrong_tokens_are_told_to_wait_and_do_not_keep_the_right_one_out() 
     }
     let answer = wrong().await;
     assert_eq!(answer.status(), 429);
-    let wait: u64 = answer.headers()["retry-after"]
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     assert!(api.is_undisturbed());
 
@@ -199,9 +195,7 @@ async fn heads_and_bodies_that_are_too_large_are_refused() {
     assert_eq!(answer.status(), 431);
     let larger = format!("{{\"mode\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
     let request = http().post(format!("{}/v1/mode", api.url)).bearer_auth(TOKEN);
-    let request = request
-        .header("content-type", "application/json")
-        .body(larger);
+    let request = request.header("content-type", "application/json").body(larger);
     // It may be cut off before it has sent all of it.
     if let Ok(answer) = request.send().await {
         assert_eq!(answer.status(), 413);

@@ -24,7 +24,11 @@ impl Scale {
 
     /// A utilisation in parts of a full bar.
     pub(super) fn part(&self, utilisation: f64) -> f64 {
-        if self.full > 0.0 { utilisation / self.full } else { 0.0 }
+        if self.full > 0.0 {
+            utilisation / self.full
+        } else {
+            0.0
+        }
     }
 
     /// Whether a broker with this utilisation gets hot if it stays there.

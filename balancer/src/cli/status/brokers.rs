@@ -41,14 +41,16 @@ pub(super) fn table(state: &State, brokers: &[BrokerView], drawing: Drawing) -> 
             Cell::new(broker.leaders),
             Cell::new(broker.replicas),
         ];
-        row.extend(scales.iter().map(|(r, scale)| carried(broker, *r, scale, drawing)));
+        row.extend(
+            scales
+                .iter()
+                .map(|(r, scale)| carried(broker, *r, scale, drawing)),
+        );
         table.add_row(row);
     }
     for (name, figures) in [("mean", state.mean), ("hot >", state.hot_above)] {
         let blank = std::iter::repeat_n(String::new(), PLAIN - 1);
-        let cells = scales
-            .iter()
-            .map(|(r, scale)| figure(scale, figures.of(*r), ' '));
+        let cells = scales.iter().map(|(r, scale)| figure(scale, figures.of(*r), ' '));
         table.add_row([name.to_owned()].into_iter().chain(blank).chain(cells));
     }
     let last = PLAIN + Resource::ALL.len() - 1;
@@ -78,7 +80,9 @@ fn chosen<'a>(
     most: usize,
 ) -> (Vec<&'a BrokerView>, usize) {
     let heaviness = |broker: &BrokerView| {
-        let parts = scales.iter().map(|(r, scale)| scale.part(broker.utilisation.of(*r)));
+        let parts = scales
+            .iter()
+            .map(|(r, scale)| scale.part(broker.utilisation.of(*r)));
         let is_special = broker.state != "alive" || !broker.hot.is_empty();
         (is_special, parts.fold(0.0, f64::max))
     };

@@ -11,7 +11,7 @@ use crate::api::view::{HotList, MaintenanceView, ReplicationView, State};
 use crate::client::Status;
 use crate::journal::Timestamp;
 
-/// Hot partitions that are listed at most; the hottest come first.
+/// Hot partitions that are listed at most, and hot brokers; the hottest come first.
 const MOST_HOT: usize = 10;
 
 /// How a status is drawn.
@@ -35,12 +35,7 @@ impl Drawing {
 pub(super) fn status(status: &Status, drawing: Drawing) -> String {
     let state = &status.state;
     let mut parts = vec![summary(state)];
-    parts.extend(
-        state
-            .problems
-            .iter()
-            .map(|problem| labelled("problem:", problem)),
-    );
+    parts.extend(state.problems.iter().map(|problem| labelled("problem:", problem)));
     parts.extend(
         state
             .maintenance
@@ -69,10 +64,8 @@ fn hot(list: &HotList) -> Vec<String> {
     });
     let more = list.partitions.len().saturating_sub(MOST_HOT);
     let more = (more > 0).then(|| format!("… and {more} more hot partitions"));
-    let brokers = list
-        .brokers
-        .iter()
-        .map(|hot| labelled("hot:", &format!("broker {} {}", hot.broker, hot.explanation)));
+    let brokers = list.brokers.iter().take(MOST_HOT);
+    let brokers = brokers.map(|hot| labelled("hot:", &format!("broker {} {}", hot.broker, hot.explanation)));
     let lines: Vec<String> = partitions.chain(more).chain(brokers).collect();
     if lines.is_empty() {
         return Vec::new();

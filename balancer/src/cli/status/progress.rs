@@ -37,12 +37,19 @@ fn progress(plan: &PlanView, now_ms: u64) -> String {
     for change in plan.moves.iter().filter(|change| change.ended_at_ms.is_some()) {
         *ended.entry(&change.state).or_default() += 1;
     }
-    let ways: Vec<String> = ended.iter().map(|(way, count)| format!("{count} {way}")).collect();
+    let ways: Vec<String> = ended
+        .iter()
+        .map(|(way, count)| format!("{count} {way}"))
+        .collect();
     let over: usize = ended.values().sum();
     let (done, total) = plan.moves.iter().fold((0, 0), |(done, total), change| {
         (done + change.bytes_done, total + change.bytes)
     });
-    let began = plan.moves.iter().filter_map(|change| change.submitted_at_ms).min();
+    let began = plan
+        .moves
+        .iter()
+        .filter_map(|change| change.submitted_at_ms)
+        .min();
     let still: u64 = plan
         .moves
         .iter()
@@ -79,7 +86,10 @@ fn left(done: u64, still: u64, began_ms: u64, now_ms: u64) -> Option<String> {
         ..6_000.0 => format!("{:.0} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3600.0),
     };
-    Some(format!("{} on average, about {time}", Resource::BytesIn.amount(pace)))
+    Some(format!(
+        "{} on average, about {time}",
+        Resource::BytesIn.amount(pace)
+    ))
 }
 
 fn moves(plan: &PlanView, now_ms: u64) -> String {
@@ -91,9 +101,14 @@ fn moves(plan: &PlanView, now_ms: u64) -> String {
     }
     let mut table = plain_table(&["partition", "from", "to", "copied", "state", "why"]);
     for change in flying.take(MOST_IN_FLIGHT).chain(pending.take(MOST_PENDING)) {
-        let left = change
-            .submitted_at_ms
-            .and_then(|began| left(change.bytes_done, change.bytes.saturating_sub(change.bytes_done), began, now_ms));
+        let left = change.submitted_at_ms.and_then(|began| {
+            left(
+                change.bytes_done,
+                change.bytes.saturating_sub(change.bytes_done),
+                began,
+                now_ms,
+            )
+        });
         table.add_row([
             format!("{}-{}", change.topic, change.partition),
             ids(&change.from),
@@ -120,7 +135,9 @@ fn moves(plan: &PlanView, now_ms: u64) -> String {
 
 fn throttles(plan: &PlanView) -> String {
     let rate = |rate: Option<u64>| {
-        rate.map_or("unlimited".to_owned(), |rate| Resource::BytesIn.amount(rate as f64))
+        rate.map_or("unlimited".to_owned(), |rate| {
+            Resource::BytesIn.amount(rate as f64)
+        })
     };
     let each = plan.throttles.iter().map(|throttle| {
         format!(

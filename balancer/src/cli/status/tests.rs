@@ -26,7 +26,13 @@ fn broker(id: i32, utilisation: f64) -> BrokerView {
     }))
 }
 
-fn change(partition: i32, state: &str, bytes_done: u64, submitted: Option<u64>, ended: Option<u64>) -> MoveView {
+fn change(
+    partition: i32,
+    state: &str,
+    bytes_done: u64,
+    submitted: Option<u64>,
+    ended: Option<u64>,
+) -> MoveView {
     from(json!({
         "topic": long_topic(), "partition": partition, "from": [1001, 1002, 1003], "to": [1002, 1003, 1012],
         "leadership_only": false, "reason": "takes 40.0 MB/s of bytes_in off broker 1001, which carries 180 % of the mean",
@@ -41,7 +47,9 @@ fn busy(brokers: i32) -> Status {
     rows[0].utilisation = from(figures(0.9));
     rows[0].hot = crate::model::Resource::ALL.to_vec();
     rows[1].utilisation = from(figures(0.5));
-    rows[2].source = from(json!({"kind": "protocol", "reason": "http://kafka-2.kafka.svc.cluster.local:9404 cannot be reached; is it up, and does it listen there?"}));
+    rows[2].source = from(
+        json!({"kind": "protocol", "reason": "http://kafka-2.kafka.svc.cluster.local:9404 cannot be reached; is it up, and does it listen there?"}),
+    );
     let mut state = State {
         cluster_id: "4L6g3nShT-eMCtK--X86sw".to_owned(),
         brokers: rows.len(),
@@ -58,7 +66,13 @@ fn busy(brokers: i32) -> Status {
         "verdict": "split", "advice": "no placement helps: it takes 50.0 MB/s where a broker should carry 40.0 MB/s at most",
         "partitions_that_would_help": 4,
     }));
-    let mut moves = vec![change(0, "done", 10_000_000_000, Some(1_795_816_800_000), Some(1_795_816_850_000))];
+    let mut moves = vec![change(
+        0,
+        "done",
+        10_000_000_000,
+        Some(1_795_816_800_000),
+        Some(1_795_816_850_000),
+    )];
     moves.extend((1..3).map(|n| change(n, "in_progress", 2_500_000_000, Some(1_795_816_850_000), None)));
     moves.extend((3..20).map(|n| change(n, "pending", 0, None, None)));
     let plan: PlanView = from(json!({
@@ -116,7 +130,10 @@ fn twelve_busy_brokers_and_the_longest_topic_names_fit_a_hundred_columns() {
             "{part:?} is not in:\n{text}"
         );
     }
-    for listed in [crate::cli::tables::plan(&busy(12).plan.unwrap()), history(&busy(12).history)] {
+    for listed in [
+        crate::cli::tables::plan(&busy(12).plan.unwrap()),
+        history(&busy(12).history),
+    ] {
         assert_fits(&listed);
     }
 }
@@ -133,7 +150,10 @@ fn of_many_brokers_those_that_carry_most_are_shown_and_those_about_which_somethi
     let text = status(&many, drawing);
     assert_fits(&text);
     for id in ["1001 ", "1002 ", "1031 "] {
-        assert!(text.lines().any(|line| line.starts_with(id)), "{id} is not in:\n{text}");
+        assert!(
+            text.lines().any(|line| line.starts_with(id)),
+            "{id} is not in:\n{text}"
+        );
     }
     assert!(text.contains("… and 35 more brokers"), "{text}");
 }
@@ -166,8 +186,6 @@ fn windows_are_shown_with_when_the_next_one_opens() {
         next_opening_ms,
     };
     let closed = maintenance(&view(Some(1_795_816_800_000)));
-    assert!(
-        closed.contains("(mon,tue 22:00-06:00; 12:00-12:30 UTC), now closed until 2026-11-27T22:00Z")
-    );
+    assert!(closed.contains("(mon,tue 22:00-06:00; 12:00-12:30 UTC), now closed until 2026-11-27T22:00Z"));
     assert!(maintenance(&view(None)).contains("now open"));
 }
