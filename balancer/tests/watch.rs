@@ -116,7 +116,10 @@ fn where_the_output_is_no_terminal_each_look_is_plain_text_and_the_absence_of_th
 #[test]
 fn on_a_terminal_it_is_shown_in_place_and_ctrl_c_leaves_the_terminal_as_it_was() {
     let api = Api::start(0, "on-a-terminal");
-    let command = format!("{PROGRAM} status --watch --every 1 --url http://{}", api.address);
+    let command = format!(
+        "exec {PROGRAM} status --watch --every 1 --url http://{}",
+        api.address
+    );
     let mut watching = Running::start(
         Command::new("script")
             .args([

@@ -190,15 +190,19 @@ async fn an_action_is_refused_at_once_where_as_many_wait_as_may() {
 #[tokio::test]
 async fn heads_and_bodies_that_are_too_large_are_refused() {
     let mut api = api().await;
-    let large = "x".repeat(64 * 1024);
-    let answer = api.ask("/v1/state", &[("x-large", &large)]).await;
-    assert_eq!(answer.status(), 431);
-    let larger = format!("{{\"mode\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
-    let request = http().post(format!("{}/v1/mode", api.url)).bearer_auth(TOKEN);
-    let request = request.header("content-type", "application/json").body(larger);
-    // It may be cut off before it has sent all of it.
-    if let Ok(answer) = request.send().await {
-        assert_eq!(answer.status(), 413);
+    let large = http()
+        .get(format!("{}/v1/state", api.url))
+        .header("x-large", "x".repeat(64 * 1024));
+    let larger = http()
+        .post(format!("{}/v1/mode", api.url))
+        .bearer_auth(TOKEN)
+        .header("content-type", "application/json")
+        .body(format!("{{\"mode\": \"{}\"}}", "x".repeat(2 * 1024 * 1024)));
+    for (request, status) in [(large, 431), (larger, 413)] {
+        // It may be cut off before it has sent all of it, and so miss the answer.
+        if let Ok(answer) = request.send().await {
+            assert_eq!(answer.status(), status);
+        }
     }
     assert!(api.is_undisturbed());
 }
