@@ -8,6 +8,7 @@ use std::time::Duration;
 use kafka::connection::Tls;
 use kafka::error::with_causes;
 use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
+use kafka::password_file::{PasswordError, read_password};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidecar::http_client::{self, HttpError, read_body};
@@ -23,6 +24,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(65);
 
 /// The most bytes of an answer: a plan lists ten thousand moves at most.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// So many plans that are over are part of a status.
+const LAST_PLANS: usize = 5;
 
 /// A running balancer.
 #[derive(Debug)]
@@ -56,6 +60,8 @@ pub(crate) struct Status {
     pub(crate) brokers: Vec<BrokerView>,
     pub(crate) hot: HotList,
     pub(crate) plan: Option<PlanView>,
+    /// The last plans that are over.
+    pub(crate) history: Vec<FinishedPlan>,
 }
 
 /// Why a running balancer could not be asked.
@@ -90,24 +96,20 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
-    /// The token file cannot be read.
-    #[error("the token file {path} cannot be read: {source}", path = path.display())]
-    Token {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// The token file cannot be used.
+    #[error("there is no token to send: {0}")]
+    Token(#[from] PasswordError),
 }
 
 impl Server {
-    /// The balancer at `url`, which has so long for an answer. Nothing is asked yet.
+    /// The balancer at `url`, which proves who it is as `tls` says where that is `https`, and has so long for an answer. Nothing is
+    /// asked yet. Blocks while it reads the files of `tls`.
     ///
     /// # Errors
     ///
     /// [`ClientError::Setup`].
-    pub fn new(url: &str, token: Option<Token>, timeout: Duration) -> Result<Self, ClientError> {
-        let made = http_client::client(&Tls::default(), |builder| builder.timeout(timeout));
+    pub fn new(url: &str, tls: &Tls, token: Option<Token>, timeout: Duration) -> Result<Self, ClientError> {
+        let made = http_client::client(tls, |builder| builder.timeout(timeout));
         let http = made.map_err(|source| ClientError::Setup {
             url: url.to_owned(),
             source,
@@ -120,7 +122,10 @@ impl Server {
     }
 
     pub(crate) async fn status(&self) -> Result<Status, ClientError> {
+        let mut history = self.history().await?;
+        history.truncate(LAST_PLANS);
         Ok(Status {
+            history,
             state: self.state().await?,
             brokers: self.get("/v1/brokers").await?,
             hot: self.get("/v1/hot").await?,
@@ -223,10 +228,7 @@ impl Server {
         let mut request = self.http.post(format!("{}{path}", self.url)).json(body);
         match &self.token {
             Some(Token::File(path)) => {
-                let token = std::fs::read_to_string(path).map_err(|source| ClientError::Token {
-                    path: path.clone(),
-                    source,
-                })?;
+                let token = read_password(path).await?;
                 request = request.bearer_auth(token.trim());
             }
             Some(Token::Text(token)) => request = request.bearer_auth(token.as_str()),

@@ -6,22 +6,25 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as AxumState};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Deserialize;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::{IntoParams, OpenApi};
 
-use super::auth::{ActionToken, Refusal};
+use super::auth::{self, ActionToken};
 use super::body::{
     ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, Named, ReplicationBody, StopBody,
 };
+use super::browsers::{self, Hosts};
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
@@ -30,6 +33,9 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// No request takes longer: reading answers from memory, acting is answered within a tick.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// When somebody whose action cannot be done now may try again: after a look or two.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The most partitions that one answer lists.
 const MAX_PARTITIONS: usize = 10_000;
@@ -40,11 +46,13 @@ pub struct Shared {
     view: watch::Receiver<Arc<View>>,
     commands: mpsc::Sender<Command>,
     token: ActionToken,
+    hosts: Hosts,
     metrics: PrometheusHandle,
 }
 
 impl Shared {
-    /// Handlers that show `view` and send actions to `commands` when the request has the token of `token_file`.
+    /// Handlers that show `view` and send actions to `commands` when the request has the token of `token_file`. They answer by
+    /// whatever name they are asked.
     pub fn new(
         view: watch::Receiver<Arc<View>>,
         commands: mpsc::Sender<Command>,
@@ -55,8 +63,15 @@ impl Shared {
             view,
             commands,
             token: ActionToken::new(token_file),
+            hosts: Hosts::default(),
             metrics,
         }
+    }
+
+    /// The same, asked by these names only.
+    #[must_use]
+    pub fn asked_as(self, hosts: Hosts) -> Self {
+        Self { hosts, ..self }
     }
 
     fn view(&self) -> Arc<View> {
@@ -93,6 +108,17 @@ pub struct ApiDoc;
 
 /// All paths.
 pub fn router(shared: Shared) -> Router {
+    let actions = Router::new()
+        .route("/v1/approve", post(approve))
+        .route("/v1/pause", post(pause))
+        .route("/v1/resume", post(resume))
+        .route("/v1/stop", post(stop))
+        .route("/v1/drain", post(drain))
+        .route("/v1/undrain", post(undrain))
+        .route("/v1/replication", post(replication))
+        .route("/v1/rebalance", post(rebalance))
+        .route("/v1/mode", post(mode))
+        .route_layer(from_fn_with_state(shared.token.clone(), auth::admit));
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
@@ -104,21 +130,15 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/hot", get(hot))
         .route("/v1/plan", get(plan))
         .route("/v1/history", get(history))
-        .route("/v1/approve", post(approve))
-        .route("/v1/pause", post(pause))
-        .route("/v1/resume", post(resume))
-        .route("/v1/stop", post(stop))
-        .route("/v1/drain", post(drain))
-        .route("/v1/undrain", post(undrain))
-        .route("/v1/replication", post(replication))
-        .route("/v1/rebalance", post(rebalance))
-        .route("/v1/mode", post(mode))
+        .merge(actions)
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
             REQUEST_TIMEOUT,
         ))
         .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(shared.hosts.clone(), browsers::check_host))
+        .layer(map_response(browsers::guard))
         .with_state(shared)
 }
 
@@ -205,34 +225,33 @@ async fn history(AxumState(shared): AxumState<Shared>) -> Json<Vec<FinishedPlan>
 }
 
 /// Executes the plan that waits, or some of its moves.
-#[utoipa::path(post, path = "/v1/approve", request_body = ApproveBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn approve(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<ApproveBody>) -> Response {
+#[utoipa::path(post, path = "/v1/approve", request_body = ApproveBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn approve(shared: AxumState<Shared>, Body(body): Body<ApproveBody>) -> Response {
     let chosen = |moves: Vec<Named>| moves.into_iter().map(|Named(partition)| partition).collect();
     let action = Action::Approve {
         plan: body.plan,
         moves: body.moves.map(chosen),
     };
-    act(shared, headers, action).await
+    act(shared, action).await
 }
 
 /// Pauses the plan that is being executed: what is in flight goes on to its end, nothing new starts.
-#[utoipa::path(post, path = "/v1/pause", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn pause(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
-    act(shared, headers, Action::Pause).await
+#[utoipa::path(post, path = "/v1/pause", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn pause(shared: AxumState<Shared>) -> Response {
+    act(shared, Action::Pause).await
 }
 
 /// Goes on with the plan that is paused.
-#[utoipa::path(post, path = "/v1/resume", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn resume(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
-    act(shared, headers, Action::Resume).await
+#[utoipa::path(post, path = "/v1/resume", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn resume(shared: AxumState<Shared>) -> Response {
+    act(shared, Action::Resume).await
 }
 
 /// Stops the plan that is being executed, and takes the mode back to `observe`.
-#[utoipa::path(post, path = "/v1/stop", request_body = StopBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn stop(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<StopBody>) -> Response {
+#[utoipa::path(post, path = "/v1/stop", request_body = StopBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn stop(shared: AxumState<Shared>, Body(body): Body<StopBody>) -> Response {
     act(
         shared,
-        headers,
         Action::Stop {
             at_once: body.at_once,
         },
@@ -241,11 +260,10 @@ async fn stop(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<St
 }
 
 /// Empties brokers: all their replicas move to others.
-#[utoipa::path(post, path = "/v1/drain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn drain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<BrokersBody>) -> Response {
+#[utoipa::path(post, path = "/v1/drain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn drain(shared: AxumState<Shared>, Body(body): Body<BrokersBody>) -> Response {
     act(
         shared,
-        headers,
         Action::Drain {
             brokers: body.brokers,
         },
@@ -254,11 +272,10 @@ async fn drain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<B
 }
 
 /// Lets drained or draining brokers take load again.
-#[utoipa::path(post, path = "/v1/undrain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn undrain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<BrokersBody>) -> Response {
+#[utoipa::path(post, path = "/v1/undrain", request_body = BrokersBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn undrain(shared: AxumState<Shared>, Body(body): Body<BrokersBody>) -> Response {
     act(
         shared,
-        headers,
         Action::Undrain {
             brokers: body.brokers,
         },
@@ -267,50 +284,44 @@ async fn undrain(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body
 }
 
 /// Has each partition of topics have so many replicas. Said twice, it is the same; the order is over when they do.
-#[utoipa::path(post, path = "/v1/replication", request_body = ReplicationBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn replication(
-    shared: AxumState<Shared>,
-    headers: HeaderMap,
-    Body(body): Body<ReplicationBody>,
-) -> Response {
-    act(shared, headers, Action::Replicate { topics: body.topics }).await
+#[utoipa::path(post, path = "/v1/replication", request_body = ReplicationBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn replication(shared: AxumState<Shared>, Body(body): Body<ReplicationBody>) -> Response {
+    act(shared, Action::Replicate { topics: body.topics }).await
 }
 
 /// Asks for a plan now, although nothing may be hot.
-#[utoipa::path(post, path = "/v1/rebalance", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn rebalance(shared: AxumState<Shared>, headers: HeaderMap) -> Response {
-    act(shared, headers, Action::Rebalance).await
+#[utoipa::path(post, path = "/v1/rebalance", responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn rebalance(shared: AxumState<Shared>) -> Response {
+    act(shared, Action::Rebalance).await
 }
 
 /// Goes into another mode.
-#[utoipa::path(post, path = "/v1/mode", request_body = ModeBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 409, body = Failure)))]
-async fn mode(shared: AxumState<Shared>, headers: HeaderMap, Body(body): Body<ModeBody>) -> Response {
-    act(shared, headers, Action::Mode(body.mode)).await
+#[utoipa::path(post, path = "/v1/mode", request_body = ModeBody, responses((status = 200, body = Done), (status = 401, body = Failure), (status = 403, body = Failure), (status = 409, body = Failure), (status = 429, body = Failure), (status = 503, body = Failure)))]
+async fn mode(shared: AxumState<Shared>, Body(body): Body<ModeBody>) -> Response {
+    act(shared, Action::Mode(body.mode)).await
 }
 
-async fn act(AxumState(shared): AxumState<Shared>, headers: HeaderMap, action: Action) -> Response {
-    if let Err(refusal) = shared.token.check(&headers).await {
-        let status = match refusal {
-            Refusal::NotConfigured | Refusal::TokenFile { .. } => StatusCode::FORBIDDEN,
-            Refusal::Missing | Refusal::Wrong => StatusCode::UNAUTHORIZED,
-        };
-        return failure(status, &refusal);
-    }
+async fn act(AxumState(shared): AxumState<Shared>, action: Action) -> Response {
     let (answer, answered) = oneshot::channel();
-    if shared.commands.send(Command { action, answer }).await.is_err() {
-        return failure(StatusCode::SERVICE_UNAVAILABLE, &ActionError::ShuttingDown);
-    }
-    match answered.await {
-        Ok(Ok(message)) => Json(Done { message }).into_response(),
-        Ok(Err(error @ (ActionError::ShuttingDown | ActionError::NoJournal(_) | ActionError::NotNow(_)))) => {
-            failure(StatusCode::SERVICE_UNAVAILABLE, &error)
+    let done = match shared.commands.try_send(Command { action, answer }) {
+        Ok(()) => answered.await.unwrap_or(Err(ActionError::ShuttingDown)),
+        Err(TrySendError::Full(_)) => Err(ActionError::Busy),
+        Err(TrySendError::Closed(_)) => Err(ActionError::ShuttingDown),
+    };
+    match done {
+        Ok(message) => Json(Done { message }).into_response(),
+        Err(error) if error.passes() => {
+            let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, &error);
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+            response
         }
-        Ok(Err(error)) => failure(StatusCode::CONFLICT, &error),
-        Err(_) => failure(StatusCode::SERVICE_UNAVAILABLE, &ActionError::ShuttingDown),
+        Err(error) => failure(StatusCode::CONFLICT, &error),
     }
 }
 
-fn failure(status: StatusCode, error: &dyn std::error::Error) -> Response {
+/// The answer to a request that failed.
+pub(super) fn failure(status: StatusCode, error: &dyn std::error::Error) -> Response {
     (
         status,
         Json(Failure {

@@ -1,39 +1,62 @@
 //! The API through its front door.
 
-use std::sync::Arc;
+mod security;
+mod tls;
+
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use kafka::connection::Tls;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
+use sidecar::server::{Certificate, Limits, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::view::{PartitionView, Phase, View};
-use super::{Shared, router};
-use crate::serve::{Action, Command};
+use super::{Hosts, Shared, router};
+use crate::serve::{Action, Command, LIMITS};
+
+const TOKEN: &str = "s3cret-t0ken";
 
 struct Api {
     url: String,
     actions: mpsc::Receiver<Command>,
     publish: watch::Sender<Arc<View>>,
+    shared: Shared,
     /// Holds the token file.
     _folder: tempfile::TempDir,
 }
 
 async fn api() -> Api {
+    served(None, LIMITS).await
+}
+
+/// As `kafka-balancer serve` serves it; nobody takes more than one action from the queue.
+async fn served(certificate: Option<Certificate>, limits: Limits) -> Api {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("token"), "s3cret\n").unwrap();
+    std::fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
     let (publish, view) = watch::channel(Arc::new(View::default()));
     let (commands, actions) = mpsc::channel(1);
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let shared = Shared::new(view, commands, Some(folder.path().join("token")), metrics);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router(shared)).await });
+    let address = listener.local_addr().unwrap();
+    let shared = Shared::new(view, commands, Some(folder.path().join("token")), metrics)
+        .asked_as(Hosts::new(address, &[]));
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    tokio::spawn(serve(
+        listener,
+        router(shared.clone()),
+        certificate,
+        limits,
+        CancellationToken::new(),
+    ));
     Api {
-        url,
+        url: format!("{scheme}://{address}"),
         actions,
         publish,
+        shared,
         _folder: folder,
     }
 }
@@ -69,6 +92,39 @@ async fn post(url: &str, path: &str, token: Option<&str>, body: &str) -> (u16, S
     (status, words.unwrap_or_default().to_owned())
 }
 
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Everything that this thread logs from now on, while the guard is kept.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
 #[tokio::test]
 async fn reading_is_open_and_acting_needs_the_token_of_the_file() {
     let mut api = api().await;
@@ -88,7 +144,7 @@ async fn reading_is_open_and_acting_needs_the_token_of_the_file() {
         assert_eq!(command.action, Action::Stop { at_once: true });
         command.answer.send(Ok("Stopped.".to_owned())).unwrap();
     };
-    let asked = post(&api.url, "/v1/stop", Some("s3cret"), r#"{"at_once": true}"#);
+    let asked = post(&api.url, "/v1/stop", Some(TOKEN), r#"{"at_once": true}"#);
     let ((status, message), ()) = tokio::join!(asked, answered);
     assert_eq!((status, message.as_str()), (200, "Stopped."));
 }
@@ -121,7 +177,7 @@ async fn a_body_that_cannot_be_read_is_told_what_is_wrong() {
             "`orders` is no partition: a topic, a hyphen and a number",
         ),
     ] {
-        let (status, error) = post(&api.url, path, Some("s3cret"), body).await;
+        let (status, error) = post(&api.url, path, Some(TOKEN), body).await;
         assert!((400..500).contains(&status), "{status}");
         assert!(error.contains(words), "{error}");
     }
@@ -169,7 +225,7 @@ async fn each_order_reaches_the_loop_as_it_was_meant() {
             assert_eq!(command.action, action);
             command.answer.send(Ok("Done.".to_owned())).unwrap();
         };
-        let (asked, ()) = tokio::join!(post(&api.url, path, Some("s3cret"), body), answered);
+        let (asked, ()) = tokio::join!(post(&api.url, path, Some(TOKEN), body), answered);
         assert_eq!(asked, (200, "Done.".to_owned()));
     }
 }

@@ -3,12 +3,16 @@
 mod offline;
 mod simulate;
 mod snapshot;
+mod status;
 mod tables;
+mod watch;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use kafka::connection::Tls;
 use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use thiserror::Error;
 
@@ -34,6 +38,9 @@ pub struct Cli {
         value_name = "URL"
     )]
     url: String,
+    /// PEM file of the authorities to trust where the address is `https`; those of the Web unless told.
+    #[arg(long, global = true, env = "KAFKA_BALANCER_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// File with the token that allows actions.
     #[arg(long, global = true, env = "KAFKA_BALANCER_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -79,7 +86,14 @@ enum Subcommands {
         config: PathBuf,
     },
     /// Show utilisation, what is hot and why, and what is being done.
-    Status,
+    Status {
+        /// Show it again and again, in place, until Ctrl-C; one after the other where the output is no terminal.
+        #[arg(long)]
+        watch: bool,
+        /// Seconds from one look to the next.
+        #[arg(long, value_name = "SECONDS", default_value_t = 2, requires = "watch", value_parser = clap::value_parser!(u64).range(1..=3600))]
+        every: u64,
+    },
     /// Show the current plan; with --snapshot, plan offline.
     Plan(offline::PlanArgs),
     /// Show the plans that are over: what each was for, what it did, and what came of it.
@@ -215,6 +229,9 @@ pub enum CliError {
     /// `--output kafka` is for plans.
     #[error("--output kafka prints plans only; take table or json here")]
     NotAPlan,
+    /// What is watched is a table.
+    #[error("--watch shows a table; ask /v1/state and the API's other paths for JSON from time to time")]
+    NotWatched,
     /// The filter for logs cannot be read.
     #[error("`{filter}` is no filter for logs, such as `info` or `balancer=debug,warn`: {reason}")]
     LogFilter {
@@ -242,7 +259,12 @@ impl Cli {
     /// What went wrong, with cause and cure.
     pub async fn run(self) -> Result<(), CliError> {
         let token = || self.token_file.clone().map(Token::File);
-        let server = || Server::new(&self.url, token(), PATIENCE);
+        let tls = Tls {
+            ca_file: self.ca_file.clone(),
+            identity: None,
+        };
+        let patient = |patience| Server::new(&self.url, &tls, token(), patience);
+        let server = || patient(PATIENCE);
         match self.command {
             Subcommands::Serve {
                 ref config,
@@ -259,7 +281,14 @@ impl Cli {
                     kafka::settings::to_yaml(&config).map_err(|error| CliError::Yaml(error.to_string()))?;
                 self.print(&yaml)
             }
-            Subcommands::Status => self.status(&server()?).await,
+            Subcommands::Status { watch: false, .. } => self.status(&server()?).await,
+            Subcommands::Status { every, .. } => match self.output {
+                Output::Table => {
+                    let every = Duration::from_secs(every);
+                    Ok(watch::watch(&patient(watch::PATIENCE)?, every).await?)
+                }
+                Output::Json | Output::Kafka => Err(CliError::NotWatched),
+            },
             Subcommands::Plan(ref args) => match args.snapshot {
                 Some(_) => self.print(&args.run(self.output)?),
                 None => self.live_plan(&server()?).await,
@@ -294,10 +323,10 @@ impl Cli {
     }
 
     async fn status(&self, server: &Server) -> Result<(), CliError> {
-        let status = server.status().await?;
+        let seen = server.status().await?;
         match self.output {
-            Output::Table => self.print(&tables::status(&status)),
-            Output::Json => self.print(&serde_json::to_string_pretty(&status)?),
+            Output::Table => self.print(&status::status(&seen, status::Drawing::FULL)),
+            Output::Json => self.print(&serde_json::to_string_pretty(&seen)?),
             Output::Kafka => Err(CliError::NotAPlan),
         }
     }

@@ -1,124 +1,31 @@
-//! Tables for people.
+//! Tables for people, none of them wider than [`WIDTH`].
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::api::view::{
-    BrokerView, FinishedPlan, MaintenanceView, MoveView, PlanView, ReplicationView, ResourceFigures,
-    SourceView, State,
-};
-use crate::client::Status;
+use crate::api::view::{FinishedPlan, MoveView, PlanView, ResourceFigures};
 use crate::journal::Timestamp;
 use crate::model::Resource;
 use crate::plan::MoveKind;
 
-/// The whole status: a summary, the brokers, what is hot, the plan.
-pub(super) fn status(status: &Status) -> String {
-    let mut parts = vec![summary(&status.state)];
-    parts.extend(status.state.maintenance.as_ref().map(maintenance));
-    parts.extend(status.state.replicating.iter().map(replication));
-    parts.push(brokers(&status.brokers));
-    for partition in &status.hot.partitions {
-        parts.push(format!(
-            "hot: {}-{} {}\n     {}",
-            partition.topic, partition.partition, partition.explanation, partition.advice,
-        ));
-    }
-    for broker in &status.hot.brokers {
-        parts.push(format!("hot: broker {} {}", broker.broker, broker.explanation));
-    }
-    if let Some(shown) = &status.plan {
-        parts.push(plan(shown));
-    }
-    for problem in &status.state.problems {
-        parts.push(format!("problem: {problem}"));
-    }
-    parts.join("\n\n")
-}
-
-fn summary(state: &State) -> String {
-    format!(
-        "cluster {}: {} brokers, {} partitions; mode {}, {}; imbalance in {:.2} out {:.2} cpu {:.2} disk {:.2}",
-        if state.cluster_id.is_empty() {
-            "?"
-        } else {
-            &state.cluster_id
-        },
-        state.brokers,
-        state.partitions,
-        word(&state.mode),
-        word(&state.phase),
-        state.imbalance.bytes_in,
-        state.imbalance.bytes_out,
-        state.imbalance.cpu,
-        state.imbalance.disk,
-    )
-}
-
-fn replication(order: &ReplicationView) -> String {
-    format!(
-        "topic {} is to have {} replicas: {} partitions have another number",
-        order.topic, order.replicas, order.partitions_left
-    )
-}
-
-fn maintenance(view: &MaintenanceView) -> String {
-    let now = match view.next_opening_ms {
-        Some(opens) => format!("closed until {}", Timestamp(opens)),
-        None => "open".to_owned(),
-    };
-    let leaders = match view.leadership_anytime {
-        true => "leaders change at any time",
-        false => "so do changes of leaders",
-    };
-    format!(
-        "copies wait for maintenance windows ({} UTC), now {now}; {leaders}",
-        view.windows.join("; ")
-    )
-}
+/// What fits the windows and mails that tables end up in, in columns. What is longer goes on in the next line.
+pub(super) const WIDTH: u16 = 100;
 
 /// A unit variant's name as the API writes it.
-fn word(value: &impl serde::Serialize) -> String {
+pub(super) fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
 }
 
-fn brokers(brokers: &[BrokerView]) -> String {
-    let mut table = plain_table(&[
-        "broker", "rack", "state", "leaders", "replicas", "in", "out", "cpu", "disk", "hot", "source",
-    ]);
-    for broker in brokers {
-        let share = |value: f64| format!("{:.0} %", value * 100.0);
-        let hot: Vec<String> = broker.hot.iter().map(word).collect();
-        table.add_row([
-            broker.id.to_string(),
-            broker.rack.clone().unwrap_or_default(),
-            broker.state.clone(),
-            broker.leaders.to_string(),
-            broker.replicas.to_string(),
-            share(broker.utilisation.bytes_in),
-            share(broker.utilisation.bytes_out),
-            share(broker.utilisation.cpu),
-            share(broker.utilisation.disk),
-            hot.join(" "),
-            source(&broker.source),
-        ]);
-    }
-    table.to_string()
-}
-
-fn source(source: &SourceView) -> String {
-    match source {
-        SourceView::Sidecar { age_ms } => format!("sidecar, {:.0} s ago", *age_ms as f64 / 1000.0),
-        SourceView::Protocol { reason } => format!("Kafka protocol ({reason})"),
-        SourceView::Unknown { reason } => format!("unknown ({reason})"),
-    }
-}
-
 /// A plan and its moves.
 pub(super) fn plan(plan: &PlanView) -> String {
-    let head = format!(
+    format!("{}\n{}{}", plan_head(plan), moves(&plan.moves), unsolved(plan))
+}
+
+/// A plan in a few lines.
+pub(super) fn plan_head(plan: &PlanView) -> String {
+    paragraph(&format!(
         "plan {}({}, {}): {} moves, {} to copy (at least {} for this balance); imbalance in {:.2} → {:.2}, out {:.2} → {:.2}",
         plan.id.map_or_else(String::new, |id| format!("{id} ")),
         plan.purpose,
@@ -130,9 +37,12 @@ pub(super) fn plan(plan: &PlanView) -> String {
         plan.imbalance_after.bytes_in,
         plan.imbalance_before.bytes_out,
         plan.imbalance_after.bytes_out,
-    );
+    ))
+}
+
+fn moves(moves: &[MoveView]) -> Table {
     let mut table = plain_table(&["partition", "from", "to", "copied", "state", "why"]);
-    for change in &plan.moves {
+    for change in moves {
         table.add_row([
             format!("{}-{}", change.topic, change.partition),
             ids(&change.from),
@@ -142,12 +52,15 @@ pub(super) fn plan(plan: &PlanView) -> String {
             change.reason.clone(),
         ]);
     }
-    let unsolved: String = plan
-        .unsolved
-        .iter()
-        .map(|line| format!("\nunsolved: {line}"))
-        .collect();
-    format!("{head}\n{table}{unsolved}")
+    table
+}
+
+/// What a plan leaves unsolved, each in lines of its own.
+pub(super) fn unsolved(plan: &PlanView) -> String {
+    let lines = plan.unsolved.iter();
+    lines
+        .map(|line| format!("\n{}", labelled("unsolved:", line)))
+        .collect()
 }
 
 /// Plans that are over, the newest first.
@@ -195,7 +108,7 @@ fn course(plan: &FinishedPlan, figure: impl Fn(&ResourceFigures) -> f64) -> Stri
     )
 }
 
-fn copied(change: &MoveView) -> String {
+pub(super) fn copied(change: &MoveView) -> String {
     match MoveKind::of(&change.from, &change.to) {
         MoveKind::Leadership => "leader only".to_owned(),
         MoveKind::Removal => "replicas go".to_owned(),
@@ -215,7 +128,7 @@ pub(super) fn kafka_plan(plan: &PlanView) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&serde_json::json!({ "version": 1, "partitions": partitions }))
 }
 
-fn ids(brokers: &[kafka::BrokerId]) -> String {
+pub(super) fn ids(brokers: &[kafka::BrokerId]) -> String {
     brokers
         .iter()
         .map(ToString::to_string)
@@ -223,16 +136,41 @@ fn ids(brokers: &[kafka::BrokerId]) -> String {
         .join(",")
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     Resource::Disk.amount(bytes as f64)
 }
 
-fn plain_table(header: &[&str]) -> Table {
+pub(super) fn plain_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
         .set_header(header.iter().copied());
     table
+}
+
+/// Text in lines of [`WIDTH`].
+pub(super) fn paragraph(text: &str) -> String {
+    in_columns(&[text])
+}
+
+/// The same behind a label, in a column of its own.
+pub(super) fn labelled(label: &str, text: &str) -> String {
+    in_columns(&[label, text])
+}
+
+fn in_columns(texts: &[&str]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .add_row(texts.iter().copied());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.trim_fmt()
 }
 
 #[cfg(test)]
@@ -277,19 +215,5 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
-    }
-
-    #[test]
-    fn windows_are_shown_with_when_the_next_one_opens() {
-        let view = |next_opening_ms| MaintenanceView {
-            windows: vec!["mon,tue 22:00-06:00".to_owned(), "12:00-12:30".to_owned()],
-            leadership_anytime: true,
-            next_opening_ms,
-        };
-        let closed = maintenance(&view(Some(1_795_816_800_000)));
-        assert!(
-            closed.contains("(mon,tue 22:00-06:00; 12:00-12:30 UTC), now closed until 2026-11-27T22:00Z")
-        );
-        assert!(maintenance(&view(None)).contains("now open"));
     }
 }

@@ -1,6 +1,7 @@
 //! The balancer's configuration.
 
 mod capacity;
+mod host_name;
 mod tuning;
 mod windows;
 
@@ -8,13 +9,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kafka::connection::{ConnectionSettings, Tls};
+use kafka::connection::{ConnectionSettings, Tls, TlsIdentity};
 use kafka::ids::{BrokerId, TopicName};
 use kafka::settings::{Fields, Section, Setting, write_duration};
 use serde::Serialize;
 
 use crate::journal::Mode;
 pub use capacity::{BrokerCapacity, CapacitySettings};
+pub use host_name::HostName;
 pub use tuning::{ExecuteSettings, HeatSettings, PlanLimits};
 
 /// Everything that `kafka-balancer serve` is told.
@@ -24,6 +26,13 @@ pub struct Config {
     pub kafka: ConnectionSettings,
     /// Where the API and the metrics are served; loopback unless told otherwise.
     pub listen: SocketAddr,
+    /// The certificate by which it proves who it is; without one it serves over plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsIdentity>,
+    /// Names by which it may be asked, beside addresses and `localhost`. Without any, every name is right, and none where it
+    /// listens on loopback.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostName>,
     /// File with the token that allows actions; without it they are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
@@ -113,6 +122,8 @@ impl Section for Config {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let kafka = fields.section("kafka");
         let listen = fields.or("listen", SocketAddr::from(([127, 0, 0, 1], 9405)));
+        let tls = fields.optional_section("tls");
+        let hosts = fields.list("hosts");
         let token_file = fields.optional("token_file");
         let mode = fields.or("mode", Mode::Observe);
         let tick = fields.within(
@@ -130,6 +141,8 @@ impl Section for Config {
         Some(Self {
             kafka: kafka?,
             listen: listen?,
+            tls: tls?,
+            hosts: hosts?,
             token_file: token_file?,
             mode: mode?,
             tick: tick?,

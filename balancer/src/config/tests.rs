@@ -23,6 +23,16 @@ fn the_least_configuration_names_brokers_only_and_changes_nothing_in_kafka() {
 }
 
 #[test]
+fn a_certificate_and_names_are_read_and_written_as_the_same() {
+    let config = read(
+        "{kafka: {bootstrap: ['localhost:9092']}, tls: {cert_file: /c, key_file: /k}, hosts: [Balancer.Example.org]}",
+    );
+    let config = config.unwrap();
+    assert_eq!(config.hosts[0].as_str(), "balancer.example.org");
+    assert_eq!(read(&kafka::settings::to_yaml(&config).unwrap()).unwrap(), config);
+}
+
+#[test]
 fn windows_are_read_in_utc_and_copies_start_at_any_time_without_them() {
     let read = |execute: &str| {
         let text = format!("kafka: {{bootstrap: ['localhost:9092']}}\nexecute: {execute}");
@@ -42,6 +52,8 @@ fn every_mistake_is_told_with_its_path_and_what_is_allowed() {
         "
 kafka: {bootstrap: ['no port']}
 mode: fast
+tls: {cert_file: /etc/tls.crt}
+hosts: ['https://balancer.example.org']
 tick: 10 ms
 sidecars: {list: [{broker: 1, url: 'localhost:9404'}, {broker: 1, url: 'http://h:1'}]}
 capacity: {bytes_in: 0 B/s, bytes_out: 100MB, cpu_cores: -1}
@@ -54,6 +66,8 @@ excluded: {}
     for part in [
         "kafka.bootstrap[0]: ",
         "mode: \"fast\" is no mode; modes are observe, approve and auto",
+        "tls.key_file: is missing",
+        "hosts[0]: `https://balancer.example.org` is no name of a machine",
         "tick: 10ms is not between 1s and 5m",
         "sidecars.list[0].url: `localhost:9404` is no address of a sidecar",
         "capacity.bytes_in: is 0",

@@ -64,6 +64,9 @@ pub enum ActionError {
     /// The balancer ends.
     #[error("the balancer is shutting down")]
     ShuttingDown,
+    /// As many actions wait as may.
+    #[error("too many actions are waiting; try again in some seconds")]
+    Busy,
     /// The journal has not been opened (yet).
     #[error("the journal is not open ({0}); nothing can be changed until it is")]
     NoJournal(String),
@@ -111,6 +114,16 @@ pub enum ActionError {
     /// Kafka could not be asked or the journal not be written.
     #[error("{0}; try again")]
     NotNow(String),
+}
+
+impl ActionError {
+    /// Whether the same action may well be done some time later.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::ShuttingDown | Self::Busy | Self::NoJournal(_) | Self::NotNow(_)
+        )
+    }
 }
 
 impl From<ExecuteError> for ActionError {

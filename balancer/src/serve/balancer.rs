@@ -50,6 +50,7 @@ pub struct Balancer<C, L: CompactedLog, R> {
     rebalance_asked: bool,
     suggestion: Option<Plan>,
     problems: Vec<String>,
+    certificate: Option<watch::Receiver<Option<String>>>,
     publish: watch::Sender<Arc<View>>,
 }
 
@@ -99,11 +100,18 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             rebalance_asked: false,
             suggestion: None,
             problems: Vec::new(),
+            certificate: None,
             publish,
             cluster,
             log,
             config: config.clone(),
         }
+    }
+
+    /// The same, which tells of what is wrong with the API's certificate too.
+    #[must_use]
+    pub fn telling(self, certificate: Option<watch::Receiver<Option<String>>>) -> Self {
+        Self { certificate, ..self }
     }
 
     /// Runs until `stop`. What is being copied goes on in Kafka; the next balancer finds it in the journal.
@@ -343,6 +351,12 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 .iter()
                 .flat_map(|status| waits::of_execution(status, self.timestamp())),
         );
+        problems.extend(self.certificate.iter().filter_map(|trouble| {
+            let reason = trouble.borrow().clone()?;
+            Some(format!(
+                "the API goes on with its last certificate, since the files of `tls` cannot be used: {reason}"
+            ))
+        }));
         if let Some(looked) = &self.last {
             crate::metrics::show_leaders(&looked.current);
         }
@@ -354,7 +368,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 observation: &looked.observation,
                 current: &looked.current,
                 detection: &looked.detection,
-                floor: &self.config.heat.floor,
+                heat: &self.config.heat,
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
                 limits: &Limits::from(&self.config.execute),

@@ -15,27 +15,34 @@ use std::time::Duration;
 use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use sidecar::clock::Clock;
+use sidecar::server::{Certificate, Limits, serve};
+use sidecar::tls::TlsError;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::api::view::View;
-use crate::api::{self, Shared};
+use crate::api::{self, Hosts, Shared};
 use crate::background::{stop_on_signals, upkeep};
 use crate::config::Config;
 use crate::observe::{ObserveError, Observer};
 pub use action::{Action, ActionError, Command};
 pub use balancer::Balancer;
 
-/// Actions that wait for the loop at most; more are kept waiting at the door.
+/// Actions that wait for the loop at most; more are refused.
 const MAX_WAITING_ACTIONS: usize = 64;
 
 /// More than the live records of a journal ever take; see [`crate::journal`].
 const MAX_JOURNAL_BYTES: usize = 256 * 1024 * 1024;
 
-/// How long open requests may take to end after SIGTERM.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// What those who ask may cost. Connections have no age: who follows events does so for hours.
+pub(crate) const LIMITS: Limits = Limits {
+    connections: 256,
+    head: Duration::from_secs(10),
+    stall: Duration::from_secs(30),
+    age: None,
+    grace: Duration::from_secs(5),
+};
 
 /// Why the balancer ended.
 #[derive(Debug, Error)]
@@ -48,6 +55,9 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("the files of `tls` cannot be used")]
+    Certificate(#[from] TlsError),
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] std::io::Error),
@@ -73,6 +83,8 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             address: config.listen,
             source,
         })?;
+    let read = |identity| Certificate::read(identity, Certificate::READ_EVERY);
+    let certificate = config.tls.clone().map(read).transpose()?;
     let (publish, view) = watch::channel(Arc::new(View::default()));
     let (commands, actions) = mpsc::channel(MAX_WAITING_ACTIONS);
     let cluster = KafkaCluster::new(config.kafka.clone());
@@ -86,19 +98,19 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         },
     );
     let observer = Observer::new(cluster.clone(), &config)?;
-    let balancer = Balancer::new(&config, cluster, observer, log, publish, Clock::start());
+    let balancer = Balancer::new(&config, cluster, observer, log, publish, Clock::start())
+        .telling(certificate.as_ref().map(Certificate::trouble));
     tracing::info!(listen = %config.listen, mode = ?config.mode, "The balancer has started.");
 
-    let server = tokio::spawn(serve_api(
-        listener,
-        Shared::new(view, commands, config.token_file.clone(), metrics.clone()),
-        stop.clone(),
-    ));
+    let shared = Shared::new(view, commands, config.token_file.clone(), metrics.clone())
+        .asked_as(Hosts::new(config.listen, &config.hosts));
+    let router = api::router(shared);
+    let server = tokio::spawn(serve(listener, router, certificate, LIMITS, stop.clone()));
     tokio::spawn(upkeep(metrics, stop.clone()));
     balancer.run(actions, stop).await;
     // Requests that are still open are answered; one that never ends does not hold up the end.
-    if tokio::time::timeout(DRAIN_TIME, server).await.is_err() {
-        tracing::warn!("Some requests were still open at the end.");
+    if let Ok(Err(error)) = server.await {
+        tracing::error!(%error, "The API has ended.");
     }
     tracing::info!("The balancer has ended; what it was doing is in the journal.");
     Ok(())
@@ -108,13 +120,4 @@ fn install_metrics() -> Result<PrometheusHandle, ServeError> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     crate::metrics::describe();
     Ok(handle)
-}
-
-async fn serve_api(listener: TcpListener, shared: Shared, stop: CancellationToken) {
-    let served = axum::serve(listener, api::router(shared))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "The API has ended.");
-    }
 }

@@ -30,6 +30,7 @@ struct Stage {
     log: SimulatedLog,
     view: watch::Receiver<Arc<View>>,
     commands: mpsc::Sender<Command>,
+    certificate: watch::Sender<Option<String>>,
     stop: CancellationToken,
 }
 
@@ -86,13 +87,16 @@ impl Stage {
         let clock = Clock::start_simulated();
         let config = config(mode);
         let observer = Observer::new(cluster.clone(), &config).unwrap();
-        let balancer = Balancer::new(&config, cluster.clone(), observer, log.clone(), publish, clock);
+        let (certificate, trouble) = watch::channel(None);
+        let balancer = Balancer::new(&config, cluster.clone(), observer, log.clone(), publish, clock)
+            .telling(Some(trouble));
         tokio::spawn(balancer.run(actions, stop.clone()));
         Self {
             cluster,
             log,
             view,
             commands,
+            certificate,
             stop,
         }
     }
@@ -346,4 +350,19 @@ async fn a_broker_that_is_restarted_is_not_emptied_and_one_that_stays_away_is() 
     stage
         .until("being emptied", |view| replicas(view) < Some(9))
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_cannot_be_used_is_a_problem_for_as_long() {
+    let mut stage = Stage::new("observe").await;
+    let is_told = |view: &View| {
+        view.state
+            .problems
+            .iter()
+            .any(|problem| problem.contains("goes on with its last certificate"))
+    };
+    stage.certificate.send_replace(Some("half a key".to_owned()));
+    stage.until("told", is_told).await;
+    stage.certificate.send_replace(None);
+    stage.until("over", |view| !is_told(view)).await;
 }

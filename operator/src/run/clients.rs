@@ -6,7 +6,7 @@ use std::time::Duration;
 use balancer::api::view::State;
 use balancer::client::{ClientError, Server, Token};
 use kafka::client::KafkaCluster;
-use kafka::connection::ConnectionSettings;
+use kafka::connection::{ConnectionSettings, Tls};
 use kafka::membership::Membership;
 use kafka::users::Users;
 
@@ -49,7 +49,7 @@ impl Clients for Network {
     }
 
     async fn balancer_state(&self, cluster: &Cluster) -> Result<State, ClientError> {
-        Server::new(&balancer_url(cluster), None, PATIENCE)?.state().await
+        server(cluster, None)?.state().await
     }
 
     async fn order(
@@ -58,7 +58,7 @@ impl Clients for Network {
         token: Option<Token>,
         order: &BalancerOrder,
     ) -> Result<(), ClientError> {
-        let server = Server::new(&balancer_url(cluster), token, PATIENCE)?;
+        let server = server(cluster, token)?;
         let done = match order {
             BalancerOrder::Drain(brokers) => server.drain(brokers).await,
             BalancerOrder::Undrain(brokers) => server.undrain(brokers).await,
@@ -70,4 +70,9 @@ impl Clients for Network {
         };
         done.map(|_| ())
     }
+}
+
+/// The balancer of a cluster, which serves over plain HTTP: its Service is asked within Kubernetes only.
+fn server(cluster: &Cluster, token: Option<Token>) -> Result<Server, ClientError> {
+    Server::new(&balancer_url(cluster), &Tls::default(), token, PATIENCE)
 }

@@ -17,6 +17,7 @@ pub struct Certificate {
     identity: TlsIdentity,
     read_every: Duration,
     current: watch::Sender<Arc<rustls::ServerConfig>>,
+    trouble: watch::Sender<Option<String>>,
 }
 
 impl Certificate {
@@ -30,12 +31,17 @@ impl Certificate {
     /// They cannot be used.
     pub fn read(identity: TlsIdentity, read_every: Duration) -> Result<Self, TlsError> {
         let config = server_config(&identity)?;
-        let (current, _) = watch::channel(Arc::new(config));
         Ok(Self {
             identity,
             read_every,
-            current,
+            current: watch::Sender::new(Arc::new(config)),
+            trouble: watch::Sender::default(),
         })
+    }
+
+    /// Why the files cannot be used at the time, while they cannot.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
@@ -44,7 +50,6 @@ impl Certificate {
 
     /// Reads the files for ever. While they cannot be used, which is told once, the last certificate that could be is shown.
     pub(super) async fn renew(&self) {
-        let mut is_usable = true;
         loop {
             tokio::time::sleep(self.read_every).await;
             let identity = self.identity.clone();
@@ -52,19 +57,18 @@ impl Certificate {
             let Ok(read) = tokio::task::spawn_blocking(move || server_config(&identity)).await else {
                 continue;
             };
-            match read {
+            let trouble = match read {
                 Ok(config) => {
                     self.current.send_replace(Arc::new(config));
-                    if !is_usable {
-                        info!("the certificate can be used again");
-                    }
-                    is_usable = true;
+                    None
                 }
-                Err(error) if is_usable => {
-                    warn!(error = with_causes(&error), "the last certificate is kept");
-                    is_usable = false;
-                }
-                Err(_) => {}
+                Err(error) => Some(with_causes(&error)),
+            };
+            let before = self.trouble.send_replace(trouble.clone());
+            match (before, trouble) {
+                (None, Some(error)) => warn!(error, "the last certificate is kept"),
+                (Some(_), None) => info!("the certificate can be used again"),
+                _ => {}
             }
         }
     }

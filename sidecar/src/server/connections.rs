@@ -30,8 +30,8 @@ pub struct Limits {
     pub head: Duration,
     /// How long a reader may take nothing of an answer.
     pub stall: Duration,
-    /// How long a connection is kept, however busy.
-    pub age: Duration,
+    /// How long a connection is kept, however busy; as long as its reader wishes where there is none.
+    pub age: Option<Duration>,
     /// How long open connections may go on after the signal to stop, or after that age.
     pub grace: Duration,
 }
@@ -42,11 +42,15 @@ impl Default for Limits {
             connections: 32,
             head: Duration::from_secs(10),
             stall: Duration::from_secs(10),
-            age: Duration::from_secs(600),
+            age: Some(Duration::from_secs(600)),
             grace: Duration::from_secs(5),
         }
     }
 }
+
+/// The most bytes of the head of a request, all its headers together. The library's own bound is many times what a reader has
+/// to say, and each connection may make use of it.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// After the system refused a connection, for want of file handles as a rule.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -147,12 +151,13 @@ where
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),
         () = stop.cancelled() => None,
-        () = sleep(limits.age) => None,
+        () = grow_old(limits.age) => None,
     };
     let ended = match ended {
         Some(ended) => Ok(ended),
@@ -163,5 +168,12 @@ where
     };
     if let Ok(Err(error)) = ended {
         debug!(%error, "a connection broke off");
+    }
+}
+
+async fn grow_old(age: Option<Duration>) {
+    match age {
+        Some(age) => sleep(age).await,
+        None => std::future::pending().await,
     }
 }

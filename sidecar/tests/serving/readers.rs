@@ -20,7 +20,7 @@ async fn start() -> Sidecar {
         connections: 1,
         head: Duration::from_millis(100),
         stall: Duration::from_millis(100),
-        age: Duration::from_secs(600),
+        age: Some(Duration::from_secs(600)),
         grace: Duration::from_millis(100),
     };
     serve_within(sampling, None, limits, stop).await
