@@ -126,6 +126,10 @@ impl Producer {
             .set("client.id", format!("kafka-load-{}", shape.producer))
             .set("enable.idempotence", "true")
             .set("acks", "all")
+            // With more of them, librdkafka may take a request that was refused for acknowledged when the next one is not: a new
+            // leader takes any sequence number of a producer that it does not know yet (confluent-kafka-go#921); and may send
+            // one twice while leaders change (librdkafka#4953). Of both a witness would accuse the cluster.
+            .set("max.in.flight.requests.per.connection", "1")
             .set("linger.ms", shape.linger.as_millis().to_string())
             .set("compression.type", "none");
         let client = config.create_with_context(Reports(Arc::clone(&shared)))?;
