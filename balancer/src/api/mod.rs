@@ -1,7 +1,10 @@
-//! The HTTP API: reading is open, acting needs the bearer token of a file.
+//! The HTTP API and its page: reading is open, acting needs the bearer token of a file.
 
 mod auth;
 pub(crate) mod body;
+mod digest;
+mod events;
+mod page;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,8 @@ use super::auth::{ActionToken, Refusal};
 use super::body::{
     ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, Named, ReplicationBody, StopBody,
 };
+use super::events::{self, Feed};
+use super::page;
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
@@ -38,6 +40,7 @@ const MAX_PARTITIONS: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct Shared {
     view: watch::Receiver<Arc<View>>,
+    feed: Arc<Feed>,
     commands: mpsc::Sender<Command>,
     token: ActionToken,
     metrics: PrometheusHandle,
@@ -52,6 +55,7 @@ impl Shared {
         metrics: PrometheusHandle,
     ) -> Self {
         Self {
+            feed: Arc::new(Feed::new(view.clone())),
             view,
             commands,
             token: ActionToken::new(token_file),
@@ -61,6 +65,10 @@ impl Shared {
 
     fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
+    }
+
+    pub(super) fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
     }
 }
 
@@ -78,6 +86,7 @@ impl Shared {
         hot,
         plan,
         history,
+        events::events,
         approve,
         pause,
         resume,
@@ -104,6 +113,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/hot", get(hot))
         .route("/v1/plan", get(plan))
         .route("/v1/history", get(history))
+        .route("/v1/events", get(events::events))
         .route("/v1/approve", post(approve))
         .route("/v1/pause", post(pause))
         .route("/v1/resume", post(resume))
@@ -113,6 +123,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/replication", post(replication))
         .route("/v1/rebalance", post(rebalance))
         .route("/v1/mode", post(mode))
+        .merge(page::routes())
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
@@ -310,7 +321,7 @@ async fn act(AxumState(shared): AxumState<Shared>, headers: HeaderMap, action: A
     }
 }
 
-fn failure(status: StatusCode, error: &dyn std::error::Error) -> Response {
+pub(super) fn failure(status: StatusCode, error: &dyn std::error::Error) -> Response {
     (
         status,
         Json(Failure {

@@ -70,6 +70,12 @@ pub struct State {
     pub partitions: usize,
     /// Imbalance by resource: the greatest utilisation / the mean. 1 is perfect.
     pub imbalance: ResourceFigures,
+    /// The mean utilisation of the brokers that count.
+    #[serde(default)]
+    pub mean: ResourceFigures,
+    /// A broker that stays above this utilisation is hot.
+    #[serde(default)]
+    pub hot_above: ResourceFigures,
     /// The greatest imbalance of a resource of which some broker uses more than the floor of `heat`; 1 where none does.
     #[serde(default = "balanced")]
     pub worst_imbalance: f64,
@@ -373,6 +379,9 @@ pub struct MoveView {
     pub bytes: u64,
     /// Bytes copied so far.
     pub bytes_done: u64,
+    /// How long copying takes alone at the throttle that was foreseen, in seconds.
+    #[serde(default)]
+    pub expected_seconds: f64,
     /// `pending`, `in_progress` or how it ended, such as `done` or `no_longer_helps`.
     pub state: String,
     /// When the change was sent to Kafka, in milliseconds since the Unix epoch.

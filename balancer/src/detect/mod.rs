@@ -42,6 +42,13 @@ impl Default for DetectSettings {
     }
 }
 
+impl DetectSettings {
+    /// The utilisation above which a broker is hot where `mean` is the mean.
+    pub fn limit(&self, resource: Resource, mean: f64) -> f64 {
+        (mean * (1.0 + self.threshold)).max(self.floor[resource])
+    }
+}
+
 /// A broker that carries too much of one resource.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HotBroker {
@@ -276,8 +283,7 @@ impl<'a> Scene<'a> {
 
     /// What a broker should carry at most.
     fn limit(&self, row: BrokerIndex, r: Resource) -> f64 {
-        let utilisation = self.mean[r] * (1.0 + self.settings.threshold);
-        utilisation.max(self.settings.floor[r]) * self.model.broker(row).capacity[r]
+        self.settings.limit(r, self.mean[r]) * self.model.broker(row).capacity[r]
     }
 
     /// What a broker carries of a partition.

@@ -354,7 +354,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 observation: &looked.observation,
                 current: &looked.current,
                 detection: &looked.detection,
-                floor: &self.config.heat.floor,
+                heat: &self.config.heat,
                 status: status.as_ref(),
                 suggestion: self.suggestion.as_ref(),
                 limits: &Limits::from(&self.config.execute),

@@ -12,6 +12,7 @@ use crate::api::view::{
     BrokerView, FinishedPlan, HotList, MaintenanceView, MoveView, PartitionView, PlanStanding, PlanView,
     ReplicationView, ResourceFigures, SourceView, State, ThrottleView, View,
 };
+use crate::config::HeatSettings;
 use crate::detect::Detection;
 use crate::execute::{Limits, MoveStatus, PlanStatus, Status, Throttles};
 use crate::journal::{self, Direction, MoveState, Outcome, PlanId, Replication, Timestamp};
@@ -30,8 +31,7 @@ pub(super) struct Picture<'a> {
     /// The model under the fast rates.
     pub(super) current: &'a Model,
     pub(super) detection: &'a Detection,
-    /// The utilisation below which nothing is hot.
-    pub(super) floor: &'a PerResource,
+    pub(super) heat: &'a HeatSettings,
     pub(super) status: Option<&'a Status>,
     pub(super) suggestion: Option<&'a Plan>,
     pub(super) limits: &'a Limits,
@@ -97,6 +97,8 @@ fn version() -> String {
 
 fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State {
     let model = picture.current;
+    let mean = model.mean_utilisation();
+    let heat = picture.heat.detect();
     State {
         version: version(),
         cluster_id: picture.observation.description.cluster_id.clone(),
@@ -107,7 +109,9 @@ fn state(picture: &Picture<'_>, hot: &HotList, plan: Option<&PlanView>) -> State
         brokers: picture.observation.description.brokers.len(),
         partitions: model.partitions().len(),
         imbalance: model.imbalance().into(),
-        worst_imbalance: model.worst_imbalance(picture.floor),
+        mean: mean.into(),
+        hot_above: PerResource::from_fn(|r| heat.limit(r, mean[r])).into(),
+        worst_imbalance: model.worst_imbalance(&picture.heat.floor),
         hot_brokers: hot
             .brokers
             .iter()
@@ -305,6 +309,7 @@ fn planned_move(change: &Move) -> MoveView {
         reason: change.reason.clone(),
         bytes: change.bytes,
         bytes_done: 0,
+        expected_seconds: change.expected_seconds,
         state: "pending".to_owned(),
         submitted_at_ms: None,
         ended_at_ms: None,
