@@ -3,18 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use e2e::ChromeDriver;
 use e2e::scene::Outcome;
-use fantoccini::elements::Element;
-use fantoccini::error::CmdError;
-use fantoccini::key::Key;
-use fantoccini::wd::WebDriverCompatibleCommand;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 const WITHIN: Duration = Duration::from_secs(120);
+/// How often more a browser is started that does not come up.
+const STARTS: u32 = 4;
 const POLL: Duration = Duration::from_millis(100);
 
 /// How large the page is, in CSS pixels, and whether the person prefers dark pages.
@@ -37,43 +34,54 @@ pub(crate) const PHONE: Look = Look {
     dark: false,
 };
 
+/// Keys that write nothing, as WebDriver has them.
+pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const ESCAPE: &str = "\u{e00c}";
+
+/// The name under which WebDriver hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
 pub(crate) struct Browser {
-    client: Client,
+    http: reqwest::Client,
+    /// The session's address at the driver, which is ended with it.
+    session: String,
     _driver: ChromeDriver,
-}
-
-/// A request that the WebDriver standard does not have, but Chromium's driver does.
-#[derive(Debug)]
-struct Extension {
-    path: &'static str,
-    body: Value,
-}
-
-impl WebDriverCompatibleCommand for Extension {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(self.body.to_string()))
-    }
 }
 
 impl Browser {
     /// A browser that shows the page of the balancer at `url`.
     pub(crate) async fn open(url: &str, look: Look) -> Outcome<Self> {
         let driver = ChromeDriver::start().await?;
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(driver.capabilities())
-            .connect(driver.url())
-            .await?;
-        let browser = Self {
-            client,
+        let mut browser = Self {
+            http: e2e::http::client()?,
+            session: format!("{}/session", driver.url()),
             _driver: driver,
         };
+        let wanted = json!({"capabilities": {"alwaysMatch": browser._driver.capabilities()}});
+        // The driver gives a browser a minute to start, which a busy machine may not have.
+        let mut made = browser.post("", &wanted).await;
+        for _ in 0..STARTS {
+            if made.is_err() {
+                made = browser.post("", &wanted).await;
+            }
+        }
+        let made = made?;
+        let id = made["sessionId"].as_str().ok_or("the session has no id")?;
+        browser.session = format!("{}/{id}", browser.session);
         browser.look(look).await?;
-        browser.client.goto(&format!("{url}/")).await?;
+        browser.post("/url", &json!({"url": format!("{url}/")})).await?;
         Ok(browser)
+    }
+
+    /// A request of the WebDriver protocol; answers its value.
+    async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
+        let url = format!("{}{path}", self.session);
+        answer(self.http.post(url).json(body)).await
+    }
+
+    async fn get(&self, path: &str) -> Outcome<Value> {
+        answer(self.http.get(format!("{}{path}", self.session))).await
     }
 
     pub(crate) async fn look(&self, look: Look) -> Outcome {
@@ -86,24 +94,34 @@ impl Browser {
         Ok(())
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) -> Result<Value, CmdError> {
+    async fn devtools(&self, command: &str, parameters: Value) -> Outcome<Value> {
         let body = json!({"cmd": command, "params": parameters});
-        let path = "goog/cdp/execute";
-        self.client.issue_cmd(Extension { path, body }).await
+        self.post("/goog/cdp/execute", &body).await
     }
 
     /// What the page's own code would see.
     pub(crate) async fn evaluate(&self, script: &str) -> Outcome<Value> {
-        Ok(self.client.execute(script, Vec::new()).await?)
+        self.post("/execute/sync", &json!({"script": script, "args": []}))
+            .await
     }
 
-    async fn find(&self, selector: &str) -> Result<Element, CmdError> {
-        self.client.find(Locator::Css(selector)).await
+    /// The path of an element.
+    async fn find(&self, selector: &str) -> Outcome<String> {
+        let found = self
+            .post("/element", &json!({"using": "css selector", "value": selector}))
+            .await?;
+        path_of(&found)
+    }
+
+    /// The path of the element that has the focus.
+    async fn focused(&self) -> Outcome<String> {
+        path_of(&self.get("/element/active").await?)
     }
 
     /// The text that can be seen of the first of these elements.
     pub(crate) async fn text(&self, selector: &str) -> Outcome<String> {
-        Ok(self.find(selector).await?.text().await?)
+        let text = self.get(&format!("{}/text", self.find(selector).await?)).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
     /// Waits until the text of an element has these words.
@@ -137,26 +155,35 @@ impl Browser {
     }
 
     pub(crate) async fn is_shown(&self, selector: &str) -> Outcome<bool> {
-        Ok(self.find(selector).await?.is_displayed().await?)
+        let shown = self
+            .get(&format!("{}/displayed", self.find(selector).await?))
+            .await?;
+        Ok(shown == true)
     }
 
     pub(crate) async fn click(&self, selector: &str) -> Outcome {
-        Ok(self.find(selector).await?.click().await?)
+        let element = self.find(selector).await?;
+        self.post(&format!("{element}/click"), &json!({})).await?;
+        Ok(())
     }
 
     /// Presses keys wherever the focus is.
     pub(crate) async fn keys(&self, keys: &str) -> Outcome {
-        Ok(self.client.active_element().await?.send_keys(keys).await?)
-    }
-
-    pub(crate) async fn press(&self, key: Key) -> Outcome {
-        self.keys(&char::from(key).to_string()).await
+        let strokes = keys.chars().flat_map(|key| {
+            ["keyDown", "keyUp"].map(|stroke| json!({"type": stroke, "value": key.to_string()}))
+        });
+        let strokes: Vec<Value> = strokes.collect();
+        let keyboard = json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]});
+        self.post("/actions", &keyboard).await?;
+        Ok(())
     }
 
     /// The id of the element that has the focus.
     pub(crate) async fn focus(&self) -> Outcome<String> {
-        let id = self.client.active_element().await?.attr("id").await?;
-        Ok(id.unwrap_or_default())
+        let id = self
+            .get(&format!("{}/attribute/id", self.focused().await?))
+            .await?;
+        Ok(id.as_str().unwrap_or_default().to_owned())
     }
 
     /// Goes on with the tab key to an element.
@@ -165,15 +192,14 @@ impl Browser {
             if self.focus().await? == id {
                 return Ok(());
             }
-            self.press(Key::Tab).await?;
+            self.keys(TAB).await?;
         }
         Err(format!("the tab key does not reach {id}").into())
     }
 
     /// What the page has written to the console since it was asked last: errors, and what its policy forbade.
     pub(crate) async fn console(&self) -> Outcome<Vec<String>> {
-        let body = json!({"type": "browser"});
-        let entries = self.client.issue_cmd(Extension { path: "se/log", body }).await?;
+        let entries = self.post("/se/log", &json!({"type": "browser"})).await?;
         let entries = entries.as_array().cloned().unwrap_or_default();
         Ok(entries.iter().map(ToString::to_string).collect())
     }
@@ -212,16 +238,34 @@ impl Browser {
     pub(crate) async fn picture(&self, name: &str) -> Outcome {
         let folder = figures_folder().join("screenshots");
         std::fs::create_dir_all(&folder)?;
+        let picture = self.get("/screenshot").await?;
+        let picture = picture.as_str().ok_or("there is no picture")?;
         std::fs::write(
             folder.join(format!("{name}.png")),
-            self.client.screenshot().await?,
+            BASE64_STANDARD.decode(picture)?,
         )?;
         Ok(())
     }
 
     pub(crate) async fn close(self) -> Outcome {
-        Ok(self.client.close().await?)
+        answer(self.http.delete(&self.session)).await?;
+        Ok(())
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Outcome<Value> {
+    let answer = request.send().await?;
+    let status = answer.status();
+    let mut body: Value = answer.json().await?;
+    if status.is_success() {
+        return Ok(body["value"].take());
+    }
+    Err(format!("{}: {}", body["value"]["error"], body["value"]["message"]).into())
+}
+
+fn path_of(element: &Value) -> Outcome<String> {
+    let id = element[ELEMENT].as_str().ok_or("there is no such element")?;
+    Ok(format!("/element/{id}"))
 }
 
 /// Where tests leave figures.

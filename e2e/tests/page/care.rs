@@ -5,10 +5,9 @@ use std::time::Duration;
 use balancer::api::view::{PlanStanding, SourceView, View};
 use balancer::serve::Action;
 use e2e::scene::Outcome;
-use fantoccini::key::Key;
 use serde_json::json;
 
-use crate::browser::{Browser, DESK, PHONE, figures_folder};
+use crate::browser::{Browser, DESK, ENTER, ESCAPE, PHONE, figures_folder};
 use crate::states::nothing_went_wrong;
 use crate::synthetic::{Stage, TOKEN, hot, planned, watching};
 
@@ -48,7 +47,7 @@ fn hostile() -> Outcome<View> {
     Ok(view)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn names_that_look_like_html_are_shown_as_they_are_and_do_nothing() -> Outcome {
     let stage = Stage::set(hostile()?).await?;
     let browser = Browser::open(&stage.url, DESK).await?;
@@ -81,7 +80,7 @@ async fn names_that_look_like_html_are_shown_as_they_are_and_do_nothing() -> Out
     browser.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowhere() -> Outcome {
     let mut stage = Stage::set(planned(hot(watching(6, 96)?)?, PlanStanding::Waiting)?).await?;
     let browser = Browser::open(&stage.url, DESK).await?;
@@ -89,13 +88,13 @@ async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowher
 
     // Escape leaves everything as it was.
     browser.tab_to("approve").await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     browser.says("#dialog", "Approve plan 12?").await?;
     browser
         .says("#dialog-says", "2 changes of leader and 2 copies")
         .await?;
     assert_eq!(browser.focus().await?, "dialog-token");
-    browser.press(Key::Escape).await?;
+    browser.keys(ESCAPE).await?;
     browser
         .until("the dialog is closed", async |browser| {
             Ok(!browser.is_shown("#dialog").await?)
@@ -105,14 +104,14 @@ async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowher
     assert!(stage.orders.try_recv().is_err());
 
     // Without a token and with a wrong one it is said what is wrong.
-    browser.press(Key::Enter).await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
+    browser.keys(ENTER).await?;
     browser.says("#dialog-error", "Type the token").await?;
     browser.keys("not the token").await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     browser.says("#dialog-error", "no token").await?;
     browser.keys("wrong").await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     browser
         .says("#dialog-error", "is not the one in the balancer's token file")
         .await?;
@@ -121,7 +120,7 @@ async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowher
     browser.console().await?;
 
     browser.keys(TOKEN).await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     let command = tokio::time::timeout(Duration::from_secs(60), stage.orders.recv())
         .await?
         .ok_or("no order")?;
@@ -139,7 +138,7 @@ async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowher
     browser
         .says("#dialog-answer", "Plan 12 is being executed.")
         .await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     browser
         .until("the dialog is closed", async |browser| {
             Ok(!browser.is_shown("#dialog").await?)
@@ -150,12 +149,12 @@ async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowher
     stage.show(planned(hot(watching(6, 96)?)?, PlanStanding::Executing)?);
     browser.says("#sentence", "is being executed").await?;
     browser.tab_to("stop-now").await?;
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     browser
         .says("#dialog-says", "1 move in progress is cancelled")
         .await?;
     assert_eq!(browser.focus().await?, "dialog-confirm");
-    browser.press(Key::Enter).await?;
+    browser.keys(ENTER).await?;
     let command = tokio::time::timeout(Duration::from_secs(60), stage.orders.recv())
         .await?
         .ok_or("no order")?;
@@ -176,7 +175,7 @@ async fn a_plan_is_approved_with_the_keyboard_alone_and_the_token_is_kept_nowher
     browser.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn everything_that_can_be_used_or_looked_at_has_a_name() -> Outcome {
     let stage = Stage::set(planned(hot(watching(6, 96)?)?, PlanStanding::Executing)?).await?;
     let browser = Browser::open(&stage.url, DESK).await?;
@@ -187,7 +186,7 @@ async fn everything_that_can_be_used_or_looked_at_has_a_name() -> Outcome {
         browser.click(&format!("#{button}")).await?;
         named(&browser, 3).await?;
         browser.picture(&format!("{button}-light")).await?;
-        browser.press(Key::Escape).await?;
+        browser.keys(ESCAPE).await?;
     }
     nothing_went_wrong(&browser).await?;
     browser.close().await
@@ -204,7 +203,7 @@ async fn named(browser: &Browser, at_least: usize) -> Outcome {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_page_is_light_and_is_there_at_once_with_a_thousand_brokers() -> Outcome {
     let stage = Stage::set(planned(hot(watching(1_000, 100_000)?)?, PlanStanding::Waiting)?).await?;
     let browser = Browser::open(&stage.url, DESK).await?;

@@ -130,7 +130,7 @@ fn states() -> Outcome<Vec<Expected>> {
     ])
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn every_state_is_said_in_a_sentence_with_the_buttons_that_are_of_use_then() -> Outcome {
     let stage = Stage::set(View::default()).await?;
     let browser = Browser::open(&stage.url, DESK).await?;
@@ -177,7 +177,7 @@ async fn every_state_is_said_in_a_sentence_with_the_buttons_that_are_of_use_then
     browser.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_is_hot_and_what_is_done_about_it_is_there_in_figures() -> Outcome {
     let stage = Stage::set(planned(hot(watching(6, 96)?)?, PlanStanding::Executing)?).await?;
     let browser = Browser::open(&stage.url, DESK).await?;
@@ -216,7 +216,7 @@ async fn what_is_hot_and_what_is_done_about_it_is_there_in_figures() -> Outcome 
     browser.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_is_old_is_called_old_and_a_lost_connection_is_taken_up_again() -> Outcome {
     let mut stage = Stage::set(watching(6, 96)?).await?;
     let browser = Browser::open(&stage.url, DESK).await?;
@@ -245,7 +245,7 @@ async fn what_is_old_is_called_old_and_a_lost_connection_is_taken_up_again() -> 
     browser.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_page_gives_way_to_others_when_too_many_are_open() -> Outcome {
     let stage = Stage::set(watching(6, 96)?).await?;
     let http = e2e::http::client()?;

@@ -62,7 +62,7 @@ async function send() {
   try {
     request = prepare(own);
   } catch (problem) {
-    return complain(problem.message);
+    return complain(problem.message, problem.field);
   }
   running = true;
   byId("dialog-confirm").setAttribute("aria-disabled", "true");
@@ -74,7 +74,7 @@ async function send() {
   if (order !== own) return;
   if (answer.error) {
     if (answer.status === 401) token = "";
-    return complain(answer.error, answer.status === 401);
+    return complain(answer.error, answer.status === 401 && byId("dialog-token"));
   }
   shown(false);
   say(byId("dialog-answer"), answer.message);
@@ -84,18 +84,20 @@ async function send() {
 
 function prepare(own) {
   const given = byId("dialog-token").value.trim();
-  if (given === "") throw new Error("Type the token: the content of the file that token_file names in the balancer’s configuration.");
-  if (!/^[\x21-\x7e]+$/.test(given)) throw new Error("This is no token: it has letters or spaces that no request can carry. Copy the file’s content as it is.");
+  const wrong = (text) => Object.assign(new Error(text), { field: byId("dialog-token") });
+  if (given === "") throw wrong("Type the token: the content of the file that token_file names in the balancer’s configuration.");
+  if (!/^[\x21-\x7e]+$/.test(given)) throw wrong("This is no token: it has letters or spaces that no request can carry. Copy the file’s content as it is.");
+  const body = own.read ? own.read(byId("dialog-form")) : own.body;
   token = given;
-  return own.read ? own.read(byId("dialog-form")) : own.body;
+  return body;
 }
 
-function complain(text, of_token = byId("dialog-token").value === "") {
+/** Says what is wrong, and goes to the field where it can be put right. */
+function complain(text, field) {
   say(byId("dialog-error"), text);
-  if (of_token) {
-    byId("dialog-token").focus();
-    byId("dialog-token").select();
-  }
+  if (!field) return;
+  field.focus();
+  field.select();
 }
 
 /** Sends an order; answers `{ message }`, or `{ error, status }` with cause and cure. */

@@ -181,9 +181,11 @@ function brokerField() {
 }
 
 function numbers(form) {
-  const words = form.elements.brokers.value.split(/[\s,]+/).filter(Boolean);
-  if (words.length === 0) throw new Error("Say which brokers, such as 3, 4.");
+  const field = form.elements.brokers;
+  const problem = (text) => Object.assign(new Error(text), { field });
+  const words = field.value.split(/[\s,]+/).filter(Boolean);
+  if (words.length === 0) throw problem("Say which brokers, such as 3, 4.");
   const wrong = words.find((word) => !/^\d{1,10}$/.test(word));
-  if (wrong) throw new Error(`“${wrong}” is no number of a broker. Write numbers with commas between them, such as 3, 4.`);
+  if (wrong) throw problem(`“${wrong}” is no number of a broker. Write numbers with commas between them, such as 3, 4.`);
   return words.map(Number);
 }
