@@ -29,6 +29,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY: &[u8] = b"retry: 2000\n\n";
 
+/// What a browser reads over.
+const COMMENT: &[u8] = b":\n\n";
+
 /// What ends an event.
 const END: &[u8] = b"\ndata: }\n\n";
 
@@ -52,7 +55,7 @@ pub(super) struct Feed {
     places: Arc<Semaphore>,
 }
 
-/// The parts of an event. A part that is the same as in the view before keeps its edition.
+/// The parts of an event. Brokers and history keep their edition while they are the same.
 #[derive(Debug, Default)]
 struct Encoded {
     now: Part,
@@ -101,10 +104,22 @@ impl Encoded {
         let brokers = lines("\ndata: ,\"brokers\":", &digest::brokers(&view.brokers))?;
         let history = lines("\ndata: ,\"history\":", &digest::history(&view.history))?;
         Ok(Self {
-            now: before.now.next(now),
+            // Each view is an event, be it only to say that there is nothing new.
+            now: Part {
+                edition: before.now.edition + 1,
+                lines: now.into(),
+            },
             brokers: before.brokers.next(brokers),
             history: before.history.next(history),
         })
+    }
+
+    fn editions(&self) -> Editions {
+        Editions {
+            now: self.now.edition,
+            brokers: self.brokers.edition,
+            history: self.history.edition,
+        }
     }
 }
 
@@ -127,34 +142,40 @@ fn lines(beginning: &str, value: &impl Serialize) -> Result<Vec<u8>, serde_json:
     Ok(lines)
 }
 
+/// The editions of an event's parts; the first one of each is 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Editions {
+    now: u64,
+    brokers: u64,
+    history: u64,
+}
+
 /// What one stream remembers.
 struct Listener {
     feed: Arc<Feed>,
     view: watch::Receiver<Arc<View>>,
-    /// What it has sent, by editions; the first edition of all is 1.
-    sent: (u64, u64, u64),
+    sent: Editions,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listener {
     /// What goes out next; none when the balancer ends.
     async fn next(&mut self) -> Option<Vec<Bytes>> {
-        while self.sent.0 > 0 {
+        if self.sent == Editions::default() {
+            let retry = vec![Bytes::from_static(RETRY)];
+            return Some([retry, self.event()?].concat());
+        }
+        loop {
             match timeout(KEEP_ALIVE, self.view.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
-                Err(_) => return Some(vec![Bytes::from_static(b":\n\n")]),
+                Err(_) => return Some(vec![Bytes::from_static(COMMENT)]),
             }
             let event = self.event()?;
             if !event.is_empty() {
                 return Some(event);
             }
         }
-        self.event().map(|event| {
-            let mut first = vec![Bytes::from_static(RETRY)];
-            first.extend(event);
-            first
-        })
     }
 
     /// The latest view, without what this stream has sent already; empty when that is all of it.
@@ -167,18 +188,14 @@ impl Listener {
                 return None;
             }
         };
-        let Encoded {
-            now,
-            brokers,
-            history,
-        } = &*encoded;
-        let sent = std::mem::replace(&mut self.sent, (now.edition, brokers.edition, history.edition));
-        if sent == self.sent {
+        let latest = encoded.editions();
+        let sent = std::mem::replace(&mut self.sent, latest);
+        if sent == latest {
             return Some(Vec::new());
         }
-        let mut event = vec![now.lines.clone()];
-        event.extend((sent.1 != brokers.edition).then(|| brokers.lines.clone()));
-        event.extend((sent.2 != history.edition).then(|| history.lines.clone()));
+        let mut event = vec![encoded.now.lines.clone()];
+        event.extend((sent.brokers != latest.brokers).then(|| encoded.brokers.lines.clone()));
+        event.extend((sent.history != latest.history).then(|| encoded.history.lines.clone()));
         event.push(Bytes::from_static(END));
         Some(event)
     }
@@ -194,7 +211,7 @@ pub(super) async fn events(AxumState(shared): AxumState<Shared>) -> Response {
     let listener = Listener {
         view: feed.view.clone(),
         feed,
-        sent: (0, 0, 0),
+        sent: Editions::default(),
         _place: place,
     };
     let headers = [
