@@ -46,7 +46,7 @@ pub(crate) struct Browser {
     http: reqwest::Client,
     /// The session's address at the driver, which is ended with it.
     session: String,
-    _driver: ChromeDriver,
+    driver: ChromeDriver,
 }
 
 impl Browser {
@@ -56,9 +56,9 @@ impl Browser {
         let mut browser = Self {
             http: e2e::http::client()?,
             session: format!("{}/session", driver.url()),
-            _driver: driver,
+            driver: driver,
         };
-        let wanted = json!({"capabilities": {"alwaysMatch": browser._driver.capabilities()}});
+        let wanted = json!({"capabilities": {"alwaysMatch": browser.driver.capabilities()}});
         // The driver gives a browser a minute to start, which a busy machine may not have.
         let mut made = browser.post("", &wanted).await;
         for _ in 0..STARTS {
