@@ -4,6 +4,7 @@
 //! Nothing that is started here outlives the process that started it, not even when that is killed.
 
 mod child;
+pub mod chromedriver;
 mod command;
 pub mod contract;
 pub mod disks;
@@ -19,6 +20,7 @@ pub mod scene;
 pub mod stack;
 pub mod tap;
 
+pub use chromedriver::ChromeDriver;
 pub use kubernetes::Kubernetes;
 pub use local_kafka::{BrokerSpec, Layout, Listener, LocalKafka, Mode, Place, Reached};
 pub use stack::{Service, Stack};

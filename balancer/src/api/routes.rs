@@ -25,6 +25,8 @@ use super::body::{
     ApproveBody, Body, BrokersBody, Done, Failure, ModeBody, Named, ReplicationBody, StopBody,
 };
 use super::browsers::{self, Hosts};
+use super::events::{self, Feed};
+use super::page;
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
 use crate::serve::{Action, ActionError, Command};
 
@@ -44,6 +46,7 @@ const MAX_PARTITIONS: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct Shared {
     view: watch::Receiver<Arc<View>>,
+    feed: Arc<Feed>,
     commands: mpsc::Sender<Command>,
     token: ActionToken,
     hosts: Hosts,
@@ -60,6 +63,7 @@ impl Shared {
         metrics: PrometheusHandle,
     ) -> Self {
         Self {
+            feed: Arc::new(Feed::new(view.clone())),
             view,
             commands,
             token: ActionToken::new(token_file),
@@ -77,6 +81,10 @@ impl Shared {
     fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
     }
+
+    pub(super) fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
+    }
 }
 
 /// The OpenAPI document, served as `GET /v1/openapi.json`.
@@ -93,6 +101,7 @@ impl Shared {
         hot,
         plan,
         history,
+        events::events,
         approve,
         pause,
         resume,
@@ -130,7 +139,9 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/hot", get(hot))
         .route("/v1/plan", get(plan))
         .route("/v1/history", get(history))
+        .route("/v1/events", get(events::events))
         .merge(actions)
+        .merge(page::routes())
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,

@@ -1,5 +1,7 @@
 //! The API through its front door.
 
+mod events;
+mod page;
 mod security;
 mod tls;
 
@@ -68,6 +70,12 @@ impl Api {
             answer.status().as_u16(),
             answer.json().await.unwrap_or(Value::Null),
         )
+    }
+
+    /// Of an answer that may have no end.
+    async fn get_status(&self, path: &str) -> u16 {
+        let answer = http().get(format!("{}{path}", self.url)).send().await.unwrap();
+        answer.status().as_u16()
     }
 }
 
@@ -268,7 +276,15 @@ async fn it_is_alive_at_once_and_ready_when_the_cluster_has_been_seen() {
 #[tokio::test]
 async fn the_openapi_document_names_every_path_and_every_schema_that_it_refers_to() {
     let document = api().await.get("/v1/openapi.json").await.1;
-    for path in ["state", "brokers", "partitions", "hot", "plan", "history"] {
+    for path in [
+        "state",
+        "brokers",
+        "partitions",
+        "hot",
+        "plan",
+        "history",
+        "events",
+    ] {
         assert!(
             document["paths"][format!("/v1/{path}")]["get"].is_object(),
             "{path}"
