@@ -9,12 +9,14 @@ use std::io::{self, Seek, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::process::Command;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::sleep;
 
 use crate::child::Child;
@@ -71,8 +73,21 @@ pub struct Kubernetes {
     folder: PathBuf,
     /// Where `kubectl` is.
     programs: PathBuf,
-    _temporary: Option<TempDir>,
+    // Given up last, when nothing is there any more.
+    _place: Place,
 }
+
+/// Where a cluster's files are, as long as it is there.
+#[derive(Debug)]
+enum Place {
+    /// In the one folder for clusters with nodes, which one test has after the other.
+    Nodes(OwnedMutexGuard<()>),
+    /// In a folder of its own.
+    Temporary(TempDir),
+}
+
+/// Whose turn it is among the tests of this process to have nodes. The scripts see to other processes.
+static TURN: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
 
 impl Kubernetes {
     /// This machine's address as pods and nodes see it.
@@ -108,7 +123,8 @@ impl Kubernetes {
     pub async fn up(nodes: u8) -> Result<Self, KubernetesError> {
         // Beside the images, whose files nodes share.
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e/kubernetes");
-        Self::start(nodes, folder, None).await
+        let turn = Arc::clone(&TURN).lock_owned().await;
+        Self::start(nodes, folder, Place::Nodes(turn)).await
     }
 
     /// Starts a control plane alone, where pods stay pending; any number of them run at once.
@@ -118,10 +134,10 @@ impl Kubernetes {
     /// As [`Kubernetes::up`].
     pub async fn control_plane() -> Result<Self, KubernetesError> {
         let folder = TempDir::with_prefix("kubernetes").map_err(cannot("make a folder for the cluster"))?;
-        Self::start(0, folder.path().to_owned(), Some(folder)).await
+        Self::start(0, folder.path().to_owned(), Place::Temporary(folder)).await
     }
 
-    async fn start(nodes: u8, folder: PathBuf, temporary: Option<TempDir>) -> Result<Self, KubernetesError> {
+    async fn start(nodes: u8, folder: PathBuf, place: Place) -> Result<Self, KubernetesError> {
         let logs = folder.join("log");
         std::fs::create_dir_all(&logs).map_err(cannot("make a folder for logs"))?;
         let log = logs.join(format!("cluster-{}.log", std::process::id()));
@@ -140,7 +156,7 @@ impl Kubernetes {
             process: Some(child),
             folder,
             programs: PathBuf::new(),
-            _temporary: temporary,
+            _place: place,
         };
         while !cluster.is_ready() {
             cluster.check_running()?;
