@@ -1,5 +1,8 @@
 //! `kafka-balancer status --watch`, the program, beside an API that comes and goes.
 
+// The lint's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

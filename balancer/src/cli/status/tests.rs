@@ -122,7 +122,7 @@ fn twelve_busy_brokers_and_the_longest_topic_names_fit_a_hundred_columns() {
         "… and 12 more pending",
         "broker 1001 sends 50.0 MB/s, receives unlimited",
         "unsolved: broker 1001",
-        "12.50 →",
+        "12.50→1.10→1.20",
     ] {
         let unwrapped = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
