@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Runs what takes long: the tests on Kafka, and beside them, with what those leave of the processors, the simulation, and
-# Kubernetes and its images are built. Then the tests on Kubernetes, where this machine can run one.
+# Kubernetes and its images are built. Then the tests on Kubernetes, where they are wanted and this machine can run one.
 #
-# Usage: [KUBERNETES=0] e2e/run.sh
-#   KUBERNETES=0 leaves the tests on Kubernetes out.
+# Usage: [KUBERNETES=1] e2e/run.sh
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +12,7 @@ building='' kubernetes=''
 
 main() {
     local targets=() file
-    if [ "${KUBERNETES:-1}" != 0 ] && "$here/kubernetes/able.sh"; then kubernetes=1; fi
+    if [ "${KUBERNETES:-0}" = 1 ] && "$here/kubernetes/able.sh"; then kubernetes=1; fi
     # The tests on Kafka come first.
     unset KUBERNETES
     for file in "$here"/tests/*; do targets+=(--test "$(basename "$file" .rs)"); done
