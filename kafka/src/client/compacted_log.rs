@@ -1,5 +1,6 @@
 //! Opening a compacted topic for one writer.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use krafka::admin;
@@ -23,7 +24,7 @@ pub struct CompactedLogSettings {
     pub topic: TopicName,
     /// The writer's `transactional.id`: of all that use the same, only the last one that opened may write.
     pub transactional_id: String,
-    /// How many replicas the topic is created with; fewer where half a minute later there are still fewer brokers.
+    /// How many replicas the topic is created with; fewer where there are fewer brokers and for half a minute no other comes.
     pub replication_factor: u16,
     /// The most bytes of keys and values that [`CompactedLog::open`] holds at any moment.
     pub max_live_bytes: usize,
@@ -36,10 +37,29 @@ pub struct CompactedLogSettings {
 pub struct KafkaCompactedLog {
     connection: ConnectionSettings,
     settings: CompactedLogSettings,
-    made_at: Instant,
+    gathering: Arc<Mutex<Gathering>>,
 }
 
-/// So long brokers of a cluster that starts are waited for, so that the topic gets all its replicas.
+/// The brokers of a cluster that may be starting.
+#[derive(Debug)]
+struct Gathering {
+    /// The most that were seen alive.
+    most: usize,
+    since: Instant,
+}
+
+impl Gathering {
+    /// Whether more may come than the `alive` that are seen now.
+    fn goes_on(&mut self, alive: usize) -> bool {
+        if alive > self.most {
+            self.most = alive;
+            self.since = Instant::now();
+        }
+        self.since.elapsed() < BROKERS_COME
+    }
+}
+
+/// So long another broker of a cluster that starts is waited for, so that the topic gets all its replicas.
 const BROKERS_COME: Duration = Duration::from_secs(30);
 
 /// Kafka aborts a transaction that is open for longer. It ends any append that is still waited for long before, and a
@@ -52,7 +72,10 @@ impl KafkaCompactedLog {
         Self {
             connection,
             settings,
-            made_at: Instant::now(),
+            gathering: Arc::new(Mutex::new(Gathering {
+                most: 0,
+                since: Instant::now(),
+            })),
         }
     }
 }
@@ -149,11 +172,15 @@ impl KafkaCompactedLog {
             .brokers
             .len();
         let wanted = i16::try_from(self.settings.replication_factor).unwrap_or(i16::MAX);
-        if alive < usize::from(self.settings.replication_factor) && self.made_at.elapsed() < BROKERS_COME {
+        let may_more_come = {
+            let mut gathering = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
+            gathering.goes_on(alive)
+        };
+        if alive < usize::from(self.settings.replication_factor) && may_more_come {
             return Err(ClusterError::Refused {
                 code: "INVALID_REPLICATION_FACTOR".to_owned(),
                 message: format!(
-                    "topic {name} is to have {wanted} replicas, and {alive} brokers are alive; should no more come within \
+                    "topic {name} is to have {wanted} replicas, and {alive} brokers are alive; should no other come within \
                      {} seconds, it is made with as many as there are",
                     BROKERS_COME.as_secs()
                 ),
