@@ -3,7 +3,7 @@
 import { byId, facts, keep, make, say, show } from "./dom.js";
 import { approve, ask, drain, mode, pause, rebalance, resume, stop, stopNow, undrain } from "./orders.js";
 import { progress } from "./plan.js";
-import { RESOURCES, bytes, clock, count, duration, moment, moves, partition, percent, purpose, ratio, resource, sentence, worst } from "./words.js";
+import { RESOURCES, brief, bytes, clock, count, duration, moment, moves, partition, percent, purpose, ratio, resource, sentence, worst } from "./words.js";
 
 const PHASES = {
   starting: "Starting",
@@ -72,7 +72,7 @@ export function showSummary(view) {
 
 function title({ state, hot_partitions: [hot] }) {
   if (state.hot_brokers === 0) return PHASES[state.phase] ?? state.phase;
-  return `▲ ${hot ? partition(hot) : count(state.hot_brokers, "hot broker")} · ${PHASES[state.phase] ?? state.phase}`;
+  return `▲ ${hot ? brief(partition(hot)) : count(state.hot_brokers, "hot broker")} · ${PHASES[state.phase] ?? state.phase}`;
 }
 
 /** The sentence is the same for as long as nothing else happens, since it is read aloud when it changes. */
@@ -100,7 +100,7 @@ function headline({ state, plan, hot_partitions, hot_brokers }) {
 function hot([first, ...others], [broker, ...more]) {
   if (first) {
     const rest = others.length ? ` ${count(others.length, "more partition")} ${others.length === 1 ? "is" : "are"} hot.` : "";
-    return `${partition(first)} makes broker ${first.broker} hot.${rest}`;
+    return `${brief(partition(first))} makes broker ${first.broker} hot.${rest}`;
   }
   if (!broker) return "";
   const rest = more.length ? `, and ${more.length} more` : "";
@@ -183,7 +183,7 @@ export function showLink({ link, since, why }, now) {
   const notice = {
     stale: `The balancer has sent nothing since ${at}; what is shown here is of then.`,
     lost: since ? `The connection to the balancer is lost; what is shown here is of ${at}. Trying again…` : "The balancer cannot be reached. Trying again…",
-    refused: `The balancer refuses to send news to this page${since ? `, which shows what was at ${at}` : ""}: ${why}`,
+    refused: `The balancer refuses to send news to this page${since ? `, which shows what was at ${at}` : ""}: ${sentence(why ?? "")}`,
   }[link];
   show(byId("stale"), Boolean(notice));
   if (notice) say(byId("stale"), notice);

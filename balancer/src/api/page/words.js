@@ -91,6 +91,9 @@ export function sentence(text) {
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
+/** The beginning and the end of a name that is too long for a sentence. */
+export const brief = (name) => (name.length > 64 ? `${name.slice(0, 40)}…${name.slice(-20)}` : name);
+
 /** A partition as Kafka's tools write it. */
 export const partition = (row) => `${row.topic}-${row.partition}`;
 
