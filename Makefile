@@ -20,7 +20,7 @@ build: setup ## Build the binaries, optimised
 	$(CARGO) build --release --locked
 
 .PHONY: demo
-demo: build ## The main job on this machine: a hot partition found and cooled, live
+demo: build ## The main job on this machine: a hot partition found and cooled, live; KEEP=1 keeps it, with a Prometheus
 	target/release/demo
 
 .PHONY: check
