@@ -164,7 +164,8 @@ impl Stage {
         }
         self.until(
             prometheus,
-            r#"kafka_balancer_throttle_bytes_per_second > 0 and on (kafka_cluster) kafka_balancer_plan_moves{state="in_progress"} > 0"#,
+            r#"max_over_time(kafka_balancer_throttle_bytes_per_second[1m]) > 0 and on (kafka_cluster)
+               max_over_time(kafka_balancer_plan_moves{state="in_progress"}[1m]) > 0"#,
         )
         .await
     }
@@ -189,7 +190,7 @@ impl Stage {
         self.shift(HUGE, 5.0)?;
         self.until(
             prometheus,
-            r#"kafka_balancer_hot_partitions{verdict="split"} > 0"#,
+            r#"max_over_time(kafka_balancer_hot_partitions{verdict="split"}[1m]) > 0"#,
         )
         .await?;
         let mut config = self.stack.config.clone();

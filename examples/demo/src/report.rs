@@ -155,7 +155,7 @@ fn recorded(prometheus: &Prometheus) -> String {
     let dashboards = root.join("deploy/grafana");
     let dashboards = dashboards.canonicalize().unwrap_or(dashboards);
     format!(
-        "  Prometheus {url}, which has recorded all of it and evaluates deploy/prometheus/rules.yaml\n\n\
+        "  recorded  by a Prometheus at {url}, which evaluates deploy/prometheus/rules.yaml\n\n\
          To see it in a Grafana on this machine:\n  \
          1. Connections, Data sources, Add: a Prometheus with the URL {url} and the scrape interval {every} s.\n  \
          2. Dashboards, New, Import: each file of {dashboards},\n     \
