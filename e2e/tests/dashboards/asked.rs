@@ -1,11 +1,17 @@
 //! What is asked of one Prometheus, and what has been found.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use e2e::prometheus::{Prometheus, Rule};
 use e2e::scene::Outcome;
+use tokio::time::{Instant, sleep};
 
 use crate::grafana::{self, Query, Values};
+use crate::{EVERY, now};
+
+/// How long a scrape of everything may take on a busy machine.
+const SCRAPED_WITHIN: Duration = Duration::from_secs(60);
 
 /// One question.
 pub(crate) struct Asked {
@@ -14,8 +20,7 @@ pub(crate) struct Asked {
     expression: String,
     is_instant: bool,
     of_a_rule: bool,
-    /// The first phase in which something was found.
-    found: Option<&'static str>,
+    is_found: bool,
     /// Labels that the legend names and no series has had yet.
     unnamed: BTreeSet<String>,
 }
@@ -35,7 +40,7 @@ impl Asked {
             expression: grafana::fill(&query.expression, chosen)?,
             is_instant: query.is_instant,
             of_a_rule: false,
-            found: None,
+            is_found: false,
             unnamed: labels.map(str::trim).filter(names).map(str::to_owned).collect(),
         })
     }
@@ -47,24 +52,24 @@ impl Asked {
             expression: part,
             is_instant: true,
             of_a_rule: true,
-            found: None,
+            is_found: false,
             unnamed: BTreeSet::new(),
         }
     }
 
     /// Whether something was found, with all that its legend names.
     pub(crate) fn has_data(&self) -> bool {
-        self.found.is_some() && self.unnamed.is_empty()
+        self.is_found && self.unnamed.is_empty()
     }
 
-    async fn ask(&mut self, prometheus: &Prometheus, phase: &'static str, (from, to): (f64, f64)) -> Outcome {
+    async fn ask(&mut self, prometheus: &Prometheus, (from, to): (f64, f64)) -> Outcome {
         let series = if self.is_instant {
             prometheus.at(to, &self.expression).await?
         } else {
             prometheus.over((from, to), &self.expression).await?
         };
         for series in series.iter().filter(|series| !series.samples.is_empty()) {
-            self.found.get_or_insert(phase);
+            self.is_found = true;
             self.unnamed.retain(|label| !series.labels.contains_key(label));
         }
         Ok(())
@@ -89,12 +94,25 @@ impl<'a> Round<'a> {
         self.all.push(asked);
     }
 
-    /// Asks what has found nothing yet, and returns how much of it has now.
-    pub(crate) async fn look(&mut self, phase: &'static str, window: (f64, f64)) -> Outcome<usize> {
-        let mut found = 0;
+    /// Waits until everything has been scraped after a time, in seconds since the Unix epoch.
+    pub(crate) async fn until_scraped(&self, time: f64) -> Outcome {
+        let deadline = Instant::now() + SCRAPED_WITHIN;
+        let scraped = format!("min(timestamp(up)) > {time}");
+        while self.prometheus.at(now()?, &scraped).await?.is_empty() {
+            if Instant::now() > deadline {
+                return Err(format!("{}: not everything is scraped", self.way).into());
+            }
+            sleep(EVERY / 10).await;
+        }
+        Ok(())
+    }
+
+    /// Asks what has found nothing yet, and returns where it has now.
+    pub(crate) async fn look(&mut self, window: (f64, f64)) -> Outcome<Vec<&str>> {
+        let mut found = Vec::new();
         for asked in self.all.iter_mut().filter(|asked| !asked.has_data()) {
-            asked.ask(self.prometheus, phase, window).await?;
-            found += usize::from(asked.has_data());
+            asked.ask(self.prometheus, window).await?;
+            found.extend(asked.has_data().then_some(asked.place.as_str()));
         }
         Ok(found)
     }
@@ -116,9 +134,9 @@ impl<'a> Round<'a> {
 
     /// In words, what has found nothing.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let lacks = |asked: &Asked| match asked.found {
-            None => "finds nothing".to_owned(),
-            Some(_) => format!("has no label {:?} for its legend", asked.unnamed),
+        let lacks = |asked: &Asked| match asked.is_found {
+            false => "finds nothing".to_owned(),
+            true => format!("has no label {:?} for its legend", asked.unnamed),
         };
         let missing = self.all.iter().filter(|asked| !asked.has_data());
         missing

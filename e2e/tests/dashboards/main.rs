@@ -33,6 +33,9 @@ use stage::Stage;
 /// How often everything is scraped, and rules are evaluated.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// The first phase.
+const AT_REST: &str = "at rest";
+
 #[derive(Serialize)]
 struct Figures {
     panels: usize,
@@ -59,7 +62,7 @@ async fn every_query_finds_what_it_asks_for_while_it_happens() -> Outcome {
         round("with labels", &labelled, Choice::Each, &dashboards, &rules).await?,
         round("without labels", &bare, Choice::All, &dashboards, &rules).await?,
     ];
-    look(&mut rounds, "at rest", start).await?;
+    look(&mut rounds, AT_REST, start).await?;
     stage.heat_up(&labelled).await?;
     look(&mut rounds, "hot", start).await?;
     stage.execute(&labelled).await?;
@@ -126,10 +129,19 @@ async fn round<'a>(
     Ok(round)
 }
 
+/// Asks, and says what has found something now. What one Prometheus has seen the other one sees with its next scrape, and
+/// what rules record of it with their next evaluation.
 async fn look(rounds: &mut [Round<'_>], phase: &'static str, start: f64) -> Outcome {
+    let seen = now()? + EVERY.as_secs_f64();
     for round in rounds {
-        let found = round.look(phase, (start, now()?)).await?;
-        say(&format!("# {phase}, {}: {found} found something", round.way))?;
+        let way = round.way;
+        round.until_scraped(seen).await?;
+        let found = round.look((start, now()?)).await?;
+        say(&format!("# {phase}, {way}: {} found something", found.len()))?;
+        // Most do at rest.
+        if phase != AT_REST {
+            found.iter().try_for_each(|place| say(&format!("#   {place}")))?;
+        }
     }
     Ok(())
 }

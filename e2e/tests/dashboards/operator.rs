@@ -1,5 +1,6 @@
 //! The operator's program, with an API server in memory that it asks over HTTP.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use e2e::process::Process;
 use e2e::scene::Outcome;
 use futures::StreamExt;
 use serde_json::json;
-use std::convert::Infallible;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
