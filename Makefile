@@ -20,13 +20,14 @@ build: setup ## Build the binaries, optimised
 	$(CARGO) build --release --locked
 
 .PHONY: demo
-demo: build ## The main job on this machine: a hot partition found and cooled, live
+demo: build ## The main job on this machine: a hot partition found and cooled, live; KEEP=1 keeps it, with a Prometheus
 	target/release/demo
 
 .PHONY: check
-check: ## Format, clippy with warnings as errors, unit tests, Prometheus' rules
+check: ## Format, clippy with warnings as errors, unit tests, Prometheus' rules, Grafana's schema
 	@./e2e/kubernetes/helm.sh >/dev/null
 	@./deploy/prometheus/check.sh
+	@./dashboards/schema/check.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --exclude e2e --locked --quiet

@@ -62,15 +62,10 @@ fn layout() -> Layout {
         .row(9, [disks(), disk_use(), left()])
 }
 
-/// Brokers that are alive, whatever else is said of them.
-fn alive_by_balancer() -> String {
-    let alive = in_cluster("kafka_balancer_brokers", r#"state!="dead""#);
-    sum_by(CLUSTER, &max_by("namespace, kafka_cluster, state", &alive))
-}
-
 fn brokers_alive() -> Panel {
+    let alive = in_cluster("kafka_balancer_brokers", r#"state!="dead""#);
+    let by_balancer = sum_by(CLUSTER, &max_by("namespace, kafka_cluster, state", &alive));
     let by_offsets = max_by(CLUSTER, &in_cluster("kafka_brokers", ""));
-    let by_balancer = alive_by_balancer();
     Panel::stat(
         "Brokers alive",
         "Brokers that Kafka's metadata has, as the balancer sees them, or the sidecar for offsets where there is no balancer.",
@@ -81,27 +76,18 @@ fn brokers_alive() -> Panel {
     .absent("not told")
 }
 
-/// Every controller tells the same number, so that they are not summed.
+/// Every controller and every balancer tells the same number, so that they are not summed.
 fn offline() -> Panel {
-    let by_controllers = max_by(
-        CLUSTER,
-        &in_cluster("kafka_controller_kafkacontroller_offlinepartitionscount", ""),
-    );
-    let leaders = in_cluster("kafka_server_replicamanager_leadercount", "");
-    let partitions = max_by(CLUSTER, &in_cluster("kafka_balancer_partitions", ""));
-    let without = format!("clamp_min({partitions} - {}, 0)", sum_by(CLUSTER, &leaders));
-    let alive = alive_by_balancer();
-    let all_tell = format!("count by ({CLUSTER}) ({leaders}) == {alive}");
+    let by_balancer = in_cluster("kafka_balancer_partitions_without_leader", "");
+    let by_controllers = in_cluster("kafka_controller_kafkacontroller_offlinepartitionscount", "");
+    let told = max_by(CLUSTER, &format!("{by_balancer} or {by_controllers}"));
     Panel::stat(
         "Offline partitions",
-        "Partitions without a leader: nobody can write or read them. Controllers tell it; where none has a sidecar, it is \
-         what the balancer knows of less what brokers lead, as long as the sidecars of all live brokers answer.",
+        "Partitions without a leader: nobody can write or read them. The balancer tells it by the metadata, and controllers that have \
+         a sidecar.",
         Unit::Count,
     )
-    .query(Query::over_time(
-        format!("sum({by_controllers} or ({without} and {all_tell}))"),
-        "offline",
-    ))
+    .query(Query::over_time(format!("sum({told})"), "offline"))
     .thresholds(Thresholds::red_from(1.0))
     .absent("not told")
 }

@@ -20,8 +20,12 @@ pub(crate) fn dashboard() -> Dashboard {
 fn layout() -> Layout {
     Layout::default()
         .section("Now")
-        .row(4, [clusters(), failed(), failing(), mean(), slowest()])
+        .row(
+            4,
+            [clusters(), degraded(), failed(), failing(), mean(), slowest()],
+        )
         .section("Over time")
+        .row(9, [states(), errors()])
         .row(9, [reconciliations(), failures()])
         .row(9, [times(), busy()])
 }
@@ -41,6 +45,48 @@ fn clusters() -> Panel {
         "clusters",
     ))
     .absent("no operator")
+}
+
+/// Clusters by how they are: of several operators one acts, and another one tells none.
+fn by_state(matchers: &str) -> String {
+    let clusters = of("kafka_operator_kafkaclusters", matchers);
+    format!("sum by (state) (max by (namespace, state) ({clusters}))")
+}
+
+fn degraded() -> Panel {
+    Panel::stat(
+        "Degraded",
+        "Kafkaclusters in which something needs somebody. kubectl describe kafkacluster says what, with its cure.",
+        Unit::Count,
+    )
+    .query(Query::over_time(by_state(r#"state="degraded""#), "degraded"))
+    .thresholds(Thresholds::orange_from(1.0))
+    .absent("no operator")
+}
+
+fn states() -> Panel {
+    Panel::stack(
+        "Clusters by state",
+        "By their conditions, each once: degraded, something needs somebody; not_ready, not all brokers serve; progressing, something \
+         is being changed; as_wanted.",
+        Unit::Count,
+    )
+    .query(Query::over_time(by_state(""), "{{state}}"))
+    .axis_from_zero()
+}
+
+fn errors() -> Panel {
+    let errors = of("kafka_operator_errors_total", "");
+    Panel::bars(
+        "Errors by kind",
+        "Why looks failed: Kubernetes did not do something; Kafka or the balancer refused; objects could not be seen, or not be built.",
+        Unit::Count,
+    )
+    .query(Query::over_time(
+        format!("sum by (kind) (increase({errors}[$__rate_interval]))"),
+        "{{kind}}",
+    ))
+    .axis_from_zero()
 }
 
 fn looks(matchers: &str) -> String {

@@ -9,7 +9,6 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
 # shellcheck source=SCRIPTDIR/../../e2e/packages.sh
 . "$root/e2e/packages.sh"
 
@@ -25,12 +24,12 @@ main() {
 }
 
 check() {
-    local python=python3
+    local python=python3 promtool
     # Debian's package is for Debian's Python, which may not be the first on the PATH.
     "$python" -c 'import yaml' 2>/dev/null || python=/usr/bin/python3
     "$python" -c 'import yaml' 2>/dev/null || missing="$missing python3-yaml"
     install_missing
-    find_promtool
+    promtool=$("$root/e2e/prometheus.sh" promtool)
     as_object | diff -u "$here/prometheus-rule.yaml" - || {
         echo "$0: prometheus-rule.yaml is not what rules.yaml says; write it anew: $0 --write" >&2
         exit 1
@@ -64,40 +63,6 @@ metadata:
 spec:
 HEAD
     sed -n '/^groups:/,$ { s/^\(.\)/  \1/; p; }' "$here/rules.yaml"
-}
-
-# Debian's package of it would start a Prometheus when it is installed, so it is unpacked only.
-find_promtool() {
-    local unfinished
-    promtool=$(command -v promtool || true)
-    [ -z "$promtool" ] || return 0
-    promtool=$cache/promtool
-    [ ! -e "$promtool" ] || return 0
-    command -v dpkg-deb >/dev/null || {
-        echo "$0: promtool is missing; install Prometheus 2.42 or later and run this again" >&2
-        exit 1
-    }
-    echo "fetching promtool" >&2
-    mkdir -p "$cache"
-    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
-    # shellcheck disable=SC2064 # of this folder
-    trap "rm -rf '$unfinished'" EXIT
-    (cd "$unfinished" && fetch_package prometheus && dpkg-deb -x prometheus_*.deb unpacked) >&2 || {
-        echo "$0: promtool could not be fetched; install Prometheus 2.42 or later and run this again" >&2
-        exit 1
-    }
-    mv "$unfinished/unpacked/usr/bin/promtool" "$promtool"
-}
-
-# Into the current folder. Lists of packages that are missing or old are fetched first.
-fetch_package() {
-    local as_root=
-    [ "$(id -u)" = 0 ] || as_root="sudo -n"
-    apt-get download -qq "$1" 2>/dev/null || {
-        # shellcheck disable=SC2086 # no word or two
-        $as_root apt-get update -qq
-        apt-get download -qq "$1"
-    }
 }
 
 main "$@"

@@ -405,7 +405,12 @@ where
     })
 }
 
-fn free_address() -> io::Result<SocketAddr> {
+/// Where a program may listen.
+///
+/// # Errors
+///
+/// No port is free.
+pub fn free_address() -> io::Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()?)))
 }
 

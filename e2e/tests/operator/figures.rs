@@ -1,8 +1,6 @@
 //! What was measured, for `target/e2e/operator.json`.
 
-use std::path::Path;
-
-use e2e::scene::{Outcome, say};
+use e2e::scene::Outcome;
 use serde::Serialize;
 
 /// The figures; what a test did not measure is left as an earlier one wrote it.
@@ -37,16 +35,6 @@ pub(crate) struct Figures {
 impl Figures {
     /// Adds the figures to those in the file.
     pub(crate) fn write(&self) -> Outcome {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e/operator.json");
-        let mut all: serde_json::Map<String, serde_json::Value> = match std::fs::read(&file) {
-            Ok(before) => serde_json::from_slice(&before)?,
-            Err(_) => serde_json::Map::new(),
-        };
-        if let serde_json::Value::Object(now) = serde_json::to_value(self)? {
-            all.extend(now.into_iter().filter(|(_, figure)| !figure.is_null()));
-        }
-        let text = serde_json::to_string_pretty(&all)?;
-        std::fs::write(file, &text)?;
-        say(&text)
+        e2e::figures::add("operator.json", self)
     }
 }

@@ -13,6 +13,7 @@ mod truth;
 mod watch;
 mod workload;
 
+use std::cell::Cell;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -84,20 +85,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the demo, or as much of it as there is until a signal. Whatever was started is stopped when it is dropped.
+/// Runs the demo, or as much of it as there is until a signal. Whatever was started is stopped when it is dropped. What has
+/// been judged before the signal counts.
 async fn until_stopped(options: &Options) -> Result<ExitCode, DemoError> {
+    let code = Cell::new(ExitCode::from(INTERRUPTED));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Signals)?;
     tokio::select! {
-        ended = run(options) => return ended,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        ended = run(options, &code) => ended?,
+        _ = interrupt.recv() => print("\nstopped\n"),
+        _ = terminate.recv() => print("\nstopped\n"),
     }
-    print("\nstopped\n");
-    Ok(ExitCode::from(INTERRUPTED))
+    Ok(code.get())
 }
 
-async fn run(options: &Options) -> Result<ExitCode, DemoError> {
+async fn run(options: &Options, code: &Cell<ExitCode>) -> Result<(), DemoError> {
     let mut screen = Screen::new();
     let mut workload = Workload::new(options);
     let (scene, load) = scene::build(options, &mut workload, &mut screen).await?;
@@ -112,15 +114,15 @@ async fn run(options: &Options) -> Result<ExitCode, DemoError> {
     let summary = conclude(&scene, load, &workload, told, &mut screen).await?;
     summary.write(&options.summary).map_err(DemoError::Summary)?;
     print(&report::report(&summary, &options.summary));
-    let code = if summary.passed {
+    code.set(if summary.passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    };
+    });
     if options.keep {
         keep(&scene, &workload).await?;
     }
-    Ok(code)
+    Ok(())
 }
 
 /// Measures what can only be measured at the end, and judges.

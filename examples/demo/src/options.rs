@@ -35,7 +35,8 @@ pub(crate) struct Options {
     /// Where the summary is written, as JSON.
     #[arg(long, default_value = "target/demo/summary.json")]
     pub(crate) summary: PathBuf,
-    /// Leave everything running at the end, print the addresses, and wait for Ctrl-C.
+    /// Leave everything running at the end, beside a Prometheus that has recorded all of it, print the addresses and how the
+    /// dashboards get into a Grafana, and wait for Ctrl-C.
     #[arg(long, env = "KEEP", value_parser = FalseyValueParser::new())]
     pub(crate) keep: bool,
 }

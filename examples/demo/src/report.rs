@@ -5,9 +5,10 @@ use std::path::Path;
 
 use balancer::api::view::ResourceFigures;
 use comfy_table::{Table, presets};
+use e2e::prometheus::Prometheus;
 
 use crate::expectations::Expectation;
-use crate::scene::Scene;
+use crate::scene::{INTERVAL, Scene};
 use crate::summary::{CountedImbalance, Summary};
 
 /// Before and after, and what was expected.
@@ -136,11 +137,31 @@ pub(crate) fn addresses(scene: &Scene) -> String {
     if let Some(offsets) = &scene.stack.offsets {
         let _ = writeln!(text, "  offsets   {}/metrics", offsets.url);
     }
-    let _ = writeln!(text, "  balancer  {}/v1/state", scene.stack.balancer.url);
+    let _ = writeln!(text, "  balancer  {}", scene.stack.balancer.url);
     let _ = writeln!(
         text,
         "  token     {}",
         scene.stack.folder().join("token").display()
     );
+    if let Some(prometheus) = &scene.prometheus {
+        text += &recorded(prometheus);
+    }
     text
+}
+
+/// Where all of it is recorded, and how it gets into a Grafana.
+fn recorded(prometheus: &Prometheus) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let dashboards = root.join("deploy/grafana");
+    let dashboards = dashboards.canonicalize().unwrap_or(dashboards);
+    format!(
+        "  recorded  by a Prometheus at {url}, which evaluates deploy/prometheus/rules.yaml\n\n\
+         To see it in a Grafana on this machine:\n  \
+         1. Connections, Data sources, Add: a Prometheus with the URL {url} and the scrape interval {every} s.\n  \
+         2. Dashboards, New, Import: each file of {dashboards},\n     \
+            or a provider of dashboards (provisioning/dashboards/*.yaml) with `options: {{path: {dashboards}}}`.\n",
+        url = prometheus.url,
+        every = INTERVAL.as_secs(),
+        dashboards = dashboards.display(),
+    )
 }

@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime};
 use balancer::config::Config;
 use balancer::journal::Mode;
 use e2e::local_kafka::LocalKafkaError;
+use e2e::prometheus::{Names, Prometheus, Target};
 use e2e::stack::{self, Stack, StackError};
 use e2e::{BrokerSpec, Layout, LocalKafka};
 use kafka::client::KafkaCluster;
+use kafka::error::with_causes;
 use kafka::settings::ByteRate;
 use load::{Load, LoadError, Placement, TopicError, TopicSettings, create_topics};
 use thiserror::Error;
@@ -22,8 +24,14 @@ use crate::workload::{RACKS, Workload};
 /// third and there is something to spare for copies, but not everything.
 const CAPACITY: f64 = 3.0;
 
-/// The time between two samples, and the balancer's tick: their defaults.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// The time between two samples, and the balancer's tick: their defaults. A Prometheus looks as often.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
+
+/// What tells the cluster from others, in rules and dashboards.
+const NAMES: Names<'_> = Names {
+    namespace: "demo",
+    cluster: "demo",
+};
 
 /// For how long the producers must keep to their rate to be called steady.
 const STEADY: Duration = Duration::from_secs(5);
@@ -50,6 +58,8 @@ pub(crate) enum SceneError {
 /// All that runs but the load. Dropping it stops it.
 pub(crate) struct Scene {
     // Declared, and so dropped, in this order.
+    /// What records all of it, where that is wanted and could be had.
+    pub(crate) prometheus: Option<Prometheus>,
     pub(crate) stack: Stack,
     /// Kafka as it says itself what is.
     pub(crate) control: KafkaCluster,
@@ -93,15 +103,37 @@ pub(crate) async fn build(
     let started = Stack::start(&kafka, INTERVAL, |config| configure(config, options, workload));
     let what = "a sidecar beside each broker, the exporter of lag, the balancer in auto";
     let stack = screen.during(what, started).await?;
+    let prometheus = if options.keep {
+        record(&stack, screen).await
+    } else {
+        None
+    };
     let control = KafkaCluster::new(stack::connection(&kafka)?);
     Ok((
         Scene {
+            prometheus,
             stack,
             control,
             kafka,
         },
         load,
     ))
+}
+
+/// Everything else goes on without it.
+async fn record(stack: &Stack, screen: &mut Screen) -> Option<Prometheus> {
+    let targets = Target::all_of(stack, Some(NAMES));
+    let started = Prometheus::start(&targets, INTERVAL);
+    match screen
+        .during("a Prometheus with the project's rules", started)
+        .await
+    {
+        Ok(prometheus) => Some(prometheus),
+        Err(error) => {
+            screen.say(&format!("there is no Prometheus: {}", with_causes(&error)));
+            None
+        }
+    }
 }
 
 /// Waits until the producers have kept to their rate for a while. The first seconds of cold brokers and joining

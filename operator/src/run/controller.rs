@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use kafka::error::with_causes;
@@ -22,7 +22,10 @@ use crate::crd::Kafkacluster;
 const AT_A_TIME: u16 = 16;
 
 /// Events that come within this time cause one look.
-const TOGETHER: std::time::Duration = std::time::Duration::from_millis(500);
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// How often metrics say how clusters are.
+const SHOWN_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until it is told to stop, and what has begun is done.
 pub(super) async fn run<C: Clients>(
@@ -51,6 +54,7 @@ pub(super) async fn run<C: Clients>(
         .with_config(Config::default().concurrency(AT_A_TIME).debounce(TOGETHER))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.cancelled_owned());
+    let showing = tokio::spawn(show(store.clone()));
     let context = Arc::new(Context { operator, store });
     controller
         .run(reconcile, on_error, context)
@@ -60,6 +64,16 @@ pub(super) async fn run<C: Clients>(
             }
         })
         .await;
+    showing.abort();
+}
+
+/// Shows the clusters as watches tell of them, those too of which nothing has to be looked at.
+async fn show(store: Store<Kafkacluster>) {
+    telemetry::begin();
+    loop {
+        telemetry::show(&store.state());
+        tokio::time::sleep(SHOWN_EVERY).await;
+    }
 }
 
 struct Context<C: Clients> {
@@ -77,7 +91,7 @@ async fn reconcile<C: Clients>(
     certificates::forget(&context.operator.certificates, &gone).await;
     let began = Instant::now();
     let outcome = context.operator.reconcile(&object).await;
-    telemetry::reconciled(uids.len(), began.elapsed(), outcome.is_ok());
+    telemetry::reconciled(began.elapsed(), &outcome);
     outcome.map(Action::requeue)
 }
 

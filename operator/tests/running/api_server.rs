@@ -1,17 +1,12 @@
 //! An API server in memory, as far as the operator asks one: it keeps what is applied, tells watches of it, and notes every
-//! request.
+//! request. The test of dashboards in `e2e/` serves it to the operator's program, so it needs nothing else of here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use http::{Method, Request, Response, StatusCode};
-use http_body::Frame;
-use http_body_util::StreamBody;
-use kube::Client;
-use kube::client::Body;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -85,7 +80,8 @@ impl Query {
     }
 }
 
-type Answer = BoxStream<'static, Vec<u8>>;
+/// The parts of an answer, as they come.
+pub(crate) type Answer = BoxStream<'static, Vec<u8>>;
 
 /// What a path names.
 struct Place {
@@ -127,29 +123,12 @@ impl Place {
 }
 
 impl ApiServer {
-    /// A client of it.
-    pub(crate) fn client(&self) -> Client {
-        let server = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let server = server.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect_bytes().await.unwrap();
-                let (status, answer) = server.answer(&parts, &body);
-                let frames = answer.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes.into())));
-                let mut response = Response::new(StreamBody::new(frames));
-                *response.status_mut() = status;
-                Ok::<_, Infallible>(response)
-            }
-        });
-        Client::new(service, "default")
-    }
-
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    fn answer(&self, parts: &http::request::Parts, body: &[u8]) -> (StatusCode, Answer) {
+    /// What it answers to a request.
+    pub(crate) fn answer(&self, parts: &http::request::Parts, body: &[u8]) -> (StatusCode, Answer) {
         let place = Place::of(parts.uri.path());
         let query = Query::of(parts.uri.query().unwrap_or_default());
         if let Some(from) = query.watch {
@@ -212,7 +191,8 @@ impl State {
             Method::PATCH => "patch",
             Method::POST => "create",
             Method::DELETE => "delete",
-            _ => "update",
+            Method::PUT => "update",
+            _ => "other",
         };
         self.uses(verb, place);
         self.requests.push(format!("{verb} {}", parts.uri.path()));
@@ -224,6 +204,7 @@ impl State {
             "get" => self.get(place),
             "list" => (StatusCode::OK, self.list(place, query)),
             "create" => self.create(place, body),
+            "update" => (StatusCode::OK, self.put(place.key.clone(), body)),
             "patch" => self.patch(place, body),
             "delete" => {
                 self.remove(&place.key);

@@ -1,6 +1,7 @@
 //! A Kubernetes, a Kafka and a balancer in memory, that go together: pods run brokers, and drains move replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,11 +9,16 @@ use balancer::api::view::{Phase, ReplicationView, State};
 use balancer::client::{ClientError, Token};
 use balancer::journal::Mode;
 use futures::StreamExt;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use k8s_openapi::ByteString;
 use kafka::connection::ConnectionSettings;
 use kafka::ids::BrokerId;
 use kafka::simulated::{SimulatedBroker, SimulatedCluster};
 use kafka::{Cluster as _, ReplicationFactor, TopicName, TopicPartition};
+use kube::Client;
+use kube::client::Body;
 use operator::build::Installation;
 use operator::cluster::Cluster;
 use operator::crd::Kafkacluster;
@@ -98,7 +104,7 @@ impl World {
         };
         let installation = Installation::default();
         let (operator, triggers) =
-            Operator::new(api.client(), None, clients, installation, "/nowhere".into());
+            Operator::new(client_of(&api), None, clients, installation, "/nowhere".into());
         tokio::spawn(triggers.for_each(|_| std::future::ready(())));
         let object = json!({
             "apiVersion": "krallistic.github.com/v1",
@@ -252,6 +258,24 @@ impl World {
         }
         self.kafka.reassign(&targets).await.unwrap();
     }
+}
+
+/// A client of an API server.
+fn client_of(server: &ApiServer) -> Client {
+    let server = server.clone();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let server = server.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect_bytes().await.unwrap();
+            let (status, answer) = server.answer(&parts, &body);
+            let frames = answer.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes.into())));
+            let mut response = Response::new(StreamBody::new(frames));
+            *response.status_mut() = status;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    Client::new(service, "default")
 }
 
 fn pod(set: &Value, name: &str) -> Value {

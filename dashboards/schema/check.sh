@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Holds the dashboards in deploy/grafana against the types of Grafana's own schema: a field or a value that it does not know,
+# or one that it needs and that is missing, is an error with its place. Gets the schema and a TypeScript compiler when they
+# are missing.
+#
+# Usage: dashboards/schema/check.sh [FILE.json ...]    those of deploy/grafana when none is named
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
+packages=$cache/grafana-schema-$(sha256sum "$here/package-lock.json" | cut -c 1-16)
+# shellcheck source=SCRIPTDIR/../../e2e/packages.sh
+. "$root/e2e/packages.sh"
+
+main() {
+    local folder file
+    need node nodejs
+    install_missing
+    get_packages
+    folder=$(mktemp -d)
+    # shellcheck disable=SC2064 # of this folder
+    trap "rm -rf '$folder'" EXIT
+    ln -s "$packages/node_modules" "$folder/node_modules"
+    cp "$here/dashboard.ts" "$folder"
+    [ $# -gt 0 ] || set -- "$root"/deploy/grafana/*.json
+    # A literal in a source is checked for fields too many, which a file that is imported is not.
+    for file in "$@"; do
+        {
+            echo "import type { Dashboard } from './dashboard';"
+            echo 'export const dashboard: Dashboard ='
+            cat "$file"
+        } >"$folder/$(basename "$file" .json).ts"
+    done
+    # What it says is of interest when it fails. Lines are two more than in the file.
+    (cd "$folder" && "$packages/node_modules/.bin/tsc" --noEmit --strict --skipLibCheck --target es2022 --module preserve \
+        --types '' ./*.ts) >"$folder/said" || {
+        cat "$folder/said" >&2
+        echo "$0: Grafana's schema has these dashboards otherwise; line 3 is the first of a file" >&2
+        exit 1
+    }
+}
+
+# Exactly those of the lock file.
+get_packages() {
+    local unfinished
+    [ ! -e "$packages" ] || return 0
+    need npm npm
+    install_missing
+    mkdir -p "$cache"
+    exec 9>"$cache/grafana-schema.lock"
+    flock 9
+    [ ! -e "$packages" ] || return 0
+    echo "fetching Grafana's schema" >&2
+    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
+    # shellcheck disable=SC2064 # of this folder
+    trap "rm -rf '$unfinished'" EXIT
+    cp "$here/package.json" "$here/package-lock.json" "$unfinished"
+    npm ci --prefix "$unfinished" --ignore-scripts --no-audit --no-fund --silent >&2 || {
+        echo "$0: Grafana's schema could not be fetched; what npm said is above" >&2
+        exit 1
+    }
+    chmod 755 "$unfinished"
+    mv "$unfinished" "$packages"
+    trap - EXIT
+}
+
+main "$@"
