@@ -81,9 +81,9 @@ pub struct Kubernetes {
 #[derive(Debug)]
 enum Place {
     /// In the one folder for clusters with nodes, which one test has after the other.
-    Nodes(OwnedMutexGuard<()>),
+    Nodes { _turn: OwnedMutexGuard<()> },
     /// In a folder of its own.
-    Temporary(TempDir),
+    Temporary { _folder: TempDir },
 }
 
 /// Whose turn it is among the tests of this process to have nodes. The scripts see to other processes.
@@ -124,7 +124,7 @@ impl Kubernetes {
         // Beside the images, whose files nodes share.
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e/kubernetes");
         let turn = Arc::clone(&TURN).lock_owned().await;
-        Self::start(nodes, folder, Place::Nodes(turn)).await
+        Self::start(nodes, folder, Place::Nodes { _turn: turn }).await
     }
 
     /// Starts a control plane alone, where pods stay pending; any number of them run at once.
@@ -134,7 +134,7 @@ impl Kubernetes {
     /// As [`Kubernetes::up`].
     pub async fn control_plane() -> Result<Self, KubernetesError> {
         let folder = TempDir::with_prefix("kubernetes").map_err(cannot("make a folder for the cluster"))?;
-        Self::start(0, folder.path().to_owned(), Place::Temporary(folder)).await
+        Self::start(0, folder.path().to_owned(), Place::Temporary { _folder: folder }).await
     }
 
     async fn start(nodes: u8, folder: PathBuf, place: Place) -> Result<Self, KubernetesError> {
