@@ -12,6 +12,8 @@ use balancer::journal::Mode;
 use e2e::prometheus::{Names, Prometheus, Target};
 use e2e::scene::Outcome;
 use e2e::{Layout, LocalKafka, Service, Stack, stack};
+use kafka::Cluster;
+use kafka::client::KafkaCluster;
 use kafka::settings::ByteRate;
 use load::{Connection, GroupSettings, Load, LoadSettings, Placement, Shift, TopicSettings, create_topics};
 use rdkafka::ClientConfig;
@@ -66,7 +68,7 @@ pub(crate) struct Stage {
     operator: Operator,
     stack: Stack,
     load: Load,
-    _kafka: LocalKafka,
+    kafka: LocalKafka,
 }
 
 struct Troubled {
@@ -90,7 +92,7 @@ impl Stage {
             operator,
             stack,
             load,
-            _kafka: kafka,
+            kafka,
         })
     }
 
@@ -185,8 +187,18 @@ impl Stage {
             .await
     }
 
-    /// A partition that no broker can carry, and another balancer that takes over.
+    /// Somebody who asks for what there is not, a partition that no broker can carry, and another balancer that takes over.
     pub(crate) async fn trouble(&mut self, prometheus: &Prometheus) -> Outcome {
+        let (cluster, missing) = (
+            KafkaCluster::new(stack::connection(&self.kafka)?),
+            ["missing".parse()?],
+        );
+        tokio::spawn(async move {
+            loop {
+                let _ = cluster.delete_topics(&missing).await;
+                sleep(POLL).await;
+            }
+        });
         self.shift(HUGE, 5.0)?;
         self.until(
             prometheus,
@@ -197,7 +209,9 @@ impl Stage {
         config.listen = stack::free_address()?;
         self.fencing = Some(Service::balancer(&config)?);
         self.until(prometheus, r#"kafka_balancer_info{phase="fenced"} == 1"#)
-            .await
+            .await?;
+        let errors = r#"kafka_network_requestmetrics_errors_total{request="DeleteTopics",error!="NONE"}"#;
+        self.until(prometheus, &format!("rate({errors}[10s]) > 0")).await
     }
 
     fn shift(&self, partition: i32, factor: f64) -> Outcome {
