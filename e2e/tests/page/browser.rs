@@ -56,7 +56,7 @@ impl Browser {
         let mut browser = Self {
             http: e2e::http::client()?,
             session: format!("{}/session", driver.url()),
-            driver: driver,
+            driver,
         };
         let wanted = json!({"capabilities": {"alwaysMatch": browser.driver.capabilities()}});
         // The driver gives a browser a minute to start, which a busy machine may not have.
