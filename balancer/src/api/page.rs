@@ -31,10 +31,11 @@ macro_rules! files {
     };
 }
 
-const FILES: [File; 16] = files![
+const FILES: [File; 17] = files![
     "/" "index.html" HTML,
     "/page/icon.svg" "icon.svg" SVG,
     "/page/page.css" "page.css" CSS,
+    "/page/parts.css" "parts.css" CSS,
     "/page/page.js" "page.js" SCRIPT,
     "/page/stream.js" "stream.js" SCRIPT,
     "/page/dom.js" "dom.js" SCRIPT,
