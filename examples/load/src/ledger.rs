@@ -100,6 +100,14 @@ impl Ledger {
         account.unacknowledged.insert(sequence);
     }
 
+    /// Whether a record that was sent has been acknowledged.
+    pub(crate) fn has_acknowledged(&self, partition: usize, sequence: u64) -> bool {
+        !self.partitions[partition]
+            .account
+            .unacknowledged
+            .contains(&sequence)
+    }
+
     /// Books an acknowledgement. A batch's header is booked with its first record; where batches begin is
     /// not reported, but in one response a partition has one batch.
     pub(crate) fn acknowledged(&mut self, sent: &Sent, now: Instant, wall: SystemTime) {
