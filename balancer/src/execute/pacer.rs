@@ -22,6 +22,9 @@ const SLACK_MS: f64 = 2.0;
 /// How much of a new measurement goes into what is usual, when there are no copies.
 const LEARNING: f64 = 0.2;
 
+/// By how many more replicas producers have to wait for, as a mean of what they write, before what was usual no longer is.
+const MORE_FOLLOWERS: f64 = 0.5;
+
 /// By how much a share grows with each look, and the least that it falls to.
 const GROWTH: f64 = 0.1;
 const LEAST: f64 = 1.0 / 64.0;
@@ -40,6 +43,8 @@ pub struct Pacer {
 pub struct Pace {
     /// What is usual when there are no copies, in milliseconds: of whole produce requests, and of their time in the log.
     usual: Option<Latency>,
+    /// How many in-sync followers producers waited for when that was measured, as a mean of what they write.
+    followers: f64,
     /// The shares of the headroom, by direction, from 0 to 1.
     send: f64,
     receive: f64,
@@ -68,6 +73,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             usual: None,
+            followers: 0.0,
             send: 1.0,
             receive: 1.0,
             reserved: 0.0,
@@ -85,10 +91,12 @@ impl Pacer {
         copying: &BTreeSet<BrokerId>,
     ) {
         self.brokers.retain(|broker, _| totals.contains_key(broker));
+        let followers = followers(model);
         for (broker, totals) in totals {
             let pace = self.brokers.entry(*broker).or_default();
+            let followers = followers.get(broker).copied().unwrap_or_default();
             pace.reserved = totals.consumers_behind.unwrap_or(0.0) / CATCH_UP_SECONDS;
-            pace.measure(latency(totals), copying.is_empty());
+            pace.measure(latency(totals), followers, copying.is_empty());
         }
         if copying.is_empty() {
             for pace in self.brokers.values_mut() {
@@ -192,19 +200,25 @@ impl Pace {
         self.slowed
     }
 
-    fn measure(&mut self, now: Option<Latency>, is_calm: bool) {
+    fn measure(&mut self, now: Option<Latency>, followers: f64, is_calm: bool) {
         self.slowed = None;
         let Some(now) = now else { return };
         let Some(usual) = self.usual.as_mut() else {
             // Copies may be why it is what it is, as after a restart in the middle of a plan; calmer times correct it.
             self.usual = Some(now);
+            self.followers = followers;
             return;
         };
         if is_calm {
+            self.followers = followers;
             usual.total += LEARNING * (now.total - usual.total);
             usual.local += LEARNING * (now.local - usual.local);
         } else if is_slower(now.local, usual.local) {
             self.slowed = Some(Slowed::Disk);
+        } else if followers >= self.followers + MORE_FOLLOWERS {
+            // Where a topic gets more replicas, its producers wait for them from then on, copies or none.
+            self.followers = followers;
+            usual.total = usual.total.max(now.total);
         } else if is_slower(now.total, usual.total) {
             self.slowed = Some(Slowed::Waiting);
         } else {
@@ -212,6 +226,26 @@ impl Pace {
             usual.local = usual.local.min(now.local);
         }
     }
+}
+
+/// How many in-sync followers the producers of each leader wait for, as a mean of what they write.
+fn followers(model: &Model) -> BTreeMap<BrokerId, f64> {
+    let mut sums = vec![(0.0, 0.0); model.brokers().len()];
+    for partition in model.partitions() {
+        let Some(leader) = model.leader(partition) else {
+            continue;
+        };
+        let written = model.load(partition).bytes_in;
+        let in_sync = |replica: &&BrokerIndex| **replica != leader && model.is_in_sync(partition, **replica);
+        let followers = model.replicas(partition).iter().filter(in_sync).count();
+        let (waits, weight) = &mut sums[leader.get()];
+        *waits += written * followers as f64;
+        *weight += written;
+    }
+    let brokers = model.brokers().zip(sums).filter(|(_, (_, weight))| *weight > 0.0);
+    brokers
+        .map(|(row, (waits, weight))| (model.broker(row).id, waits / weight))
+        .collect()
 }
 
 fn latency(totals: &BrokerTotals) -> Option<Latency> {

@@ -10,6 +10,11 @@ use crate::model::{Broker, BrokerState, Builder, Model, PartitionLoad, Partition
 
 /// Three brokers that can carry 100 MB/s; 0 leads a partition that 1 follows, and 2 has nothing.
 fn model() -> Model {
+    with_lagging(&[])
+}
+
+/// The same, of which these replicas lag.
+fn with_lagging(lagging: &[i32]) -> Model {
     let mut builder = Builder::default();
     for id in 0..3 {
         builder.broker(Broker {
@@ -34,8 +39,12 @@ fn model() -> Model {
             number: name.partition,
             leader: Some(broker(0)),
             replicas: &brokers(&[0, 1]),
-            lagging: &[],
-            load: PartitionLoad::default(),
+            lagging: &brokers(lagging),
+            load: PartitionLoad {
+                // So little that headroom stays a round figure.
+                bytes_in: 1e-9,
+                ..PartitionLoad::default()
+            },
             immovable: false,
         })
         .unwrap();
@@ -103,6 +112,18 @@ fn requests_that_wait_halve_what_their_leader_sends_and_its_followers_receive() 
     assert_eq!(spared(&pacer, 0), (50.0, 100.0));
     assert_eq!(spared(&pacer, 1), (100.0, 50.0));
     assert_eq!(spared(&pacer, 2), (100.0, 100.0));
+}
+
+#[test]
+fn producers_that_wait_for_one_replica_more_are_not_slowed_down_by_copies() {
+    let mut pacer = Pacer::default();
+    pacer.look(&with_lagging(&[1]), &totals(1.0, 0.5), &BTreeSet::new());
+    pacer.look(&model(), &totals(6.0, 0.5), &copying());
+    pacer.look(&model(), &totals(6.5, 0.5), &copying());
+    assert_eq!(pacer.slowed_down().count(), 0);
+    // What comes on top of that does count.
+    pacer.look(&model(), &totals(20.0, 0.5), &copying());
+    assert_eq!(pacer.slowed_down().count(), 1);
 }
 
 #[test]
