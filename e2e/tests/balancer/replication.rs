@@ -29,6 +29,8 @@ async fn a_topic_gets_three_replicas_and_keeps_two_and_no_record_is_lost() -> Ou
         .balance(Mode::Auto, |config| {
             // A copy takes long enough to be seen, and to be in the middle when the balancer is killed.
             config.capacity.bytes_out = ByteRate::from_bytes_per_second(3_000_000);
+            // And comes to its end also where the machine is so busy that producers feel it.
+            config.execute.throttle_floor = ByteRate::from_bytes_per_second(1_500_000);
         })
         .await?;
     let refused = scene.cli_output(&["replication", TOPIC, "5"])?;
