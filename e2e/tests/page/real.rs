@@ -141,6 +141,8 @@ async fn a_plan_in_the_middle_of_a_copy_is_paused_and_stopped_now_from_the_page(
             Ok(!scene.cluster.reassignments().await?.is_empty())
         })
         .await?;
+    // The button is there with the view that says so.
+    browser.says("#sentence", "is being executed").await?;
     let answer = order(&browser, "pause", None).await?;
     assert!(answer.contains("is paused"), "{answer}");
     browser.says("#sentence", "is paused").await?;
