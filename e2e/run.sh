@@ -27,7 +27,6 @@ main() {
     building=$!
     trap 'kill -- -$building 2>/dev/null || true' EXIT
     tests "${targets[@]}" -- --test-threads=1 --nocapture
-    join_figures
     echo "waiting for what ran beside, see $log"
     wait "$building" || {
         tail -n 60 "$log" >&2
@@ -41,17 +40,6 @@ main() {
 
 # Of the whole workspace each time, for libraries would be built anew for other features.
 tests() { cargo test --locked --release --workspace "$@"; }
-
-# What was measured of the balancer's page is among the figures of dashboards, too.
-join_figures() {
-    [ -e target/e2e/page.json ] || return 0
-    python3 - target/e2e/dashboards.json target/e2e/page.json <<'PYTHON'
-import json, pathlib, sys
-dashboards, page = map(pathlib.Path, sys.argv[1:])
-figures = json.loads(dashboards.read_text()) | json.loads(page.read_text())
-dashboards.write_text(json.dumps(figures, indent=2))
-PYTHON
-}
 
 beside() {
     chrt --idle --pid 0 "$BASHPID"

@@ -26,12 +26,7 @@ pub fn add(file: &str, figures: &impl Serialize) -> Outcome {
     say(&text)
 }
 
-/// The figures of a file of `target/e2e`, or none where there is no such file.
-///
-/// # Errors
-///
-/// It is no JSON.
-pub fn read(file: &str) -> Outcome<Map<String, Value>> {
+fn read(file: &str) -> Outcome<Map<String, Value>> {
     match std::fs::read(path(file)) {
         Ok(text) => Ok(serde_json::from_slice(&text)?),
         Err(_) => Ok(Map::new()),

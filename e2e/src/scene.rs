@@ -23,6 +23,8 @@ use load::witness::WitnessReport;
 use load::{Connection, Load, LoadSettings, Placement, Shift, TopicSettings, create_topics, witness};
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use asking::until;
+
 use crate::stack::{self, Stack};
 use crate::{BrokerSpec, Layout, LocalKafka};
 

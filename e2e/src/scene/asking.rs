@@ -13,6 +13,24 @@ use super::{Configs, Outcome, Scene, ids, numbers};
 const WITHIN: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(100);
 
+/// Waits until something is so. What cannot be told now is asked again.
+///
+/// # Errors
+///
+/// It does not come true within that time.
+pub async fn until(within: Duration, what: &str, mut is_so: impl AsyncFnMut() -> Outcome<bool>) -> Outcome {
+    let deadline = Instant::now() + within;
+    let why = loop {
+        match is_so().await {
+            Ok(true) => return Ok(()),
+            Ok(false) if Instant::now() > deadline => break String::new(),
+            Err(error) if Instant::now() > deadline => break error.to_string(),
+            _ => sleep(POLL).await,
+        }
+    };
+    Err(format!("in {within:?} it did not come true that {what} {why}").into())
+}
+
 impl Scene {
     /// A partition as Kafka has it now.
     ///
@@ -124,17 +142,11 @@ impl Scene {
     ///
     /// It does not come true.
     pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut(&Self) -> Outcome<bool>) -> Outcome {
-        let deadline = Instant::now() + WITHIN;
-        let why = loop {
-            match is_so(self).await {
-                Ok(true) => return Ok(()),
-                Ok(false) if Instant::now() > deadline => break String::new(),
-                Err(error) if Instant::now() > deadline => break error.to_string(),
-                _ => sleep(POLL).await,
-            }
+        let Err(error) = until(WITHIN, what, async || is_so(self).await).await else {
+            return Ok(());
         };
         let account = self.account().await;
-        Err(format!("in {WITHIN:?} it did not come true that {what} {why}\n{account}").into())
+        Err(format!("{error}\n{account}").into())
     }
 
     /// Waits until Kafka has a partition in sync on these brokers. They hear of the end of a reassignment one after the

@@ -24,7 +24,6 @@ use e2e::figures;
 use e2e::prometheus::{Prometheus, Rule};
 use e2e::scene::{Outcome, say};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use asked::{Asked, Round};
 use grafana::{Choice, Dashboard};
@@ -43,9 +42,6 @@ struct Figures {
     queries_with_data: usize,
     alerts: usize,
     alerts_tested: usize,
-    /// What the test of the balancer's page has measured.
-    #[serde(flatten)]
-    page: Map<String, Value>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +91,6 @@ async fn every_query_finds_what_it_asks_for_while_it_happens() -> Outcome {
             queries_with_data: places().filter(|query| with_data(&query.place)).count(),
             alerts: alerts.clone().count(),
             alerts_tested: alerts.filter(is_tested).count(),
-            page: figures::read("page.json")?,
         },
     )?;
     assert!(

@@ -1,18 +1,16 @@
 //! One browser with one page, and what a person sees of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use e2e::ChromeDriver;
-use e2e::scene::Outcome;
+use e2e::scene::{Outcome, until};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 const WITHIN: Duration = Duration::from_secs(120);
 /// How often more a browser is started that does not come up.
 const STARTS: u32 = 4;
-const POLL: Duration = Duration::from_millis(100);
 
 /// How large the page is, in CSS pixels, and whether the person prefers dark pages.
 #[derive(Debug, Clone, Copy)]
@@ -141,17 +139,11 @@ impl Browser {
         what: &str,
         mut is_so: impl AsyncFnMut(&Self) -> Outcome<bool>,
     ) -> Outcome {
-        let deadline = Instant::now() + WITHIN;
-        let why = loop {
-            match is_so(self).await {
-                Ok(true) => return Ok(()),
-                Ok(false) if Instant::now() > deadline => break String::new(),
-                Err(error) if Instant::now() > deadline => break error.to_string(),
-                _ => sleep(POLL).await,
-            }
+        let Err(error) = until(WITHIN, what, async || is_so(self).await).await else {
+            return Ok(());
         };
         self.picture("failed").await?;
-        Err(format!("in {WITHIN:?} it did not come true that {what} {why}").into())
+        Err(error)
     }
 
     pub(crate) async fn is_shown(&self, selector: &str) -> Outcome<bool> {
@@ -236,7 +228,7 @@ impl Browser {
 
     /// Keeps a picture of what can be seen, in `target/e2e/screenshots`.
     pub(crate) async fn picture(&self, name: &str) -> Outcome {
-        let folder = figures_folder().join("screenshots");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e/screenshots");
         std::fs::create_dir_all(&folder)?;
         let picture = self.get("/screenshot").await?;
         let picture = picture.as_str().ok_or("there is no picture")?;
@@ -266,9 +258,4 @@ async fn answer(request: reqwest::RequestBuilder) -> Outcome<Value> {
 fn path_of(element: &Value) -> Outcome<String> {
     let id = element[ELEMENT].as_str().ok_or("there is no such element")?;
     Ok(format!("/element/{id}"))
-}
-
-/// Where tests leave figures.
-pub(crate) fn figures_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/e2e")
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use balancer::api::view::{PlanStanding, SourceView, View};
 use balancer::serve::Action;
+use e2e::figures;
 use e2e::scene::Outcome;
 use serde_json::json;
 
-use crate::browser::{Browser, DESK, ENTER, ESCAPE, PHONE, figures_folder};
+use crate::browser::{Browser, DESK, ENTER, ESCAPE, PHONE};
 use crate::states::nothing_went_wrong;
 use crate::synthetic::{Stage, TOKEN, hot, planned, watching};
 
@@ -252,9 +253,7 @@ async fn the_page_is_light_and_is_there_at_once_with_a_thousand_brokers() -> Out
         "first_paint_ms": first_paint_ms,
         "first_event_bytes": event.len(),
     });
-    println!("{figures}");
-    std::fs::create_dir_all(figures_folder())?;
-    std::fs::write(figures_folder().join("page.json"), format!("{figures:#}\n"))?;
+    figures::add("dashboards.json", &figures)?;
     assert!(page_bytes <= HEAVIEST, "{page_bytes} bytes in {paths:?}");
     assert!(first_paint_ms < PAINTED_WITHIN);
     Ok(())
