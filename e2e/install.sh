@@ -20,8 +20,6 @@ need mvn maven
 python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 need setpriv util-linux
 need ip iproute2
-need chromium chromium
-need chromedriver chromium-driver
 install_missing
 
 major=$(java -version 2>&1 | sed -n 's/^[^"]*"\([0-9]*\).*/\1/p' | head -n 1)

@@ -13,6 +13,7 @@ building='' kubernetes=''
 main() {
     local targets=() file
     if [ "${KUBERNETES:-0}" = 1 ] && "$here/kubernetes/able.sh"; then kubernetes=1; fi
+    "$here/chromium.sh"
     # The tests on Kafka come first.
     unset KUBERNETES
     for file in "$here"/tests/*; do targets+=(--test "$(basename "$file" .rs)"); done

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug, Error)]
 pub enum ChromeDriverError {
     /// It cannot be started.
-    #[error("chromedriver cannot be started; `make setup` installs it")]
+    #[error("chromedriver cannot be started; `e2e/chromium.sh` installs it")]
     Start(#[source] io::Error),
     /// No client could be made to ask it.
     #[error("chromedriver cannot be asked")]
