@@ -6,7 +6,7 @@ mod security;
 mod tls;
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use kafka::connection::Tls;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -117,7 +117,14 @@ impl io::Write for Log {
 
 impl Log {
     /// Everything that this thread logs from now on, while the guard is kept.
+    ///
+    /// Whether anybody wants an event is asked once, by the thread that first comes by it, and kept for all: a thread
+    /// of another test that listens to nothing would say no for this one too. So all threads listen, most to no end.
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        static ALL_LISTEN: Once = Once::new();
+        ALL_LISTEN.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+        });
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
