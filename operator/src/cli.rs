@@ -1,13 +1,12 @@
 //! The command line.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use sidecar::logging::{self, LogFilterError, LogFormat};
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
 
 use crate::check::{self, CheckError, Verdict};
 use crate::crd;
@@ -20,6 +19,9 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// It would write what it cannot understand of an answer, also of a Secret; what failed is in our own lines.
+const NEVER_LOGGED: [&str; 1] = ["kube_client"];
 
 const EXAMPLE: &str = "\
 The least that a Kafka cluster needs:
@@ -72,15 +74,6 @@ enum Command {
     },
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Lines to read.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CliError {
@@ -88,13 +81,8 @@ pub enum CliError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// What is to be logged cannot be understood.
-    #[error("`{filter}` is no filter of logs: {reason}")]
-    LogFilter {
-        /// The filter.
-        filter: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    LogFilter(#[from] LogFilterError),
     /// A file could not be checked.
     #[error("{} cannot be checked: {source}", path.display())]
     Check {
@@ -127,7 +115,7 @@ impl Cli {
                 log_format,
                 log,
             } => {
-                start_logging(log_format, &log)?;
+                logging::start(log_format, &log, &NEVER_LOGGED)?;
                 Ok(run::run(*settings).await?)
             }
             Command::Check { files } => check_all(&files),
@@ -140,25 +128,6 @@ impl Cli {
             }
         }
     }
-}
-
-fn start_logging(format: LogFormat, filter: &str) -> Result<(), CliError> {
-    let refused = |error: ParseError| CliError::LogFilter {
-        filter: filter.to_owned(),
-        reason: error.to_string(),
-    };
-    // It would write what it cannot understand of an answer, also of a Secret; what failed is in our own lines.
-    let silent = "kube_client=off".parse().map_err(refused)?;
-    let filter = EnvFilter::try_new(filter).map_err(refused)?.add_directive(silent);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
 }
 
 fn check_all(files: &[PathBuf]) -> Result<(), CliError> {

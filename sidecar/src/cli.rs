@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::logging::LogFormat;
+
 /// Reads one broker's JMX through Jolokia and its logs through the Kafka protocol; derives the true rate of every
 /// partition; serves it to Prometheus and to kafka-balancer.
 #[derive(Debug, Parser)]
@@ -106,13 +108,4 @@ pub enum Purpose {
     Broker,
     /// `offsets`.
     Offsets,
-}
-
-/// The form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// An object a line.
-    Json,
 }

@@ -5,6 +5,8 @@
 //! count, the rate of each partition. [`offsets`] does once per cluster what needs all groups: [`consumption`] and lag.
 //! [`server`] serves [`report`] to the balancer and [`exposition`] to Prometheus, where [`selection`] and [`busiest`] say
 //! of what.
+//!
+//! The other programs serve, ask, log and keep certificates by the same [`server`], [`http_client`], [`logging`] and [`tls`].
 
 pub mod broker;
 pub mod busiest;
@@ -20,6 +22,7 @@ pub mod http_client;
 pub mod jmx;
 pub mod jolokia;
 pub mod load;
+pub mod logging;
 pub mod logs;
 pub mod offsets;
 pub mod probes;

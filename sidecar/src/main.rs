@@ -10,9 +10,10 @@ use kafka::client::KafkaCluster;
 use kafka::connection::TlsIdentity;
 use kafka::error::with_causes;
 use kafka::settings::{self, SettingsError};
-use sidecar::cli::{Cli, Command, LogFormat, Purpose, Run};
+use sidecar::cli::{Cli, Command, Purpose, Run};
 use sidecar::clock::Clock;
 use sidecar::config::{BrokerConfig, OffsetsConfig};
+use sidecar::logging::{self, LogFilterError};
 use sidecar::sampling::Sampling;
 use sidecar::server::{self, Certificate, Limits, Served};
 use sidecar::tls::TlsError;
@@ -23,16 +24,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
 
 /// Why the program ended.
 #[derive(Debug, Error)]
 enum Ended {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("the log filter `{filter}` cannot be used: {source}; try info, or info,sidecar=debug")]
-    LogFilter { filter: String, source: ParseError },
+    #[error(transparent)]
+    LogFilter(#[from] LogFilterError),
     #[error("the certificate to serve with cannot be used: {}", with_causes(.0))]
     Certificate(#[from] TlsError),
     #[error("cannot listen on {address}: {source}; is another process using it?")]
@@ -81,7 +80,7 @@ fn check(config: &Path, purpose: Purpose) -> Result<(), Ended> {
 #[tokio::main(flavor = "current_thread")]
 async fn run_broker(run: &Run) -> Result<(), Ended> {
     let config: BrokerConfig = settings::read_file(&run.config)?;
-    start_log(run)?;
+    logging::start(run.log_format, &run.log, &[])?;
     let door = Door::open(config.listen, config.tls.clone()).await?;
     let stop = CancellationToken::new();
     let cluster = config.kafka.clone().map(KafkaCluster::new);
@@ -92,7 +91,7 @@ async fn run_broker(run: &Run) -> Result<(), Ended> {
 #[tokio::main(flavor = "current_thread")]
 async fn run_offsets(run: &Run) -> Result<(), Ended> {
     let config: OffsetsConfig = settings::read_file(&run.config)?;
-    start_log(run)?;
+    logging::start(run.log_format, &run.log, &[])?;
     let door = Door::open(config.listen, config.tls.clone()).await?;
     let stop = CancellationToken::new();
     let cluster = KafkaCluster::new(config.kafka.clone());
@@ -143,19 +142,4 @@ impl Door {
             Err(_) => Ok(()),
         }
     }
-}
-
-fn start_log(run: &Run) -> Result<(), Ended> {
-    let filter = EnvFilter::try_new(&run.log).map_err(|source| Ended::LogFilter {
-        filter: run.log.clone(),
-        source,
-    })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    match run.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use kafka::connection::Tls;
 use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
+use sidecar::logging::{self, LogFilterError, LogFormat};
 use thiserror::Error;
 
 use crate::client::{ClientError, PATIENCE, Server, Token};
@@ -161,15 +162,6 @@ enum Subcommands {
     },
 }
 
-/// How to write logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Lines to read.
-    Text,
-    /// An object a line.
-    Json,
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ModeArg {
     Observe,
@@ -232,14 +224,9 @@ pub enum CliError {
     /// What is watched is a table.
     #[error("--watch shows a table; ask /v1/state and the API's other paths for JSON from time to time")]
     NotWatched,
-    /// The filter for logs cannot be read.
-    #[error("`{filter}` is no filter for logs, such as `info` or `balancer=debug,warn`: {reason}")]
-    LogFilter {
-        /// The filter.
-        filter: String,
-        /// Why.
-        reason: String,
-    },
+    /// What is to be logged cannot be understood.
+    #[error(transparent)]
+    LogFilter(#[from] LogFilterError),
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -272,7 +259,7 @@ impl Cli {
                 ref log,
             } => {
                 let config: Config = kafka::settings::read_file(config)?;
-                start_logging(log_format, log)?;
+                logging::start(log_format, log, &[])?;
                 Ok(crate::serve::run(config).await?)
             }
             Subcommands::CheckConfig { ref config } => {
@@ -374,23 +361,6 @@ fn tell(text: &str) {
         // Progress that cannot be shown is no reason to stop.
         let _ = write!(watched, "{text}");
     }
-}
-
-fn start_logging(format: LogFormat, filter: &str) -> Result<(), CliError> {
-    let filter_error = |reason: String| CliError::LogFilter {
-        filter: filter.to_owned(),
-        reason,
-    };
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| filter_error(error.to_string()))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
 }
 
 #[cfg(test)]
