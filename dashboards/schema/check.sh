@@ -8,16 +8,19 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
-packages=$cache/grafana-schema-$(sha256sum "$here/package-lock.json" | cut -c 1-16)
+name=grafana-schema-$(sha256sum "$here/package-lock.json" | cut -c 1-16)
 # shellcheck source=SCRIPTDIR/../../e2e/packages.sh
 . "$root/e2e/packages.sh"
+# shellcheck source=SCRIPTDIR/../../e2e/cache.sh
+. "$root/e2e/cache.sh"
+packages=$cache/$name
 
 main() {
     local folder file
     need node nodejs
+    [ -e "$packages" ] || need npm npm
     install_missing
-    get_packages
+    once "$name" get_packages
     folder=$(mktemp -d)
     # shellcheck disable=SC2064 # of this folder
     trap "rm -rf '$folder'" EXIT
@@ -43,26 +46,12 @@ main() {
 
 # Exactly those of the lock file.
 get_packages() {
-    local unfinished
-    [ ! -e "$packages" ] || return 0
-    need npm npm
-    install_missing
-    mkdir -p "$cache"
-    exec 9>"$cache/grafana-schema.lock"
-    flock 9
-    [ ! -e "$packages" ] || return 0
-    echo "fetching Grafana's schema" >&2
-    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
-    # shellcheck disable=SC2064 # of this folder
-    trap "rm -rf '$unfinished'" EXIT
-    cp "$here/package.json" "$here/package-lock.json" "$unfinished"
-    npm ci --prefix "$unfinished" --ignore-scripts --no-audit --no-fund --silent >&2 || {
-        echo "$0: Grafana's schema could not be fetched; what npm said is above" >&2
+    echo "fetching Grafana's schema"
+    cp "$here/package.json" "$here/package-lock.json" "$1"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --silent || {
+        echo "$0: Grafana's schema could not be fetched; what npm said is above"
         exit 1
     }
-    chmod 755 "$unfinished"
-    mv "$unfinished" "$packages"
-    trap - EXIT
 }
 
 main "$@"

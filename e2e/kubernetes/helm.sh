@@ -10,34 +10,23 @@ version=3.19.5
 needs_go=1.24.0
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
-target=$cache/helm-$version
 # shellcheck source=SCRIPTDIR/../packages.sh
 . "$here/../packages.sh"
+# shellcheck source=SCRIPTDIR/../cache.sh
+. "$here/../cache.sh"
 # shellcheck source=SCRIPTDIR/go.sh
 . "$here/go.sh"
 
-if [ -e "$target" ]; then
-    echo "$target/helm"
-    exit
-fi
-
-mkdir -p "$cache"
-exec 9>"$cache/helm-install.lock"
-flock 9
-if [ ! -e "$target" ]; then
+build() {
     find_go "$needs_go"
-    unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
-    trap 'rm -rf "$unfinished"' EXIT
-    echo "building Helm $version, which takes minutes the first time" >&2
+    echo "building Helm $version, which takes minutes the first time"
     # Not within a module of whoever calls this.
-    (cd / && CGO_ENABLED=0 GOFLAGS='' GOBIN="$unfinished" "$go" install -trimpath -ldflags '-s -w' \
-        "helm.sh/helm/v3/cmd/helm@v$version") >&2 || {
-        echo "e2e/kubernetes/helm.sh: Helm $version could not be built; what Go said is above" >&2
+    (cd / && CGO_ENABLED=0 GOFLAGS='' GOBIN="$1" "$go" install -trimpath -ldflags '-s -w' \
+        "helm.sh/helm/v3/cmd/helm@v$version") || {
+        echo "e2e/kubernetes/helm.sh: Helm $version could not be built; what Go said is above"
         exit 1
     }
-    chmod 755 "$unfinished"
-    mv "$unfinished" "$target"
-    trap - EXIT
-fi
-echo "$target/helm"
+}
+
+once "helm-$version" build
+echo "$cache/helm-$version/helm"

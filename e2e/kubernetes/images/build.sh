@@ -10,9 +10,10 @@ umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 out=$root/target/images
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator
 . "$here/roots.sh"
 . "$here/../../packages.sh"
+# shellcheck source=SCRIPTDIR/../../cache.sh
+. "$here/../../cache.sh"
 
 main() {
     local version
@@ -48,15 +49,17 @@ main() {
 # get_jars NAME ARTIFACT...: sets the variable of that name to a folder with jars that e2e/install.sh leaves out: Kafka's
 # binding of SLF4J up to 3.9, and ZooKeeper's.
 get_jars() {
-    local name=$1 artifact folder=$cache/${2//:/-}
-    shift
-    declare -g "$name=$folder"
-    [ ! -e "$folder" ] || return 0
-    for artifact in "$@"; do
+    declare -g "$1=$cache/${2//:/-}"
+    once "${2//:/-}" copy_jars "${@:2}"
+}
+
+# copy_jars ARTIFACT... FOLDER
+copy_jars() {
+    local artifact folder=${*: -1}
+    for artifact in "${@:1:$#-1}"; do
         say "fetching $artifact"
-        mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$folder.$$" >&2
+        mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$folder"
     done
-    mv "$folder.$$" "$folder"
 }
 
 # Static programs where they are wanted and Rust's standard library for musl can be had, else such as need this machine's
