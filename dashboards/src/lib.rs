@@ -1,7 +1,7 @@
 //! The Grafana dashboards of this project. `cargo run -p dashboards` writes them into `deploy/grafana`.
 //!
 //! They ask for no label but those that the programs write and those that Prometheus or its configuration adds: `namespace` and
-//! `cluster`, which may be absent, and one of `broker`, `instance` and `pod` that tells sidecars apart.
+//! `kafka_cluster`, which may be absent, and one of `broker`, `instance` and `pod` that tells sidecars apart.
 
 mod balancer;
 mod broker;

@@ -41,7 +41,6 @@ impl Metrics {
     pub(crate) fn of_the_programs() -> Self {
         let mut metrics = Self::default();
         metrics.read_tables(&read("docs/metrics.md"));
-        metrics.read_source(&read("balancer/src/metrics.rs"), "kafka_balancer_");
         metrics.read_source(&read("operator/src/run/telemetry.rs"), "kafka_operator_");
         metrics
     }

@@ -163,8 +163,8 @@ pub struct KafkaclusterSpec {
     pub rack_topology_key: Option<String>,
 
     /// Topics that are made when they are missing, and kept as they are said here. A topic that is taken out of the list
-    /// stays in Kafka, partitions are never taken away, and configuration that is not said here is left as it is. Another
-    /// number of replicas than there is, is said in the condition Degraded.
+    /// stays in Kafka, partitions are never taken away, and configuration that is not said here is left as it is.
+    /// Another number of replicas is ordered of the balancer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 1000),
@@ -222,7 +222,7 @@ pub struct KafkaclusterSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// Cores, such as "1" or 500m; what is requested. A broker may use more when its node has more to give. Brokers get
-    /// other cores while they run where Kubernetes (1.33 or newer) can do that, and restart for it otherwise.
+    /// other cores while they run where their node can do that, and restart for it otherwise.
     #[serde(default = "default_cpu")]
     #[schemars(schema_with = "schema::quantity")]
     pub cpu: Quantity,

@@ -288,7 +288,7 @@ impl Kubernetes {
         container: &str,
         resources: &ResourceRequirements,
     ) -> Outcome<Resized> {
-        // Kubernetes before 1.33 has no such subresource, and later ones refuse what their nodes cannot do.
+        // Kubernetes refuses what its nodes cannot do, or has no such subresource where it is switched off.
         const CANNOT_BE: [u16; 3] = [404, 405, 422];
         let containers = [json!({"name": container, "resources": resources})];
         let patch = json!({"metadata": {"uid": pod.uid}, "spec": {"containers": containers}});
