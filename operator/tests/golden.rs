@@ -33,6 +33,7 @@ fn built(cluster: &Cluster) -> String {
     let installation = Installation {
         sidecar_image: "krallistic/kafka-sidecar:golden".to_owned(),
         balancer_image: "krallistic/kafka-balancer:golden".to_owned(),
+        namespace: Some("kafka-operator".to_owned()),
     };
     let objects = objects(cluster, &installation, &known).unwrap();
     let documents: Vec<String> = objects

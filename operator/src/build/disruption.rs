@@ -22,8 +22,9 @@ fn budget(cluster: &Cluster, role: Role) -> PodDisruptionBudget {
             // Not the least that must be there: a single broker must not keep its node from being drained for ever.
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(label_selector(cluster, role)),
-            // A pod that does not serve protects nothing, and would block the drain of its node.
-            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            // A pod that is not ready may be evicted where all others are. Always would be too often: a broker serves although
+            // its sidecar does not.
+            unhealthy_pod_eviction_policy: Some("IfHealthyBudget".to_owned()),
             ..PodDisruptionBudgetSpec::default()
         }),
         ..PodDisruptionBudget::default()

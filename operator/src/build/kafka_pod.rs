@@ -164,6 +164,11 @@ pub(super) fn stateful_set(
     }
 }
 
+/// The claim of a broker.
+pub fn broker_claim(cluster: &Cluster, broker: u16) -> String {
+    format!("{DATA_VOLUME}-{}", cluster.names.broker_pod(broker))
+}
+
 /// What becomes of claims; none where there are none.
 fn retention(cluster: &Cluster) -> Option<StatefulSetPersistentVolumeClaimRetentionPolicy> {
     let Storage::Volume { deletion, .. } = &cluster.storage else {
@@ -175,7 +180,8 @@ fn retention(cluster: &Cluster) -> Option<StatefulSetPersistentVolumeClaimRetent
     };
     Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
         when_deleted: Some(policy.to_owned()),
-        when_scaled: Some(policy.to_owned()),
+        // That of a broker which was taken away goes when Kafka has said, after its end, that nothing is placed on it.
+        when_scaled: Some("Retain".to_owned()),
     })
 }
 

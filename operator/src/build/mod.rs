@@ -36,7 +36,7 @@ use crate::cluster::{Cluster, ClusterId, Metadata};
 pub use addresses::{balancer_url, listeners};
 pub use balancer::token_secret;
 pub use brokers::broker_requirements;
-pub use kafka_pod::KAFKA_CONTAINER;
+pub use kafka_pod::{KAFKA_CONTAINER, broker_claim};
 pub use metadata::{OPERATOR_LABEL, OURS, Role, as_text, cluster_selector, selector, selector_text};
 pub use restart::{
     CONFIGURATION_ANNOTATION, RESOURCES_ANNOTATION, broker_digest, broker_resources, controller_digest,
@@ -62,6 +62,8 @@ pub struct Installation {
     pub sidecar_image: String,
     /// The image of balancers, unless a cluster names its own.
     pub balancer_image: String,
+    /// The namespace in which the operator runs, where it runs in a pod.
+    pub namespace: Option<String>,
 }
 
 impl Default for Installation {
@@ -70,6 +72,7 @@ impl Default for Installation {
         Self {
             sidecar_image: format!("krallistic/kafka-sidecar:{version}"),
             balancer_image: format!("krallistic/kafka-balancer:{version}"),
+            namespace: None,
         }
     }
 }
@@ -215,7 +218,11 @@ pub fn objects(
             .into_iter()
             .map(Object::from),
     );
-    objects.extend(network::policies(cluster).into_iter().map(Object::from));
+    objects.extend(
+        network::policies(cluster, installation)
+            .into_iter()
+            .map(Object::from),
+    );
     objects.extend(disruption::budgets(cluster).into_iter().map(Object::from));
     if let Metadata::KRaft { controllers } = cluster.metadata {
         let id = known.cluster_id.as_ref().ok_or(BuildError::NoClusterId)?;

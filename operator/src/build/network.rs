@@ -2,7 +2,8 @@
 //!
 //! Clients may come from anywhere, since listeners say who they must be, and so may Prometheus; the balancer acts for
 //! those with its token only. Brokers among themselves and controllers trust whoever reaches them where there is no TLS:
-//! their ports are for pods of the cluster and for the operator. The kubelet's probes come from the pod's own node, which
+//! their ports are for pods of the cluster and for the operator, of its namespace alone where that is known, since any pod
+//! may have its label. The kubelet's probes come from the pod's own node, which
 //! policies do not hold up.
 
 use k8s_openapi::api::networking::v1::{
@@ -11,12 +12,13 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::Installation;
 use super::metadata::{OPERATOR_LABEL, Role, cluster_selector, label_selector, object, texts};
 use super::programs::{BALANCER_PORT, OFFSETS_PORT, SIDECAR_PORT};
 use crate::cluster::{CLIENT_PORT, CONTROLLER_PORT, Cluster, EXTERNAL_PORT, REPLICATION_PORT};
 
 /// All of them.
-pub(super) fn policies(cluster: &Cluster) -> Vec<NetworkPolicy> {
+pub(super) fn policies(cluster: &Cluster, installation: &Installation) -> Vec<NetworkPolicy> {
     let mut clients = vec![CLIENT_PORT];
     if cluster.listeners.external.is_some() {
         clients.push(EXTERNAL_PORT);
@@ -27,10 +29,13 @@ pub(super) fn policies(cluster: &Cluster) -> Vec<NetworkPolicy> {
     let mut policies = vec![policy(
         cluster,
         Role::Broker,
-        vec![from_anywhere(&clients), from_cluster(cluster, REPLICATION_PORT)],
+        vec![
+            from_anywhere(&clients),
+            from_cluster(cluster, installation, REPLICATION_PORT),
+        ],
     )];
     if cluster.metadata.is_kraft() {
-        let rules = vec![from_cluster(cluster, CONTROLLER_PORT)];
+        let rules = vec![from_cluster(cluster, installation, CONTROLLER_PORT)];
         policies.push(policy(cluster, Role::Controller, rules));
     }
     policies.push(policy(
@@ -65,7 +70,7 @@ fn from_anywhere(ports: &[u16]) -> NetworkPolicyIngressRule {
     }
 }
 
-fn from_cluster(cluster: &Cluster, to: u16) -> NetworkPolicyIngressRule {
+fn from_cluster(cluster: &Cluster, installation: &Installation, to: u16) -> NetworkPolicyIngressRule {
     let pods = |labels| LabelSelector {
         match_labels: Some(labels),
         ..LabelSelector::default()
@@ -74,8 +79,12 @@ fn from_cluster(cluster: &Cluster, to: u16) -> NetworkPolicyIngressRule {
         pod_selector: Some(pods(cluster_selector(cluster))),
         ..NetworkPolicyPeer::default()
     };
+    let namespace = installation.namespace.as_deref();
     let operator = NetworkPolicyPeer {
-        namespace_selector: Some(LabelSelector::default()),
+        namespace_selector: Some(LabelSelector {
+            match_labels: namespace.map(|name| texts([("kubernetes.io/metadata.name", name)])),
+            ..LabelSelector::default()
+        }),
         pod_selector: Some(pods(texts([OPERATOR_LABEL]))),
         ..NetworkPolicyPeer::default()
     };

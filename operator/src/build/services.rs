@@ -72,6 +72,8 @@ fn of_broker(cluster: &Cluster, broker: u16) -> Service {
             external_traffic_policy: on_its_node.then(|| "Local".to_owned()),
             selector: Some(selector),
             ports: Some(ports),
+            // There is no other pod to turn to, and a broker serves although its sidecar does not.
+            publish_not_ready_addresses: Some(true),
             ..ServiceSpec::default()
         }),
         ..Service::default()

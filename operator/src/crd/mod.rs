@@ -105,6 +105,8 @@ pub const EMPTY_DIR: &str = "emptyDir";
         .message("controllerCount has no use with zookeeperConnect: only KRaft has controllers of its own; remove one of the two"),
     validation = Rule::new("(has(self.controllerCount) ? self.controllerCount : 3) == (has(oldSelf.controllerCount) ? oldSelf.controllerCount : 3)")
         .message("controllerCount cannot change: the quorum's voters are fixed when the cluster is made"),
+    validation = Rule::new("(has(self.listeners) && has(self.listeners.tls)) == (has(oldSelf.listeners) && has(oldSelf.listeners.tls))")
+        .message("listeners.tls can be neither added nor taken away: brokers with TLS and brokers without cannot speak to each other; make a new Kafkacluster and mirror into it"),
     validation = Rule::new("(has(self.storageClass) ? self.storageClass : '') == (has(oldSelf.storageClass) ? oldSelf.storageClass : '')")
         .message("storageClass cannot change: volumes cannot move between classes; make a new Kafkacluster and mirror into it"),
     validation = Rule::new("(has(self.storageClass) && self.storageClass == 'emptyDir') || quantity(string(self.resources.diskSpace)).compareTo(quantity(string(oldSelf.resources.diskSpace))) >= 0")

@@ -10,7 +10,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::build::{CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, RACK_ANNOTATION, RESOURCES_ANNOTATION};
+use crate::build::{
+    CLUSTER_ID_VARIABLE, CONFIGURATION_ANNOTATION, KAFKA_CONTAINER, RACK_ANNOTATION, RESOURCES_ANNOTATION,
+};
 use crate::cluster::ClusterId;
 
 /// The condition of a pod whose containers were given resources that its node has not given them yet.
@@ -18,6 +20,9 @@ pub(crate) const RESIZE_PENDING: &str = "PodResizePending";
 
 /// The condition of a pod that is being given other resources, also when that failed.
 pub(crate) const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
+
+/// The label by which a StatefulSet says by what it made a pod.
+const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// A StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +33,8 @@ pub struct SetFacts {
     pub claim: Option<Quantity>,
     /// The id of the Kafka cluster with which its pods start.
     pub cluster_id: Option<ClusterId>,
+    /// What it makes pods by, as Kubernetes calls it.
+    pub revision: Option<String>,
 }
 
 /// A pod of a broker or a controller.
@@ -45,8 +52,12 @@ pub struct PodFacts {
     pub resources: Option<String>,
     /// What keeps it from having them.
     pub resize: Option<Pending>,
-    /// Whether it serves.
+    /// By what its StatefulSet made it.
+    pub revision: Option<String>,
+    /// Whether its broker or controller serves, whatever else is in it does.
     pub ready: bool,
+    /// Whether the process of its broker or controller runs, as far as its node has said.
+    pub runs: bool,
     /// Since when it is ready, or is not.
     pub since: Option<Timestamp>,
     /// When it has to be gone at the latest, where it is being deleted.
@@ -57,8 +68,10 @@ pub struct PodFacts {
     pub host: Option<String>,
     /// The rack that was written onto it.
     pub rack: Option<String>,
-    /// What keeps it from starting, in Kubernetes' words.
+    /// What keeps its broker or controller from starting, in Kubernetes' words.
     pub trouble: Option<String>,
+    /// What keeps its sidecar from running.
+    pub sidecar_trouble: Option<String>,
 }
 
 /// Why a pod that was given other resources does not have them yet.
@@ -77,6 +90,28 @@ pub struct ClaimFacts {
     pub name: String,
     /// The size it asks for.
     pub asked: Option<Quantity>,
+    /// Whether it has its volume; one that has not cannot ask for more.
+    pub bound: bool,
+    /// Tells it from a later claim of the same name.
+    pub uid: String,
+}
+
+/// A claim that is deleted, and its volume with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discarded {
+    /// Its name.
+    pub claim: String,
+    /// That very claim, and no later one of the name.
+    pub uid: String,
+}
+
+impl From<&ClaimFacts> for Discarded {
+    fn from(claim: &ClaimFacts) -> Self {
+        Self {
+            claim: claim.name.clone(),
+            uid: claim.uid.clone(),
+        }
+    }
 }
 
 /// A node.
@@ -97,6 +132,10 @@ impl SetFacts {
             replicas: u16::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0),
             claim: claim.and_then(|claim| asked(&claim)),
             cluster_id: spec.template.spec.as_ref().and_then(cluster_id),
+            revision: set
+                .status
+                .as_ref()
+                .and_then(|status| status.update_revision.clone()),
         }
     }
 }
@@ -118,9 +157,9 @@ impl PodFacts {
         let annotation = |key: &str| pod.annotations().get(key).cloned();
         let status = pod.status.clone().unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();
-        let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
-        let turned = ready.and_then(|ready| ready.last_transition_time.as_ref());
-        let ready = ready.is_some_and(|ready| ready.status == "True");
+        let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+        let turned = condition("Ready").and_then(|ready| ready.last_transition_time.as_ref());
+        let is = |kind: &str, due: &str| condition(kind).is_some_and(|condition| condition.status == due);
         let is_resize = |condition: &&PodCondition| {
             [RESIZE_PENDING, RESIZE_IN_PROGRESS].contains(&condition.type_.as_str())
                 && condition.status == "True"
@@ -133,19 +172,29 @@ impl PodFacts {
             _ => None,
         });
         let resize = resize.max();
-        let unschedulable = conditions
-            .iter()
-            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
+        let unschedulable = condition("PodScheduled")
+            .filter(|condition| condition.status == "False")
             .map(|condition| shown("Unschedulable", condition.message.as_deref()));
-        let containers = [status.init_container_statuses, status.container_statuses];
-        let waiting = containers.iter().flatten().flatten().find_map(waiting);
+        let (own, beside): (Vec<ContainerStatus>, Vec<ContainerStatus>) = status
+            .container_statuses
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|container| container.name == KAFKA_CONTAINER);
+        // A pod is not ready while its sidecar is not. Of a node that is lost `Ready` alone turns, and containers stay what
+        // they were.
+        let beside_it = is("ContainersReady", "False") && own.iter().any(|container| container.ready);
+        let ready = is("Ready", "True") || beside_it;
+        let starting = status.init_container_statuses.unwrap_or_default();
+        let waits = starting.iter().chain(&own).find_map(waiting);
         Some(Self {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             number,
             digest: annotation(CONFIGURATION_ANNOTATION),
             resources: annotation(RESOURCES_ANNOTATION),
             resize,
+            revision: pod.labels().get(REVISION_LABEL).cloned(),
             ready,
+            runs: own.iter().any(is_running),
             since: turned
                 .or(pod.metadata.creation_timestamp.as_ref())
                 .map(|time| time.0),
@@ -153,7 +202,8 @@ impl PodFacts {
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             host: status.host_ip,
             rack: annotation(RACK_ANNOTATION),
-            trouble: unschedulable.or(waiting).filter(|_| !ready),
+            trouble: unschedulable.or(waits).filter(|_| !ready),
+            sidecar_trouble: beside.iter().find_map(waiting),
             name,
         })
     }
@@ -162,6 +212,11 @@ impl PodFacts {
     pub fn is_leaving(&self) -> bool {
         self.gone_by.is_some()
     }
+}
+
+fn is_running(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    state.is_some_and(|state| state.running.is_some())
 }
 
 /// Why a container does not run, unless it is only about to.
@@ -187,6 +242,11 @@ impl ClaimFacts {
         Self {
             name: claim.name_any(),
             asked: asked(claim),
+            bound: claim
+                .status
+                .as_ref()
+                .is_some_and(|status| status.phase.as_deref() == Some("Bound")),
+            uid: claim.metadata.uid.clone().unwrap_or_default(),
         }
     }
 }

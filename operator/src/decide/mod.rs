@@ -28,13 +28,14 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::build::{
-    self, BuildError, Installation, Known, Object, broker_digest, broker_resources, controller_digest,
+    self, BuildError, Installation, Known, Object, broker_claim, broker_digest, broker_resources,
+    controller_digest,
 };
 use crate::cluster::{Cluster, ClusterId, Metadata, Storage, disk_bytes};
-use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus};
+use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus, VolumeDeletionPolicy};
 
 pub use balancer::{BalancerFacts, BalancerOrder};
-pub use facts::{ClaimFacts, NodeFacts, Pending, PodFacts, SetFacts};
+pub use facts::{ClaimFacts, Discarded, NodeFacts, Pending, PodFacts, SetFacts};
 pub(crate) use facts::{RESIZE_IN_PROGRESS, RESIZE_PENDING};
 pub(crate) use kafka::MIN_IN_SYNC;
 pub use kafka::{KafkaFacts, Questions};
@@ -97,12 +98,14 @@ pub struct Observed {
 pub struct Decision {
     /// Claims that ask for more from now on.
     pub grow: Vec<(String, Quantity)>,
+    /// Claims of brokers that are gone, which are deleted with their volumes.
+    pub discard: Vec<Discarded>,
     /// Whether the brokers' StatefulSet is deleted without its pods, since what it asks for volumes cannot be changed.
     pub recreate: bool,
     /// Objects as they should be. Empty while nothing can be built; then nothing is removed either.
     pub objects: Vec<Object>,
     /// Racks to write onto pods.
-    pub racks: Vec<(String, String)>,
+    pub racks: Vec<(Replaced, String)>,
     /// Changes of what is set for all brokers at run time.
     pub defaults: Vec<ConfigChange>,
     /// What is done with topics.
@@ -135,6 +138,7 @@ impl Decision {
     pub fn acts(&self) -> bool {
         let Self {
             grow,
+            discard,
             recreate,
             objects: _,
             racks,
@@ -155,7 +159,7 @@ impl Decision {
         let pods = racks.len() + bury.len() + resize.len() + replace.len();
         let users = users.set.len() + users.remove.len();
         let asked = users + defaults.len() + topics + orders.len() + unregister.len();
-        *recreate || grow.len() + pods + asked > 0
+        *recreate || grow.len() + discard.len() + pods + asked > 0
     }
 }
 
@@ -224,11 +228,15 @@ pub fn decide(
         balancer: observed.balancer.as_ref().map_err(String::as_str),
     });
     let known = known(cluster, observed, scaling.pods);
-    let mut decision = Decision::default();
+    let (racks, without_rack) = nodes::racks(cluster, observed);
+    let mut decision = Decision {
+        racks: racks.clone(),
+        ..Decision::default()
+    };
     let mut progress = Progress {
         users: observed.status.users.clone(),
         doing: Vec::new(),
-        troubles: scaling.trouble.iter().cloned().collect(),
+        troubles: scaling.trouble.iter().cloned().chain(without_rack).collect(),
         scaling,
     };
     match (&observed.certificate, kept_identity(observed)) {
@@ -245,7 +253,11 @@ pub fn decide(
         }
     }
     if observed.paused {
-        decision = Decision::default();
+        // A pod that was moved meanwhile waits for its rack, and changes nothing of the cluster.
+        decision = Decision {
+            racks,
+            ..Decision::default()
+        };
         progress.users.clone_from(&observed.status.users);
     }
     decision.status = status::status(cluster, observed, &progress);
@@ -265,14 +277,11 @@ fn steps(
     progress: &mut Progress,
     decision: &mut Decision,
 ) {
-    volumes(cluster, observed, decision);
-    let (racks, troubles) = nodes::racks(cluster, observed);
-    decision.racks = racks;
-    progress.troubles.extend(troubles);
+    volumes(cluster, observed, &progress.scaling, decision);
     decision.bury = nodes::buried(observed);
     decision.orders.clone_from(&progress.scaling.orders);
     if cluster.metadata.is_kraft() {
-        decision.unregister.clone_from(&progress.scaling.unregister);
+        decision.unregister = progress.scaling.gone().map(BrokerId::from).collect();
     }
     if let Ok(kafka) = &observed.kafka {
         let alive = (0..cluster.brokers).all(|number| kafka.is_alive(number.into()));
@@ -337,9 +346,11 @@ fn roll(
             wanted: controllers,
             digest: &digest,
             also: &BTreeSet::new(),
+            revision: revision(observed.controllers.as_ref()),
             now: observed.now,
         };
-        next = rolling::controllers(pods, kafka);
+        let serve = observed.broker_pods.iter().any(|pod| pod.ready);
+        next = rolling::controllers(pods, kafka, serve);
         waits = pods.incomplete();
     }
     let digest = broker_digest(cluster, known);
@@ -349,9 +360,13 @@ fn roll(
         wanted: observed.brokers.as_ref().map_or(0, |set| set.replicas),
         digest: &digest,
         also: &resized.replace,
+        revision: revision(observed.brokers.as_ref()),
         now: observed.now,
     };
     resize(resized.resize, resized.waits, progress, decision);
+    if matches!(next, Step::Wait(_)) {
+        next = rolling::stuck_brokers(pods, kafka).unwrap_or(next);
+    }
     if next == Step::Done {
         // In KRaft mode any broker may be named as the controller, and none is.
         let controller = match cluster.metadata {
@@ -380,6 +395,10 @@ fn roll(
     }
 }
 
+fn revision(set: Option<&SetFacts>) -> Option<&str> {
+    set?.revision.as_deref()
+}
+
 fn resized(cluster: &Cluster, observed: &Observed, digest: &str) -> Resizing {
     let wanted = broker_resources(cluster);
     resizing(&observed.broker_pods, digest, &wanted, &observed.not_resized)
@@ -393,18 +412,30 @@ fn resize(pods: Vec<Replaced>, waits: Option<String>, progress: &mut Progress, d
     decision.resize = pods;
 }
 
-fn volumes(cluster: &Cluster, observed: &Observed, decision: &mut Decision) {
-    let Storage::Volume { size, .. } = &cluster.storage else {
+fn volumes(cluster: &Cluster, observed: &Observed, scaling: &Scaling, decision: &mut Decision) {
+    let Storage::Volume { size, deletion, .. } = &cluster.storage else {
         return;
     };
     let smaller = |asked: &Option<Quantity>| {
         let bytes = asked.as_ref().and_then(disk_bytes);
         bytes.is_some_and(|bytes| bytes < size.number())
     };
-    let growing = observed.claims.iter().filter(|claim| smaller(&claim.asked));
+    let growing = observed.claims.iter();
+    let growing = growing.filter(|claim| claim.bound && smaller(&claim.asked));
     decision.grow = growing
         .map(|claim| (claim.name.clone(), size.written().clone()))
         .collect();
+    // Not by the StatefulSet, which would do it while a broker stops: until then Kafka may have placed a replica on it.
+    if *deletion == VolumeDeletionPolicy::Delete {
+        let of_gone = scaling.gone().map(|number| broker_claim(cluster, number));
+        let of_gone: BTreeSet<String> = of_gone.collect();
+        let claims = observed
+            .claims
+            .iter()
+            .filter(|claim| of_gone.contains(&claim.name));
+        decision.discard = claims.map(Discarded::from).collect();
+        decision.grow.retain(|(claim, _)| !of_gone.contains(claim));
+    }
     decision.recreate = observed.brokers.as_ref().is_some_and(|set| smaller(&set.claim));
 }
 

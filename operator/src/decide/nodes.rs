@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The racks to write onto brokers' pods, and what keeps brokers from getting theirs.
-pub(super) fn racks(cluster: &Cluster, observed: &Observed) -> (Vec<(String, String)>, Vec<Trouble>) {
+pub(super) fn racks(cluster: &Cluster, observed: &Observed) -> (Vec<(Replaced, String)>, Vec<Trouble>) {
     let (mut racks, mut troubles) = (Vec::new(), Vec::new());
     let Some(key) = &cluster.placement.rack_key else {
         return (racks, troubles);
@@ -28,7 +28,7 @@ pub(super) fn racks(cluster: &Cluster, observed: &Observed) -> (Vec<(String, Str
         let Some(name) = &pod.node else { continue };
         let Some(node) = nodes.get(name) else { continue };
         match node.labels.get(key).filter(|rack| !rack.is_empty()) {
-            Some(rack) if pod.rack.as_ref() != Some(rack) => racks.push((pod.name.clone(), rack.clone())),
+            Some(rack) if pod.rack.as_ref() != Some(rack) => racks.push((pod.into(), rack.clone())),
             Some(_) => {}
             None => troubles.push(Trouble::new(
                 "NoRack",

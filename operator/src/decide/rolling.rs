@@ -35,6 +35,8 @@ pub(super) struct Pods<'a> {
     pub(super) digest: &'a str,
     /// The uids of those that have to be replaced whatever their digest is.
     pub(super) also: &'a BTreeSet<String>,
+    /// By what their StatefulSet makes pods now.
+    pub(super) revision: Option<&'a str>,
     /// The time.
     pub(super) now: Timestamp,
 }
@@ -78,7 +80,13 @@ impl Pods<'_> {
         pod.digest.as_deref() != Some(self.digest) || self.also.contains(&pod.uid)
     }
 
-    /// Whether a pod is of no use as it is: replacing it takes nothing away.
+    /// Whether it would be another one if it was made now. That alone is no reason to replace one that serves.
+    fn is_outdated(&self, pod: &PodFacts) -> bool {
+        let other = |now: &str| pod.revision.as_deref().is_some_and(|made_by| made_by != now);
+        self.is_stale(pod) || self.revision.is_some_and(other)
+    }
+
+    /// Whether a pod does not serve, and not only since it is about to.
     fn is_stuck(&self, pod: &PodFacts) -> bool {
         let waited = pod.since.map(|since| self.now.duration_since(since));
         !pod.ready && (pod.trouble.is_some() || waited.is_some_and(|waited| waited > PATIENCE))
@@ -101,10 +109,40 @@ impl Pods<'_> {
         })
     }
 
-    fn stuck(&self) -> Vec<Replaced> {
-        let stuck = self.stale().filter(|pod| self.is_stuck(pod));
-        stuck.map(Replaced::from).collect()
+    /// Pods that do not start and would be others now: replacing them takes nothing away. `serves` is what Kafka says of one,
+    /// where it says anything: Kubernetes loses sight of pods that serve when it does not hear of their nodes. Where Kafka says
+    /// nothing, such as run go one after the other, each when the one before it serves or will not.
+    fn stuck(&self, serves: impl Fn(&PodFacts) -> Option<bool>) -> Vec<Replaced> {
+        let stuck = |pod: &&PodFacts| {
+            !pod.is_leaving() && self.is_outdated(pod) && self.is_stuck(pod) && serves(pod) != Some(true)
+        };
+        let is_hidden = |pod: &PodFacts| pod.runs && serves(pod).is_none();
+        let (hidden, useless): (Vec<&PodFacts>, Vec<&PodFacts>) =
+            self.present.iter().filter(stuck).partition(|pod| is_hidden(pod));
+        let comes = |pod: &PodFacts| pod.is_leaving() || !pod.ready && !self.is_stuck(pod);
+        let is_complete = self.present.len() >= usize::from(self.wanted);
+        let next = hidden
+            .first()
+            .filter(|_| is_complete && !self.present.iter().any(comes));
+        match useless.is_empty() {
+            true => next.map(|pod| Replaced::from(*pod)).into_iter().collect(),
+            false => useless.into_iter().map(Replaced::from).collect(),
+        }
     }
+}
+
+/// Why no pod that serves is replaced while Kafka does not say whether it can be spared, and what to do where replacing it is
+/// the cure.
+fn unasked(reason: &str) -> String {
+    format!(
+        "Kafka cannot be asked: {reason}. Where only new pods mend that, delete the old ones, one after the other"
+    )
+}
+
+/// Brokers that are replaced whatever else there is to wait for.
+pub(super) fn stuck_brokers(pods: Pods<'_>, kafka: Result<&KafkaFacts, &str>) -> Option<Step> {
+    let stuck = pods.stuck(|pod| Some(kafka.ok()?.is_alive(id(pod))));
+    (!stuck.is_empty()).then_some(Step::Replace(stuck))
 }
 
 /// The next step with brokers. `controller` is the one that leads where a broker is the controller, and `waits` what else
@@ -115,20 +153,19 @@ pub(super) fn brokers(
     controller: Option<BrokerId>,
     waits: Option<String>,
 ) -> Step {
+    if let Some(replace) = stuck_brokers(pods, kafka) {
+        return replace;
+    }
     let mut stale: Vec<&PodFacts> = pods.stale().collect();
     if stale.is_empty() {
         return Step::Done;
-    }
-    let stuck = pods.stuck();
-    if !stuck.is_empty() {
-        return Step::Replace(stuck);
     }
     if let Some(reason) = waits.or_else(|| pods.incomplete()) {
         return Step::Wait(reason);
     }
     let kafka = match kafka {
         Ok(kafka) => kafka,
-        Err(reason) => return Step::Wait(format!("Kafka cannot be asked: {reason}")),
+        Err(reason) => return Step::Wait(unasked(reason)),
     };
     let fenced = pods.present.iter().find(|pod| !kafka.is_alive(id(pod)));
     if let Some(pod) = fenced {
@@ -150,20 +187,32 @@ pub(super) fn brokers(
     Step::Replace(together(&stale, kafka, most))
 }
 
-/// The next step with controllers. They vote: one at a time, the leader last.
-pub(super) fn controllers(pods: Pods<'_>, kafka: Result<&KafkaFacts, &str>) -> Step {
+/// The next step with controllers. They vote: one at a time, the leader last. While no broker serves nobody can say how far each
+/// of them is, and nobody is served by them.
+pub(super) fn controllers(pods: Pods<'_>, kafka: Result<&KafkaFacts, &str>, brokers_serve: bool) -> Step {
+    let quorum = kafka.ok().and_then(|kafka| kafka.quorum.as_ref());
+    let stuck = pods.stuck(|pod| {
+        let voter = quorum?
+            .voters
+            .iter()
+            .find(|voter| voter.id.get() == controller_id(pod));
+        voter.map(|voter| voter.lag.is_some_and(|lag| lag <= MOST_LAG))
+    });
+    if !stuck.is_empty() {
+        return Step::Replace(stuck);
+    }
     let stale: Vec<&PodFacts> = pods.stale().collect();
     if stale.is_empty() {
         return Step::Done;
     }
-    let stuck = pods.stuck();
-    if !stuck.is_empty() {
-        return Step::Replace(stuck);
-    }
     if let Some(reason) = pods.incomplete() {
         return Step::Wait(reason);
     }
-    let quorum = kafka.ok().and_then(|kafka| kafka.quorum.as_ref());
+    if let Err(reason) = kafka
+        && brokers_serve
+    {
+        return Step::Wait(unasked(reason));
+    }
     if let Some(quorum) = quorum {
         let behind = quorum
             .voters
@@ -174,14 +223,18 @@ pub(super) fn controllers(pods: Pods<'_>, kafka: Result<&KafkaFacts, &str>) -> S
         }
     }
     let leader = quorum.and_then(|quorum| quorum.leader);
-    let controller = |pod: &PodFacts| i32::from(FIRST_CONTROLLER_ID) + i32::from(pod.number);
     let next = stale.iter().min_by_key(|pod| {
         (
-            leader.is_some_and(|leader| leader.get() == controller(pod)),
+            leader.is_some_and(|leader| leader.get() == controller_id(pod)),
             pod.number,
         )
     });
     Step::Replace(next.map(|pod| Replaced::from(*pod)).into_iter().collect())
+}
+
+/// The id of a controller's pod.
+fn controller_id(pod: &PodFacts) -> i32 {
+    i32::from(FIRST_CONTROLLER_ID) + i32::from(pod.number)
 }
 
 /// The id of a broker's pod.

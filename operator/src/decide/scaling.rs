@@ -56,12 +56,21 @@ pub(super) struct Scaling {
     pub(super) leaving: BTreeMap<u16, Leaving>,
     /// What to ask of the balancer.
     pub(super) orders: Vec<BalancerOrder>,
-    /// Brokers that Kafka can forget.
-    pub(super) unregister: Vec<BrokerId>,
     /// What keeps brokers from going until somebody acts.
     pub(super) trouble: Option<Trouble>,
     /// What is being waited for.
     pub(super) waits: Option<String>,
+}
+
+impl Scaling {
+    /// Brokers that Kafka, the balancer and the status can forget.
+    pub(super) fn gone(&self) -> impl Iterator<Item = u16> {
+        let gone = self
+            .leaving
+            .iter()
+            .filter(|(_, leaving)| **leaving == Leaving::Gone);
+        gone.map(|(number, _)| *number)
+    }
 }
 
 /// The brokers about which Kafka has to be asked for [`scaling`] to decide: those beyond what is wanted.
@@ -93,10 +102,8 @@ pub(super) fn scaling(situation: Situation<'_>) -> Scaling {
         .collect();
     let trouble = (!leaving.is_empty()).then(|| situation.refusal()).flatten();
     let orders = situation.orders(&leaving, trouble.is_some());
-    let gone = leaving.iter().filter(|(_, leaving)| **leaving == Leaving::Gone);
     Scaling {
         pods: situation.pods(&leaving),
-        unregister: gone.map(|(number, _)| BrokerId::from(*number)).collect(),
         waits: situation.waits(&leaving),
         orders,
         trouble,

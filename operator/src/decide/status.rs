@@ -113,11 +113,14 @@ pub fn with_refusal(observed: &Observed, decision: &Decision, failure: &str) -> 
     status
 }
 
-/// The status as it was, when Kubernetes did not do something: what was decided may not be so.
-pub fn with_failure(observed: &Observed, failure: &str) -> KafkaclusterStatus {
-    let mut status = observed.status.clone();
-    let said = degraded(&[Trouble::new("ChangeFailed", failure)]);
-    put(&mut status, observed, [(ConditionType::Degraded, said)]);
+/// The status when Kubernetes did not do something. What was decided may not be so, and is not said; how brokers are has been
+/// seen, and is.
+pub fn with_failure(observed: &Observed, decision: &Decision, failure: &str) -> KafkaclusterStatus {
+    let mut status = with_refusal(observed, decision, failure);
+    let before = &observed.status;
+    status.observed_generation = before.observed_generation;
+    status.users.clone_from(&before.users);
+    status.cluster_id.clone_from(&before.cluster_id);
     status
 }
 
@@ -204,7 +207,11 @@ fn stuck_pods(observed: &Observed) -> Option<Trouble> {
     };
     let stuck: Vec<String> = pods
         .filter(late)
-        .filter_map(|pod| Some(format!("{} does not start: {}", pod.name, pod.trouble.as_ref()?)))
+        .filter_map(|pod| match (&pod.trouble, &pod.sidecar_trouble) {
+            (Some(trouble), _) => Some(format!("{} does not start: {trouble}", pod.name)),
+            (None, Some(trouble)) => Some(format!("the sidecar of {} does not run: {trouble}", pod.name)),
+            (None, None) => None,
+        })
         .collect();
     (!stuck.is_empty()).then(|| Trouble::new("PodsDoNotStart", stuck.join("; ")))
 }

@@ -86,13 +86,16 @@ pub(super) fn pod(set: &str, number: u16, digest: &str) -> PodFacts {
         digest: Some(digest.to_owned()),
         resources: None,
         resize: None,
+        revision: None,
         ready: true,
+        runs: true,
         since: ago(3600),
         gone_by: None,
         node: Some("node".to_owned()),
         host: Some(format!("10.0.0.{number}")),
         rack: None,
         trouble: None,
+        sidecar_trouble: None,
     }
 }
 
@@ -108,6 +111,7 @@ pub(super) fn settled(cluster: &Cluster, partitions: &[(&[u16], &[u16])]) -> Obs
         replicas,
         claim: Some(Quantity("100G".to_owned())),
         cluster_id: Some(id.clone()),
+        revision: None,
     };
     let alive: Vec<u16> = (0..cluster.brokers).collect();
     let broker = |number: &u16| PodFacts {
@@ -250,16 +254,27 @@ fn a_certificate_that_is_missing_stops_everything_and_is_named() {
     assert!(message.contains("no Secret s"), "{message}");
 }
 
+fn claim(name: &str, asked: &str) -> ClaimFacts {
+    ClaimFacts {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        asked: Some(Quantity(asked.to_owned())),
+        bound: true,
+    }
+}
+
 #[test]
 fn volumes_grow_by_their_claims_and_a_new_stateful_set_that_takes_over_the_pods() {
     let cluster = cluster("brokerCount: 3, resources: {diskSpace: 200G}");
     let mut observed = settled(&cluster, &[]);
-    observed.claims = ["a", "b"]
-        .map(|name| ClaimFacts {
-            name: name.to_owned(),
-            asked: Some(Quantity(if name == "a" { "100G" } else { "200000M" }.to_owned())),
-        })
-        .to_vec();
+    observed.claims = vec![
+        claim("a", "100G"),
+        claim("b", "200000M"),
+        ClaimFacts {
+            bound: false,
+            ..claim("c", "100G")
+        },
+    ];
     let decision = decided(&cluster, &observed);
     assert_eq!(decision.grow, [("a".to_owned(), Quantity("200G".to_owned()))]);
     assert!(decision.recreate);

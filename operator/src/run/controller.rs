@@ -10,7 +10,7 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
-use kube::{Api, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use super::clients::Clients;
@@ -30,11 +30,11 @@ const SHOWN_EVERY: Duration = Duration::from_secs(5);
 /// Runs until it is told to stop, and what has begun is done.
 pub(super) async fn run<C: Clients>(
     operator: Arc<Operator<C>>,
+    client: Client,
     namespace: Option<&str>,
     triggers: Triggers,
     stop: CancellationToken,
 ) {
-    let client = operator.kubernetes.client();
     let clusters: Api<Kafkacluster> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
@@ -102,7 +102,10 @@ fn on_error<C: Clients>(
 ) -> Action {
     let uid = object.uid().unwrap_or_default();
     let message = with_causes(error);
-    let wait = context.operator.memory.failed(&uid, message.clone());
+    let mut wait = context.operator.memory.failed(&uid, message.clone());
+    if let ReconcileError::Refused { again, .. } = error {
+        wait = wait.min(*again);
+    }
     tracing::warn!(
         cluster = object.name_any(),
         namespace = object.namespace(),

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::build::Object;
 use crate::crd::{Kafkacluster, KafkaclusterStatus};
-use crate::decide::Replaced;
+use crate::decide::{Discarded, Replaced};
 
 /// By this name Kubernetes knows which fields of objects are the operator's.
 pub(super) const FIELD_MANAGER: &str = "kafka-operator";
@@ -116,10 +116,6 @@ impl Kubernetes {
         Self { client }
     }
 
-    pub(super) fn client(&self) -> Client {
-        self.client.clone()
-    }
-
     fn api<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -139,6 +135,18 @@ impl Kubernetes {
         let applied = api.patch_metadata(name, &forced, &Patch::Apply(object)).await;
         let applied = applied.map_err(|error| KubernetesError::new(format!("{kind} {name}"), error))?;
         Ok(applied.metadata.resource_version)
+    }
+
+    /// Whether there is an object of that kind and name which no owner of this uid has.
+    pub(super) async fn is_taken(&self, namespace: &str, object: &Object, uid: &str) -> Outcome<bool> {
+        let (kind, name) = (object.kind(), object.name());
+        let this = ListParams::default().fields(&format!("metadata.name={name}"));
+        let api = self.dynamic(namespace, &object.resource());
+        let found = api.list_metadata(&this).await;
+        let found = found.map_err(|error| KubernetesError::new(format!("{kind} {name}"), error))?;
+        let is_ours = |owners: &[String]| owners.iter().any(|owner| owner == uid);
+        let mut found = found.items.iter();
+        Ok(found.any(|item| !is_ours(&Existing::of(&object.resource(), &item.metadata).owners)))
     }
 
     /// All objects with these labels, of every kind that clusters have.
@@ -190,6 +198,17 @@ impl Kubernetes {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         Ok(())
+    }
+
+    /// Deletes a claim, if it is still that one.
+    pub(super) async fn delete_claim(&self, namespace: &str, claim: &Discarded) -> Outcome<()> {
+        let this = DeleteParams::default().preconditions(this_one(&claim.uid));
+        let claims = self.api::<PersistentVolumeClaim>(namespace);
+        let deleted = claims.delete(&claim.claim, &this).await;
+        gone(
+            format!("PersistentVolumeClaim {}", claim.claim),
+            deleted.map(|_| ()),
+        )
     }
 
     /// Deletes a pod, if it is still that one; `forced` does not wait for its node to say that it stopped.
@@ -274,10 +293,20 @@ impl Kubernetes {
         found.map_err(|error| KubernetesError::new(format!("Node {name}"), error))
     }
 
-    /// Writes an annotation onto a pod.
-    pub(super) async fn annotate(&self, namespace: &str, pod: &str, key: &str, value: &str) -> Outcome<()> {
-        let patch = json!({"metadata": {"annotations": BTreeMap::from([(key, value)])}});
-        self.merge::<Pod>(namespace, pod, patch).await
+    /// Writes an annotation onto a pod, if it is still that one.
+    pub(super) async fn annotate(
+        &self,
+        namespace: &str,
+        pod: &Replaced,
+        key: &str,
+        value: &str,
+    ) -> Outcome<()> {
+        let annotations = BTreeMap::from([(key, value)]);
+        let patch = json!({"metadata": {"uid": pod.uid, "annotations": annotations}});
+        match self.merge::<Pod>(namespace, &pod.pod, patch).await {
+            Err(error) if error.is_missing() || error.is_conflict() => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Gives a container of a pod other CPU and memory while it runs, if it is still that pod.

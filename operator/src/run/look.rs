@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use balancer::client::Token;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kafka::error::with_causes;
 use kube::ResourceExt;
 use tokio::time::Instant;
@@ -21,7 +21,10 @@ use super::{Operator, certificates};
 use crate::build::{Role, TOKEN_KEY, connection};
 use crate::cluster::{Cluster, User};
 use crate::crd::{Kafkacluster, PAUSED_ANNOTATION};
-use crate::decide::{BalancerFacts, KafkaFacts, Observed, questions};
+use crate::decide::{BalancerFacts, KafkaFacts, Observed, PodFacts, questions};
+
+/// Before a process has run for so long without being ready nobody asks whether it serves all the same.
+const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// What was seen of a cluster, and what it was seen with.
 pub(super) struct Look<K> {
@@ -70,12 +73,11 @@ impl<C: Clients> Operator<C> {
     ) -> Result<Look<C::Kafka>, ViewError> {
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let names = &cluster.names;
-        let namespace = names.namespace();
         let mut observed = at_first(object, self.memory.failure(&uid));
-        observed.brokers = view.stateful_set(namespace, names.cluster()).await?;
+        observed.brokers = view.stateful_set(cluster, names.cluster()).await?;
         if cluster.metadata.is_kraft() {
             let set = names.controllers();
-            observed.controllers = view.stateful_set(namespace, &set).await?;
+            observed.controllers = view.stateful_set(cluster, &set).await?;
             observed.controller_pods = view.pods(cluster, Role::Controller, &set).await?;
         }
         observed.broker_pods = view.pods(cluster, Role::Broker, names.cluster()).await?;
@@ -109,7 +111,12 @@ impl<C: Clients> Operator<C> {
             secrets.of(&token).is_some_and(|known| known.version.is_some())
         });
         let mut kafka = None;
-        if observed.broker_pods.iter().any(|pod| pod.ready) {
+        // Kubernetes loses sight of brokers that serve when it does not hear of their nodes.
+        let may_serve = |pod: &PodFacts| {
+            let unseen = pod.since.map(|since| observed.now.duration_since(since));
+            pod.ready || pod.runs && unseen.is_some_and(|unseen| unseen > STARTS_WITHIN)
+        };
+        if observed.broker_pods.iter().any(may_serve) {
             let (said, client) = self.ask_kafka(cluster, &uid, &observed).await;
             (observed.kafka, kafka) = (said, client);
             let state = self.clients.balancer_state(cluster).await;

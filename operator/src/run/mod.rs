@@ -32,7 +32,7 @@ use ::kafka::error::with_causes;
 use balancer::background::stop_on_signals;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Config, Resource, ResourceExt};
 use metrics_exporter_prometheus::BuildError as MetricsError;
 use thiserror::Error;
 use tokio::task::JoinError;
@@ -97,10 +97,32 @@ pub enum ReconcileError {
     /// The objects cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// Kafka or the balancer did not do something.
-    #[error("{0}")]
-    Refused(String),
+    /// There is an object of that name which is none of the cluster's.
+    #[error(
+        "there is a {kind} {name} already that belongs to no Kafkacluster of this name, and it is left alone; delete it, or \
+         give the Kafkacluster another name"
+    )]
+    Taken {
+        /// What it is.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// Something was not done that holds nothing else up.
+    #[error("{reason}")]
+    Refused {
+        /// What, and why.
+        reason: String,
+        /// When there is something else to look at.
+        again: Duration,
+    },
 }
+
+/// How long the API server may take to be reached, and to go on with an answer.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// A watch tells something, or ends, every 290 seconds at the latest.
+const WATCH_ENDS_WITHIN: Duration = Duration::from_secs(295);
 
 /// The watch tells of a status that was written within this time.
 const REMEMBERED: Duration = Duration::from_millis(500);
@@ -125,8 +147,11 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let stop = stop_on_signals().map_err(RunError::Signals)?;
     let metrics = telemetry::install()?;
     serve::start(settings.listen, metrics, stop.clone()).await?;
-    let client = Client::try_default().await.map_err(RunError::Client)?;
-    let namespace = settings.lease_namespace.clone();
+    let (client, watching) = clients().await.map_err(RunError::Client)?;
+    let namespace = settings
+        .lease_namespace
+        .clone()
+        .or(settings.own_namespace.clone());
     let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
     let random = || format!("kafka-operator-{:08x}", rand::random::<u32>());
     let identity = settings.identity.clone().unwrap_or_else(random);
@@ -142,7 +167,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     }
     tracing::info!("This operator acts.");
     // A task of its own: looks at many clusters must not keep the lease from being renewed.
-    let mut acting = tokio::spawn(act(settings, client, stop.clone()));
+    let mut acting = tokio::spawn(act(settings, client, watching, stop.clone()));
     let outcome = tokio::select! {
         outcome = &mut acting => outcome.unwrap_or_else(|ended| Err(RunError::Ended(ended))),
         () = election.keep() => Err(RunError::LeaseLost),
@@ -156,27 +181,47 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     outcome
 }
 
-async fn act(settings: Settings, client: Client, stop: CancellationToken) -> Result<(), RunError> {
+/// A client that asks, and one that watches: neither waits for ever for an API server that is gone without a word.
+async fn clients() -> kube::Result<(Client, Client)> {
+    let config = Config::infer().await.map_err(kube::Error::InferConfig)?;
+    let client = |within: Duration| {
+        let mut config = config.clone();
+        config.connect_timeout = Some(CONNECTED_WITHIN);
+        config.read_timeout = Some(within);
+        Client::try_from(config)
+    };
+    Ok((client(ANSWERED_WITHIN)?, client(WATCH_ENDS_WITHIN)?))
+}
+
+async fn act(
+    settings: Settings,
+    client: Client,
+    watching: Client,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
     definition::apply(client.clone())
         .await
         .map_err(RunError::Definition)?;
     let namespace = settings.namespace.as_deref();
     let (operator, triggers) = Operator::new(
         client,
+        &watching,
         namespace,
         Network,
         settings.installation(),
         settings.certificates.clone(),
     );
-    controller::run(Arc::new(operator), namespace, triggers, stop).await;
+    controller::run(Arc::new(operator), watching, namespace, triggers, stop).await;
     Ok(())
 }
 
 impl<C: Clients> Operator<C> {
-    /// An operator that acts through these clients, in one namespace or all, and keeps certificates in this folder. What is
-    /// returned beside it says which clusters to look at, and has to be polled for the operator to see anything.
+    /// An operator that asks Kubernetes by `client` and watches it by `watching`, acts through these clients, in one namespace or
+    /// all, and keeps certificates in this folder. What is returned beside it says which clusters to look at, and has to be
+    /// polled for the operator to see anything.
     pub fn new(
         client: Client,
+        watching: &Client,
         namespace: Option<&str>,
         clients: C,
         installation: Installation,
@@ -186,7 +231,7 @@ impl<C: Clients> Operator<C> {
             controller: FIELD_MANAGER.to_owned(),
             instance: None,
         };
-        let (watches, triggers) = Watches::new(&client, namespace);
+        let (watches, triggers) = Watches::new(watching, namespace);
         let operator = Self {
             recorder: Recorder::new(client.clone(), reporter),
             kubernetes: Kubernetes::new(client),
@@ -251,10 +296,10 @@ impl<C: Clients> Operator<C> {
             }
             Err(error) => {
                 let status = match &error {
-                    ReconcileError::Refused(reason) => {
+                    ReconcileError::Refused { reason, .. } => {
                         decide::with_refusal(&look.observed, &decision, reason)
                     }
-                    _ => decide::with_failure(&look.observed, &with_causes(&error)),
+                    _ => decide::with_failure(&look.observed, &decision, &with_causes(&error)),
                 };
                 let notes = decide::notes_of_conditions(&look.observed.status, &status);
                 self.tell(object, &status, &notes).await?;

@@ -55,29 +55,32 @@ impl<C: Clients> Operator<C> {
     ) -> Result<(), ReconcileError> {
         let namespace = cluster.names.namespace();
         let kubernetes = &self.kubernetes;
+        for (pod, rack) in &decision.racks {
+            kubernetes.annotate(namespace, pod, RACK_ANNOTATION, rack).await?;
+        }
+        for pod in &decision.bury {
+            kubernetes.delete_pod(namespace, pod, true).await?;
+        }
+        let mut failures = Vec::new();
         for (claim, size) in &decision.grow {
-            kubernetes.grow(namespace, claim, size).await?;
+            // A class that cannot grow, or a quota, is nothing that keeps brokers from being mended.
+            let grown = kubernetes.grow(namespace, claim, size).await;
+            failures.extend(grown.err().map(|error| error.to_string()));
         }
         if decision.recreate {
             kubernetes.orphan(namespace, cluster.names.cluster()).await?;
         }
         self.apply(cluster, object, self.changes(object, look, decision))
             .await?;
-        for (pod, rack) in &decision.racks {
-            kubernetes.annotate(namespace, pod, RACK_ANNOTATION, rack).await?;
-        }
-        let mut failures = match &look.kafka {
-            Some(kafka) => asking::perform(kafka.as_ref(), decision).await,
-            None => Vec::new(),
-        };
         if let Some(kafka) = &look.kafka {
+            failures.extend(asking::perform(kafka.as_ref(), decision).await);
             failures.extend(self.alter_users(cluster, kafka.as_ref(), &decision.users).await?);
         }
         for order in &decision.orders {
             failures.extend(self.order(cluster, order).await.err());
         }
-        for pod in &decision.bury {
-            kubernetes.delete_pod(namespace, pod, true).await?;
+        for claim in &decision.discard {
+            kubernetes.delete_claim(namespace, claim).await?;
         }
         for pod in &decision.resize {
             // A quota may refuse one, and what comes then may be what mends a broker.
@@ -89,7 +92,10 @@ impl<C: Clients> Operator<C> {
         }
         match failures.is_empty() {
             true => Ok(()),
-            false => Err(ReconcileError::Refused(failures.join("; "))),
+            false => Err(ReconcileError::Refused {
+                reason: failures.join("; "),
+                again: decision.again,
+            }),
         }
     }
 
@@ -156,8 +162,13 @@ impl<C: Clients> Operator<C> {
                 .secrets(&uid, |secrets| secrets.forget(&secret.name_any()));
         }
         for (wanted, now) in changes.apply {
-            let version = self.kubernetes.apply(namespace, wanted).await?;
             let (kind, name) = (wanted.kind(), wanted.name());
+            // One that has not the cluster's labels may be somebody else's.
+            if now.version.is_none() && self.kubernetes.is_taken(namespace, wanted, &uid).await? {
+                let (kind, name) = (kind.to_owned(), name.to_owned());
+                return Err(ReconcileError::Taken { kind, name });
+            }
+            let version = self.kubernetes.apply(namespace, wanted).await?;
             self.memory.applied(&uid, kind, name, Applied { version, ..now });
         }
         for unwanted in changes.remove {
@@ -226,7 +237,7 @@ impl<C: Clients> Operator<C> {
             Resized::Accepted => {
                 let given = broker_resources(cluster);
                 self.kubernetes
-                    .annotate(namespace, &pod.pod, RESOURCES_ANNOTATION, &given)
+                    .annotate(namespace, pod, RESOURCES_ANNOTATION, &given)
                     .await
             }
         }

@@ -17,8 +17,11 @@ pub struct Settings {
     /// The Lease by which one of several operators acts
     #[arg(long, default_value = "kafka-operator", value_name = "NAME")]
     pub lease: String,
-    /// The namespace of the Lease; that of this pod, or of the current context, when missing
+    /// The namespace of this operator's pod, which alone network policies let in; any namespace when missing
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    pub own_namespace: Option<String>,
+    /// The namespace of the Lease; that of this pod, or of the current context, when missing
+    #[arg(long, value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
     /// What this operator is called in the Lease; a random name when missing
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
@@ -40,6 +43,7 @@ impl Settings {
         Installation {
             sidecar_image: self.sidecar_image.clone(),
             balancer_image: self.balancer_image.clone(),
+            namespace: self.own_namespace.clone(),
         }
     }
 }

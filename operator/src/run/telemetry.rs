@@ -86,7 +86,8 @@ pub(super) fn reconciled<T>(took: Duration, outcome: &Result<T, ReconcileError>)
     if let Err(error) = outcome {
         let kind = match error {
             ReconcileError::Kubernetes(_) => "kubernetes",
-            ReconcileError::Refused(_) => "refused",
+            ReconcileError::Refused { .. } => "refused",
+            ReconcileError::Taken { .. } => "taken",
             ReconcileError::View(_) => "unseen",
             ReconcileError::Build(_) => "unbuildable",
         };

@@ -36,21 +36,23 @@ pub enum ViewError {
 }
 
 impl View<'_> {
-    /// A StatefulSet, where there is one of the name.
+    /// A StatefulSet of the cluster, where there is one. One of the name that is somebody else's says nothing.
     pub(super) async fn stateful_set(
         self,
-        namespace: &str,
+        cluster: &Cluster,
         name: &str,
     ) -> Result<Option<SetFacts>, ViewError> {
+        let (namespace, labels) = (cluster.names.namespace(), cluster_selector(cluster));
+        let facts = |set: &StatefulSet| is_selected(set, namespace, &labels).then(|| SetFacts::of(set));
         Ok(match self {
             Self::Watched(watches) => {
                 let key = ObjectRef::new(name).within(namespace);
                 let set = watches.sets.listed().await?.get(&key);
-                set.map(|set| SetFacts::of(&set))
+                set.and_then(|set| facts(&set))
             }
             Self::Asked(kubernetes) => {
                 let set = kubernetes.stateful_set(namespace, name).await?;
-                set.as_ref().map(SetFacts::of)
+                set.as_ref().and_then(facts)
             }
         })
     }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStatus, Node, NodeStatus, PersistentVolumeClaim,
-    PersistentVolumeClaimSpec, Pod, PodSpec, PodStatus, PodTemplateSpec, VolumeResourceRequirements,
+    PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod, PodSpec, PodStatus, PodTemplateSpec,
+    VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kafka::error::with_causes;
@@ -48,7 +49,13 @@ const PAGE: u32 = 100;
 const READ_ANNOTATIONS: [&str; 3] = [CONFIGURATION_ANNOTATION, RACK_ANNOTATION, RESOURCES_ANNOTATION];
 
 /// What decisions read of a pod's conditions.
-const READ_CONDITIONS: [&str; 4] = ["Ready", "PodScheduled", RESIZE_PENDING, RESIZE_IN_PROGRESS];
+const READ_CONDITIONS: [&str; 5] = [
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    RESIZE_PENDING,
+    RESIZE_IN_PROGRESS,
+];
 
 /// Which clusters to look at. What is watched is kept for as long as this is polled.
 pub type Triggers = BoxStream<'static, ObjectRef<Kafkacluster>>;
@@ -261,6 +268,7 @@ fn trimmed(metadata: &mut ObjectMeta) -> ObjectMeta {
 }
 
 fn trim_set(set: &mut StatefulSet) {
+    let status = set.status.take();
     let spec = set.spec.take().unwrap_or_default();
     let pod = spec.template.spec.unwrap_or_default();
     let containers = pod.containers.into_iter().map(|container| Container {
@@ -289,7 +297,10 @@ fn trim_set(set: &mut StatefulSet) {
             },
             ..StatefulSetSpec::default()
         }),
-        status: None,
+        status: status.map(|status| StatefulSetStatus {
+            update_revision: status.update_revision,
+            ..StatefulSetStatus::default()
+        }),
     };
 }
 
@@ -299,16 +310,17 @@ fn trim_pod(pod: &mut Pod) {
         conditions.retain(|condition| READ_CONDITIONS.contains(&condition.type_.as_str()));
         conditions
     });
-    let waiting = |statuses: Option<Vec<ContainerStatus>>| {
-        let waiting = |status: ContainerStatus| ContainerStatus {
+    let states = |statuses: Option<Vec<ContainerStatus>>| {
+        let state = |status: ContainerStatus| ContainerStatus {
             name: status.name,
+            ready: status.ready,
             state: status.state.map(|state| ContainerState {
-                waiting: state.waiting,
-                ..ContainerState::default()
+                terminated: None,
+                ..state
             }),
             ..ContainerStatus::default()
         };
-        statuses.map(|statuses| statuses.into_iter().map(waiting).collect())
+        statuses.map(|statuses| statuses.into_iter().map(state).collect())
     };
     let host_ip = status.host_ip;
     *pod = Pod {
@@ -320,14 +332,15 @@ fn trim_pod(pod: &mut Pod) {
         status: Some(PodStatus {
             host_ip,
             conditions,
-            init_container_statuses: waiting(status.init_container_statuses),
-            container_statuses: waiting(status.container_statuses),
+            init_container_statuses: states(status.init_container_statuses),
+            container_statuses: states(status.container_statuses),
             ..PodStatus::default()
         }),
     };
 }
 
 fn trim_claim(claim: &mut PersistentVolumeClaim) {
+    let status = claim.status.take();
     let resources = claim.spec.take().and_then(|spec| spec.resources);
     *claim = PersistentVolumeClaim {
         metadata: trimmed(&mut claim.metadata),
@@ -338,7 +351,10 @@ fn trim_claim(claim: &mut PersistentVolumeClaim) {
             }),
             ..PersistentVolumeClaimSpec::default()
         }),
-        status: None,
+        status: status.map(|status| PersistentVolumeClaimStatus {
+            phase: status.phase,
+            ..PersistentVolumeClaimStatus::default()
+        }),
     };
 }
 
@@ -374,7 +390,7 @@ mod tests {
             "resourceVersion": "7",
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "deletionTimestamp": "2026-01-02T00:00:00Z",
-            "labels": {"zone": "a"},
+            "labels": {"zone": "a", "controller-revision-hash": "c-1"},
             "annotations": {
                 CONFIGURATION_ANNOTATION: "d", RACK_ANNOTATION: "r", RESOURCES_ANNOTATION: "m", "else": "x",
             },
@@ -398,11 +414,11 @@ mod tests {
             "template": template,
             "volumeClaimTemplates": [{"spec": claim}],
         });
-        let mut set: StatefulSet = object(spec, json!({"replicas": 3}));
+        let mut set: StatefulSet = object(spec, json!({"replicas": 3, "updateRevision": "c-2"}));
         let facts = SetFacts::of(&set);
         trim_set(&mut set);
         assert_eq!(SetFacts::of(&set), facts);
-        assert!(facts.claim.is_some() && facts.cluster_id.is_some());
+        assert!(facts.claim.is_some() && facts.cluster_id.is_some() && facts.revision.is_some());
 
         let waiting = json!({"name": "kafka", "state": {"waiting": {"reason": "Crash", "message": "m"}}});
         let container = json!({"image": "i", "imageID": "i", "ready": false, "restartCount": 1});
@@ -426,6 +442,7 @@ mod tests {
         trim_pod(&mut pod);
         assert_eq!(PodFacts::of(&pod, "c").as_ref(), Some(&facts));
         assert_eq!(facts.trouble.as_deref(), Some("Crash: m"));
+        assert_eq!(facts.revision.as_deref(), Some("c-1"));
         assert_eq!(facts.host.as_deref(), Some("10.0.0.2"));
         assert_eq!(pod.metadata.managed_fields, None);
         assert_eq!(facts.resize, Some(Pending::Infeasible));
@@ -435,6 +452,7 @@ mod tests {
         let facts = ClaimFacts::of(&held);
         trim_claim(&mut held);
         assert_eq!(ClaimFacts::of(&held), facts);
+        assert!(facts.bound);
 
         let conditions =
             json!([{"type": "Ready", "status": "True"}, {"type": "DiskPressure", "status": "False"}]);

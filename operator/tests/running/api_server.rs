@@ -33,6 +33,8 @@ pub(crate) struct State {
     told: watch::Sender<usize>,
     /// Whether it is one that cannot give pods other resources while they run.
     pub(crate) without_resize: bool,
+    /// The collection of which nothing may be changed.
+    pub(crate) forbidden: Option<&'static str>,
     /// Whether watches are told nothing for now.
     pub(crate) silent: bool,
 }
@@ -47,6 +49,8 @@ struct Event {
 /// What is asked of a collection.
 struct Query {
     labels: BTreeMap<String, String>,
+    /// The name of the one object that is meant.
+    name: Option<String>,
     /// Whether it is a watch, and from which version on.
     watch: Option<usize>,
 }
@@ -70,13 +74,15 @@ impl Query {
                 .filter(|part| !part.is_empty())
                 .map(pair)
                 .collect(),
+            name: part("fieldSelector").map(|field| field.replace("metadata.name%3D", "")),
             watch: part("watch").map(|_| version()),
         }
     }
 
     fn selects(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
-        self.labels.iter().all(|(key, value)| labels[key] == *value)
+        let is_it = |name: &String| object["metadata"]["name"] == *name;
+        self.name.as_ref().is_none_or(is_it) && self.labels.iter().all(|(key, value)| labels[key] == *value)
     }
 }
 
@@ -149,6 +155,7 @@ impl ApiServer {
                 let until = *told.wait_for(|until| *until > seen).await.ok()?;
                 let query = Query {
                     labels: query,
+                    name: None,
                     watch: None,
                 };
                 let state = server.state();
@@ -200,6 +207,9 @@ impl State {
             self.writes.push(format!("{verb} {}", parts.uri.path()));
         }
         let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+        if parts.method != Method::GET && self.forbidden == Some(&place.resource) {
+            return (StatusCode::FORBIDDEN, status(403, "Forbidden"));
+        }
         match verb {
             "get" => self.get(place),
             "list" => (StatusCode::OK, self.list(place, query)),
@@ -255,6 +265,10 @@ impl State {
         // Who names a version means that one.
         let version = &patch["metadata"]["resourceVersion"];
         if !version.is_null() && *version != present["metadata"]["resourceVersion"] {
+            return (StatusCode::CONFLICT, status(409, "Conflict"));
+        }
+        let uid = &patch["metadata"]["uid"];
+        if !uid.is_null() && *uid != present["metadata"]["uid"] {
             return (StatusCode::CONFLICT, status(409, "Conflict"));
         }
         let mut merged = present.clone();

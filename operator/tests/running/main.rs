@@ -194,6 +194,66 @@ fn cpu_and_deletions(world: &World) -> (Vec<String>, usize) {
     (cpu.collect(), deletions.count())
 }
 
+/// Somebody else's object.
+fn foreign(world: &World, path: &str, spec: Value) -> (String, Value) {
+    let name = path.rsplit('/').next().unwrap();
+    let object =
+        json!({"metadata": {"name": name, "namespace": "n", "labels": {"app": "theirs"}}, "spec": spec});
+    let key = path.to_owned();
+    (key.clone(), world.api.state().put(key, object))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_the_name_of_an_object_of_the_cluster_and_is_somebody_elses_is_left_alone() {
+    let world = four_brokers();
+    let claim = json!({"spec": {"resources": {"requests": {"storage": "8Gi"}}}});
+    let theirs = [
+        foreign(
+            &world,
+            "apis/apps/v1/namespaces/n/statefulsets/c",
+            json!({"volumeClaimTemplates": [claim]}),
+        ),
+        foreign(&world, "api/v1/namespaces/n/configmaps/c-config", json!({})),
+    ];
+    // Its id is written down first.
+    world.look().await;
+    let said = world.fail().await;
+    assert!(
+        said.contains("already that belongs to no Kafkacluster of this name"),
+        "{said}"
+    );
+    let before = world.api.state().objects.clone();
+    for (key, object) in &theirs {
+        assert_eq!(before.get(key), Some(object));
+    }
+    assert_eq!(conditions(&world.object())["Degraded"], "True");
+    for (key, _) in theirs {
+        world.api.state().remove(&key);
+    }
+    world.until(settled).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_cannot_grow_holds_nothing_else_up() {
+    let world = four_brokers();
+    world.until(settled).await;
+    let labels = world.api.state().objects["api/v1/namespaces/n/pods/c-0"]["metadata"]["labels"].clone();
+    let claim = json!({
+        "metadata": {"name": "kafka-data-c-0", "namespace": "n", "labels": labels},
+        "spec": {"resources": {"requests": {"storage": "100G"}}},
+        "status": {"phase": "Bound"},
+    });
+    let key = "api/v1/namespaces/n/persistentvolumeclaims/kafka-data-c-0".to_owned();
+    world.api.state().put(key, claim);
+    world.api.state().forbidden = Some("persistentvolumeclaims");
+    world.specify("resources", json!({"diskSpace": "200G"}));
+    world.specify("brokerCount", json!(5));
+    let said = world.fail().await;
+    assert!(said.contains("PersistentVolumeClaim kafka-data-c-0"), "{said}");
+    let set = world.api.state().objects["apis/apps/v1/namespaces/n/statefulsets/c"].clone();
+    assert_eq!(set["spec"]["replicas"], 5);
+}
+
 #[tokio::test(start_paused = true)]
 async fn brokers_get_other_cpu_while_they_run() {
     let world = four_brokers();

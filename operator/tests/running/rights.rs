@@ -65,19 +65,25 @@ async fn every_right_is_used_and_none_is_missing() {
         "brokerCount": 4,
         "rackTopologyKey": "zone",
         "resources": {"diskSpace": "100G"},
+        "volumeDeletionPolicy": "Delete",
     }));
     let node = json!({"metadata": {"name": "node", "labels": {"zone": "a"}}});
     world.api.state().put("api/v1/nodes/node".to_owned(), node);
     world.until(settled).await;
     // Volumes grow, brokers restart, and one leaves.
-    let claim = json!({
-        "metadata": {"name": "kafka-data-c-0", "labels": {
-            "component": "kafka", "creator": "kafka-operator", "name": "c", "role": "data",
-        }},
-        "spec": {"resources": {"requests": {"storage": "100G"}}},
+    let claims = [0, 3].map(|number| {
+        let name = format!("kafka-data-c-{number}");
+        let claim = json!({
+            "metadata": {"name": name, "namespace": "n", "labels": {
+                "component": "kafka", "creator": "kafka-operator", "name": "c", "role": "data",
+            }},
+            "spec": {"resources": {"requests": {"storage": "100G"}}},
+            "status": {"phase": "Bound"},
+        });
+        let key = format!("api/v1/namespaces/n/persistentvolumeclaims/{name}");
+        world.api.state().put(key.clone(), claim);
+        key
     });
-    let claims = "api/v1/namespaces/n/persistentvolumeclaims/kafka-data-c-0";
-    world.api.state().put(claims.to_owned(), claim);
     world.specify("resources", json!({"diskSpace": "200G"}));
     world.look().await;
     world.specify("resources", json!({"diskSpace": "200G", "cpu": "3"}));
@@ -87,6 +93,8 @@ async fn every_right_is_used_and_none_is_missing() {
     world
         .until(|object| settled(object) && object.status.as_ref().unwrap().brokers.len() == 3)
         .await;
+    let is_there = claims.map(|claim| world.api.state().objects.contains_key(&claim));
+    assert_eq!(is_there, [true, false]);
     // Every kind that can be applied can be removed, too.
     let mut used = world.api.state().used.clone();
     used.extend(

@@ -103,8 +103,14 @@ impl World {
             balancer: Arc::clone(&balancer),
         };
         let installation = Installation::default();
-        let (operator, triggers) =
-            Operator::new(client_of(&api), None, clients, installation, "/nowhere".into());
+        let (operator, triggers) = Operator::new(
+            client_of(&api),
+            &client_of(&api),
+            None,
+            clients,
+            installation,
+            "/nowhere".into(),
+        );
         tokio::spawn(triggers.for_each(|_| std::future::ready(())));
         let object = json!({
             "apiVersion": "krallistic.github.com/v1",
@@ -148,6 +154,13 @@ impl World {
         // Time that stands still goes on when nobody has anything to do.
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.operator.reconcile(&self.object()).await.unwrap()
+    }
+
+    /// Lets the operator look at what it cannot make be as it should.
+    pub(crate) async fn fail(&self) -> String {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let failed = self.operator.reconcile(&self.object()).await;
+        failed.unwrap_err().to_string()
     }
 
     /// Lets the operator look, then everybody else do what follows, until `done` or for far longer than that takes.

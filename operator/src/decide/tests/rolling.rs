@@ -124,6 +124,7 @@ fn an_image_that_does_not_start_stops_one_broker_and_the_next_spec_mends_it() {
     observed.broker_pods[0].ready = false;
     observed.broker_pods[0].since = ago(40);
     observed.broker_pods[0].trouble = Some("ImagePullBackOff: no such image".to_owned());
+    observed.kafka = Ok(kafka(&[1, 2, 3, 4, 5], &[]));
     let decision = decided(&after, &observed);
     assert_eq!(decision.replace, []);
     let (_, reason, message) = condition(&decision.status, ConditionType::Degraded);
@@ -138,6 +139,89 @@ fn an_image_that_does_not_start_stops_one_broker_and_the_next_spec_mends_it() {
         pod.digest = Some(controller_digest(&mended, &wanted));
     }
     assert_eq!(names(&decided(&mended, &observed).replace), ["c-0"]);
+}
+
+/// Kubernetes has not heard of these brokers for an hour.
+fn lose_sight_of(observed: &mut Observed, brokers: std::ops::Range<usize>) {
+    for pod in &mut observed.broker_pods[brokers] {
+        pod.ready = false;
+    }
+}
+
+#[test]
+fn brokers_of_which_kubernetes_does_not_hear_stay_while_kafka_says_that_they_serve() {
+    let (after, mut observed) = to_roll();
+    lose_sight_of(&mut observed, 0..6);
+    assert_eq!(decided(&after, &observed).replace, []);
+    observed.kafka = Ok(kafka(&[0, 1, 2], &[]));
+    assert_eq!(names(&decided(&after, &observed).replace), ["c-3", "c-4", "c-5"]);
+}
+
+#[test]
+fn brokers_that_run_and_of_which_nobody_hears_go_one_after_the_other() {
+    let (after, mut observed) = to_roll();
+    lose_sight_of(&mut observed, 0..6);
+    observed.kafka = Err("time-out".to_owned());
+    assert_eq!(names(&decided(&after, &observed).replace), ["c-0"]);
+    fresh(&after, &mut observed, 0);
+    observed.broker_pods[0].since = ago(60);
+    assert_eq!(
+        decided(&after, &observed).replace,
+        [],
+        "the first has not started"
+    );
+    observed.broker_pods[0].ready = true;
+    assert_eq!(names(&decided(&after, &observed).replace), ["c-1"]);
+    // One whose process does not run serves nobody, whatever is heard of it.
+    observed.broker_pods[4].runs = false;
+    assert_eq!(names(&decided(&after, &observed).replace), ["c-4"]);
+}
+
+#[test]
+fn a_pod_that_does_not_start_is_replaced_when_it_would_be_another_one_now_and_one_that_serves_is_not() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    observed.brokers.as_mut().unwrap().revision = Some("c-2".to_owned());
+    for pod in &mut observed.broker_pods {
+        pod.revision = Some("c-1".to_owned());
+    }
+    assert_eq!(decided(&cluster, &observed).replace, []);
+    let pod = &mut observed.broker_pods[2];
+    (pod.ready, pod.runs) = (false, false);
+    pod.trouble = Some("ImagePullBackOff: no pull secret".to_owned());
+    observed.kafka = Ok(kafka(&[0, 1], &[]));
+    assert_eq!(names(&decided(&cluster, &observed).replace), ["c-2"]);
+    observed.broker_pods[2].revision = Some("c-2".to_owned());
+    assert_eq!(decided(&cluster, &observed).replace, []);
+}
+
+#[test]
+fn controllers_of_brokers_that_serve_stay_while_kafka_cannot_be_asked_how_far_they_are() {
+    let before = cluster("brokerCount: 3");
+    let after = cluster("brokerCount: 3, image: 'apache/kafka:4.3.0'");
+    let mut observed = settled(&before, &[]);
+    observed.kafka = Err("time-out".to_owned());
+    let decision = decided(&after, &observed);
+    assert_eq!(decision.replace, []);
+    let (_, _, message) = condition(&decision.status, ConditionType::Progressing);
+    assert!(message.contains("Kafka cannot be asked: time-out"), "{message}");
+    assert!(message.contains("one after the other"), "{message}");
+    lose_sight_of(&mut observed, 0..3);
+    assert_eq!(names(&decided(&after, &observed).replace), ["c-controller-0"]);
+}
+
+#[test]
+fn brokers_that_do_not_start_do_not_wait_for_a_controller_that_stops() {
+    let (after, mut observed) = to_roll();
+    let mut controllers = settled(&cluster("brokerCount: 6"), &[]).controller_pods;
+    controllers[2].gone_by = ago(-5);
+    observed.controller_pods = controllers;
+    for pod in &mut observed.broker_pods {
+        (pod.ready, pod.runs) = (false, false);
+        pod.trouble = Some("CrashLoopBackOff".to_owned());
+    }
+    observed.kafka = Err("no broker is ready".to_owned());
+    assert_eq!(names(&decided(&after, &observed).replace).len(), 6);
 }
 
 #[test]

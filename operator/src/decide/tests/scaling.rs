@@ -101,6 +101,37 @@ fn brokers_go_when_they_are_remembered_drained_and_proven_empty() {
 }
 
 #[test]
+fn the_volume_of_a_broker_is_deleted_when_the_broker_is_gone_and_nothing_was_placed_on_it_in_its_last_moment()
+{
+    let (before, mut observed) = shrinking(&HOSTED);
+    let after = cluster("brokerCount: 3, volumeDeletionPolicy: Delete");
+    remember(&mut observed, &[3, 4]);
+    observed.claims = (0..5)
+        .map(|number| claim(&broker_claim(&after, number), "100G"))
+        .collect();
+    let discarded = |cluster: &Cluster, observed: &Observed| {
+        let discard = decided(cluster, observed).discard;
+        discard.into_iter().map(|claim| claim.claim).collect::<Vec<_>>()
+    };
+    observed.brokers.as_mut().unwrap().replicas = 3;
+    observed.broker_pods.truncate(3);
+    observed.kafka = Ok(kafka(&[0, 1, 2], &HOSTED));
+    assert_eq!(discarded(&after, &observed), [""; 0], "both have got a replica");
+    assert_eq!(
+        kept(&decided(&after, &observed)),
+        Some(5),
+        "and come back with it"
+    );
+    observed.kafka = Ok(kafka(&[0, 1, 2, 3], &MOVED));
+    assert_eq!(discarded(&after, &observed), [broker_claim(&after, 4)]);
+    observed.kafka = Ok(kafka(&[0, 1, 2], &MOVED));
+    assert_eq!(discarded(&after, &observed).len(), 2);
+    assert_eq!(discarded(&before, &observed), [""; 0]);
+    observed.kafka = Err("time-out".to_owned());
+    assert_eq!(discarded(&after, &observed), [""; 0]);
+}
+
+#[test]
 fn a_question_without_an_answer_is_never_taken_for_a_good_one() {
     let unanswered = |change: &dyn Fn(&mut Observed), said: &str| {
         let (after, mut observed) = shrinking(&MOVED);

@@ -2,7 +2,7 @@ use ::balancer::api::view::Phase;
 
 use super::*;
 use crate::crd::{BrokerState, BrokerStatus, ScramMechanism, UserStatus};
-use crate::decide::with_refusal;
+use crate::decide::{with_failure, with_refusal};
 
 #[test]
 fn a_cluster_that_serves_says_so_in_every_field() {
@@ -237,4 +237,74 @@ fn what_is_refused_is_told_beside_what_is_seen_and_nothing_is_written_down_as_do
         "the balancer may not have heard that it may stay"
     );
     assert_eq!(status.users, [user(Some("old"))]);
+}
+
+#[test]
+fn how_brokers_are_is_told_also_where_kubernetes_refuses_a_change_and_nothing_that_was_decided_is() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    observed.status = decided(&cluster, &observed).status;
+    observed.broker_pods[1].ready = false;
+    observed.generation = Some(4);
+    let mut decision = decided(&cluster, &observed);
+    decision.status.cluster_id = Some("another".to_owned());
+    let status = with_failure(&observed, &decision, "a quota");
+    assert_eq!(condition(&status, ConditionType::Ready).1, "BrokersNotReady");
+    assert!(!status.brokers[1].ready);
+    assert_eq!(condition(&status, ConditionType::Degraded).1, "ChangeFailed");
+    assert_eq!(status.observed_generation, Some(3));
+    assert_eq!(status.cluster_id, observed.status.cluster_id);
+}
+
+#[test]
+fn a_sidecar_that_does_not_run_is_told_and_its_broker_serves_all_the_same() {
+    let pod = serde_json::json!({
+        "metadata": {"name": "c-0"},
+        "status": {
+            "conditions": [
+                {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                {"type": "ContainersReady", "status": "False"},
+            ],
+            "containerStatuses": [
+                {"name": "kafka", "ready": true, "image": "", "imageID": "", "restartCount": 0, "state": {"running": {}}},
+                {"name": "sidecar", "ready": false, "image": "", "imageID": "", "restartCount": 9,
+                 "state": {"waiting": {"reason": "CrashLoopBackOff"}}},
+            ],
+        },
+    });
+    let mut lost = pod.clone();
+    lost["status"]["conditions"][1]["status"] = "True".into();
+    let facts = |pod: serde_json::Value| PodFacts::of(&serde_json::from_value(pod).unwrap(), "c").unwrap();
+    let serves = facts(pod);
+    assert!(serves.ready && serves.runs && serves.trouble.is_none());
+    assert!(!facts(lost).ready, "its node is not heard of");
+
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[]);
+    observed.broker_pods[0].sidecar_trouble = serves.sidecar_trouble;
+    let status = decided(&cluster, &observed).status;
+    assert_eq!(condition(&status, ConditionType::Ready).0, "True");
+    let (_, reason, message) = condition(&status, ConditionType::Degraded);
+    assert_eq!(reason, "PodsDoNotStart");
+    assert!(
+        message.contains("the sidecar of c-0 does not run: CrashLoopBackOff"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_broker_that_was_moved_gets_its_rack_also_while_nothing_else_is_changed() {
+    let cluster = cluster("brokerCount: 3, rackTopologyKey: zone, listeners: {tls: {secretName: s}}");
+    let mut observed = settled(&cluster, &[]);
+    let node = NodeFacts {
+        alive: true,
+        labels: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
+    };
+    observed.nodes = Ok(BTreeMap::from([("node".to_owned(), node)]));
+    let racks = |observed: &Observed| decided(&cluster, observed).racks.len();
+    observed.paused = true;
+    assert_eq!(racks(&observed), 3);
+    observed.paused = false;
+    observed.certificate = Err("there is no Secret s".to_owned());
+    assert_eq!(racks(&observed), 3);
 }
