@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use kafka::error::with_causes;
 use kafka::users::UserChange;
 use kube::ResourceExt;
@@ -25,6 +26,9 @@ use crate::decide::{BalancerOrder, Decision, Replaced, UserSteps};
 
 /// Characters of a balancer's token, 190 bits.
 const TOKEN_LENGTH: usize = 32;
+
+/// Requests of which the answers are awaited together.
+const ASKED_AT_ONCE: usize = 16;
 
 /// What of the objects of a cluster is not as decided.
 #[derive(Default)]
@@ -161,14 +165,16 @@ impl<C: Clients> Operator<C> {
             self.memory
                 .secrets(&uid, |secrets| secrets.forget(&secret.name_any()));
         }
+        // What has not the cluster's labels may be somebody else's.
+        let unknown = changes.apply.iter().filter(|(_, now)| now.version.is_none());
+        let asked: Vec<_> = unknown
+            .map(|(wanted, _)| self.refuse_taken(namespace, wanted, &uid))
+            .collect();
+        let asked = stream::iter(asked).buffer_unordered(ASKED_AT_ONCE);
+        asked.try_collect::<()>().await?;
         for (wanted, now) in changes.apply {
-            let (kind, name) = (wanted.kind(), wanted.name());
-            // One that has not the cluster's labels may be somebody else's.
-            if now.version.is_none() && self.kubernetes.is_taken(namespace, wanted, &uid).await? {
-                let (kind, name) = (kind.to_owned(), name.to_owned());
-                return Err(ReconcileError::Taken { kind, name });
-            }
             let version = self.kubernetes.apply(namespace, wanted).await?;
+            let (kind, name) = (wanted.kind(), wanted.name());
             self.memory.applied(&uid, kind, name, Applied { version, ..now });
         }
         for unwanted in changes.remove {
@@ -181,6 +187,16 @@ impl<C: Clients> Operator<C> {
             self.kubernetes.delete(namespace, unwanted).await?;
         }
         Ok(())
+    }
+
+    async fn refuse_taken(&self, namespace: &str, wanted: &Object, uid: &str) -> Result<(), ReconcileError> {
+        if !self.kubernetes.is_taken(namespace, wanted, uid).await? {
+            return Ok(());
+        }
+        Err(ReconcileError::Taken {
+            kind: wanted.kind().to_owned(),
+            name: wanted.name().to_owned(),
+        })
     }
 
     /// Changes users, with passwords that are read now, and returns what failed.
