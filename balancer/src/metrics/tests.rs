@@ -12,7 +12,7 @@ use super::*;
 use crate::api::view::{MaintenanceView, Phase, PlanStanding, SourceView, ThrottleView};
 use crate::execute::{RateStatus, ReplicasStatus};
 use crate::journal::{Direction, Outcome};
-use crate::model::Builder;
+use crate::model::{Broker, BrokerState, Builder, PerResource};
 
 /// What a reader of `/metrics` gets.
 fn shown(what: impl FnOnce()) -> String {
@@ -179,7 +179,16 @@ fn everything() {
         ..View::default()
     };
     view.hot.partitions = vec![serde_json::from_value(hot).unwrap()];
-    let model = Builder::default().build().unwrap();
+    let mut model = Builder::default();
+    model.broker(Broker {
+        id: 1.try_into().unwrap(),
+        rack: None,
+        state: BrokerState::Alive,
+        capacity: PerResource::splat(1.0),
+        room: None,
+        excluded: false,
+    });
+    let model = model.build().unwrap();
     let mut pacer = Pacer::default();
     let totals = BTreeMap::from([(1.try_into().unwrap(), BrokerTotals::default())]);
     pacer.look(&model, &totals, &BTreeSet::new());

@@ -80,10 +80,11 @@ impl Pods<'_> {
         pod.digest.as_deref() != Some(self.digest) || self.also.contains(&pod.uid)
     }
 
-    /// Whether it would be another one if it was made now. That alone is no reason to replace one that serves.
+    /// Whether it would be another one if it was made now, in what its start may hang on. One that starts, however slowly, is
+    /// left alone by what its StatefulSet has new.
     fn is_outdated(&self, pod: &PodFacts) -> bool {
         let other = |now: &str| pod.revision.as_deref().is_some_and(|made_by| made_by != now);
-        self.is_stale(pod) || self.revision.is_some_and(other)
+        self.is_stale(pod) || pod.trouble.is_some() && self.revision.is_some_and(other)
     }
 
     /// Whether a pod does not serve, and not only since it is about to.
