@@ -75,7 +75,7 @@ enum Subcommands {
         #[arg(
             long,
             env = "RUST_LOG",
-            default_value = "info,krafka=warn",
+            default_value = "info,krafka=error",
             value_name = "FILTER"
         )]
         log: String,
