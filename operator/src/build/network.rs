@@ -3,8 +3,7 @@
 //! Clients may come from anywhere, since listeners say who they must be, and so may Prometheus; the balancer acts for
 //! those with its token only. Brokers among themselves and controllers trust whoever reaches them where there is no TLS:
 //! their ports are for pods of the cluster and for the operator, of its namespace alone where that is known, since any pod
-//! may have its label. The kubelet's probes come from the pod's own node, which
-//! policies do not hold up.
+//! may have its label. The kubelet's probes come from the pod's own node, which policies do not hold up.
 
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,

@@ -230,7 +230,7 @@ pub fn decide(
     let known = known(cluster, observed, scaling.pods);
     let (racks, without_rack) = nodes::racks(cluster, observed);
     let mut decision = Decision {
-        racks: racks.clone(),
+        racks,
         ..Decision::default()
     };
     let mut progress = Progress {
@@ -255,7 +255,7 @@ pub fn decide(
     if observed.paused {
         // A pod that was moved meanwhile waits for its rack, and changes nothing of the cluster.
         decision = Decision {
-            racks,
+            racks: decision.racks,
             ..Decision::default()
         };
         progress.users.clone_from(&observed.status.users);

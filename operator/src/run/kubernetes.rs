@@ -144,9 +144,13 @@ impl Kubernetes {
         let api = self.dynamic(namespace, &object.resource());
         let found = api.list_metadata(&this).await;
         let found = found.map_err(|error| KubernetesError::new(format!("{kind} {name}"), error))?;
-        let is_ours = |owners: &[String]| owners.iter().any(|owner| owner == uid);
-        let mut found = found.items.iter();
-        Ok(found.any(|item| !is_ours(&Existing::of(&object.resource(), &item.metadata).owners)))
+        let is_ours = |item: &ObjectMeta| {
+            item.owner_references
+                .iter()
+                .flatten()
+                .any(|owner| owner.uid == uid)
+        };
+        Ok(found.items.iter().any(|item| !is_ours(&item.metadata)))
     }
 
     /// All objects with these labels, of every kind that clusters have.
