@@ -17,6 +17,9 @@ use crate::window::Window;
 /// After how many intervals a reading is too old to be served or to begin a window.
 pub const STALE_INTERVALS: u32 = 3;
 
+/// By which part of it the windows of a sample's sources may differ to count as the same.
+const IN_STEP: f64 = 0.03;
+
 /// A reading and when it was taken.
 #[derive(Debug)]
 pub struct Taken<T> {
@@ -91,6 +94,9 @@ impl Derivation {
 
     /// Takes the next sample; none until there are two readings of the same source to compare.
     ///
+    /// What is read in one sample counts as read at one moment, that of the counters: what came in between two samples is then
+    /// divided by one and the same time, whichever of the sources took longer to answer.
+    ///
     /// A source that did not answer is compared across the gap when it does again, unless the gap is too long. While
     /// the logs cannot be read, the exact totals are divided evenly over the partitions that were led last.
     pub fn take(&mut self, sample: Sample) -> Option<Derived> {
@@ -98,9 +104,11 @@ impl Derivation {
         let (jmx, logs) = (sample.jmx, sample.logs);
         let jmx_window = window(self.jmx.as_ref(), jmx.as_ref(), self.stale_after);
         let logs_window = window(self.logs.as_ref(), logs.as_ref(), self.stale_after);
-        let same_window = match (&self.jmx, &self.logs) {
-            (Some(jmx), Some(logs)) => jmx.sample == logs.sample && logs_window.is_some(),
-            _ => false,
+        let began_together =
+            self.jmx.as_ref().map(|jmx| jmx.sample) == self.logs.as_ref().map(|logs| logs.sample);
+        let (logs_window, same_window) = match (logs_window, jmx_window) {
+            (Some(logs), Some(jmx)) if began_together => (Some(logs.over(jmx.elapsed)), in_step(logs, jmx)),
+            _ => (logs_window, false),
         };
         let later = logs.as_ref().or(self.logs.as_ref().map(|logs| &logs.taken));
         let logs_window = match (&logs, jmx_window) {
@@ -170,6 +178,12 @@ fn consumers_behind(consumed: &BTreeMap<TopicPartition, Consumption>, rates: &Pa
         Some(records * rate.record_size?.bytes())
     });
     behind.sum()
+}
+
+/// Whether two sources were read at the same moments, as far as is known of requests that take time.
+fn in_step<A, B>(a: Window<'_, A>, b: Window<'_, B>) -> bool {
+    let apart = a.elapsed.abs_diff(b.elapsed).as_secs_f64();
+    apart <= IN_STEP * b.elapsed.as_secs_f64()
 }
 
 fn window<'a, T>(

@@ -23,6 +23,12 @@ impl<T> Clone for Window<'_, T> {
 impl<T> Copy for Window<'_, T> {}
 
 impl<T> Window<'_, T> {
+    /// The same readings, so much time apart.
+    #[must_use]
+    pub fn over(self, elapsed: Duration) -> Self {
+        Self { elapsed, ..self }
+    }
+
     /// An amount over the window, as a rate per second.
     pub fn per_second(&self, amount: f64) -> f64 {
         amount / self.elapsed.as_secs_f64()

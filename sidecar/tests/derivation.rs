@@ -117,6 +117,35 @@ fn while_the_agent_is_silent_the_logs_alone_give_rates() {
     assert_eq!(bytes_in(derivation.take(sample(jmx(15), logs(15)))), WEIGHTED);
 }
 
+/// A partition to which all is written that its topic counts.
+fn alone(second: u64) -> Option<Taken<LogReading>> {
+    let mut logs = logs(second)?;
+    Arc::make_mut(&mut logs.reading).replicas.remove(&partition(1));
+    Some(logs)
+}
+
+#[test]
+fn what_was_counted_between_two_samples_is_divided_by_the_time_that_the_report_tells() {
+    for (agent_is_late_by, sure) in [(50, Confidence::Exact), (300, Confidence::Weighted)] {
+        let mut derivation = derivation();
+        derivation.take(sample(jmx(5), alone(5)));
+        let mut late = jmx(10).unwrap();
+        late.at += Duration::from_millis(agent_is_late_by);
+        let derived = derivation.take(sample(Some(late), alone(10))).unwrap();
+        let seconds = derived.window.as_secs_f64();
+        let rate = derived.rates.partitions[&partition(0)];
+        assert!(
+            (rate.bytes_in * seconds - 2_000.0).abs() < 1e-6,
+            "{rate:?} in {seconds} s"
+        );
+        assert!(
+            (rate.records_in * seconds - 5.0).abs() < 1e-6,
+            "{rate:?} in {seconds} s"
+        );
+        assert_eq!(rate.bytes_in_confidence, sure);
+    }
+}
+
 #[test]
 fn a_gap_that_is_too_long_is_not_averaged_over() {
     let mut derivation = derivation();
