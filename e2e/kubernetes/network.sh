@@ -1,6 +1,8 @@
 # Sourced by the scripts beside it: the cluster's addresses, and what of it is outside the nodes' namespaces: a bridge, a
 # link for each node, routes, control groups. All of it has fixed names, so that one cluster runs at a time on a machine.
 # shellcheck shell=bash disable=SC2034 # others use these
+# shellcheck source=SCRIPTDIR/../cache.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../cache.sh"
 
 bridge=kafka-k8s
 host_address=10.214.0.1
@@ -10,7 +12,7 @@ cgroup=kafka-operator-node
 most_nodes=9
 
 # The lock on that; whoever runs a cluster holds it.
-cluster_lock=${XDG_CACHE_HOME:-$HOME/.cache}/kafka-operator/kubernetes.lock
+cluster_lock=$cache/kubernetes.lock
 
 node_address() { echo "10.214.0.$(($1 + 1))"; }
 node_pods() { echo "10.244.$1.0/24"; }

@@ -51,7 +51,8 @@ fn still_asked(observed: &Observed, number: u16) -> bool {
         && brokers.any(|broker| broker.state == BrokerState::Emptying && broker.id == i32::from(number))
 }
 
-/// The status of a spec that makes no sense. What was known before stays: nothing is touched.
+/// The status of a spec that makes no sense. What was written down stays, for nothing is touched; what would have to be looked
+/// at to be known is not.
 pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus {
     let mut status = observed.status.clone();
     status.observed_generation = observed.generation;
@@ -69,14 +70,19 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus 
         (ConditionType::Paused, paused(observed.paused)),
     ];
     put(&mut status, observed, said);
-    if !status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == ConditionType::Ready.name())
-    {
-        let said = Said::new(false, "InvalidSpec", "nothing was ever built");
-        put(&mut status, observed, [(ConditionType::Ready, said)]);
-    }
+    let unseen = || Said::unknown("InvalidSpec", "nobody looks until the spec makes sense");
+    let said = match status.brokers.is_empty() {
+        true => [(
+            ConditionType::Ready,
+            Said::new(false, "InvalidSpec", "nothing was ever built"),
+        )]
+        .into(),
+        false => vec![
+            (ConditionType::Ready, unseen()),
+            (ConditionType::Balanced, unseen()),
+        ],
+    };
+    put(&mut status, observed, said);
     status
 }
 

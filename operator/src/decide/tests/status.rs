@@ -136,7 +136,7 @@ fn balance_is_what_the_balancer_says() {
 }
 
 #[test]
-fn a_spec_that_makes_no_sense_is_said_and_leaves_what_was_known() {
+fn a_spec_that_makes_no_sense_is_said_and_how_the_brokers_are_is_not() {
     let cluster = cluster("brokerCount: 3");
     let mut observed = settled(&cluster, &[]);
     observed.status = decided(&cluster, &observed).status;
@@ -154,8 +154,15 @@ fn a_spec_that_makes_no_sense_is_said_and_leaves_what_was_known() {
         "{message}"
     );
     assert_eq!(status.brokers, observed.status.brokers);
-    assert_eq!(condition(&status, ConditionType::Ready).0, "True");
+    assert_eq!(condition(&status, ConditionType::Ready).0, "Unknown");
+    assert_eq!(condition(&status, ConditionType::Balanced).0, "Unknown");
     assert_eq!(status.observed_generation, Some(4));
+
+    observed.status.brokers.clear();
+    assert_eq!(
+        condition(&refused(&observed, &[]), ConditionType::Ready).0,
+        "False"
+    );
 }
 
 #[test]
