@@ -93,13 +93,15 @@ fn offline() -> Panel {
 }
 
 fn under_min_isr() -> Panel {
+    let by_kafka = in_cluster("kafka_server_replicamanager_underminisrpartitioncount", "");
+    let by_sidecars = in_cluster("kafka_sidecar_partitions_under_min_isr", "");
     Panel::stat(
         "Under min. in-sync replicas",
         "Partitions with fewer replicas in sync than min.insync.replicas: producers with acks=all are refused.",
         Unit::Count,
     )
     .query(Query::over_time(
-        format!("sum({})", in_cluster("kafka_server_replicamanager_underminisrpartitioncount", "")),
+        format!("sum({by_kafka} or {by_sidecars})"),
         "under minimum",
     ))
     .thresholds(Thresholds::red_from(1.0))

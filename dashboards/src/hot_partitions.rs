@@ -60,15 +60,17 @@ fn into() -> String {
 }
 
 /// The part of its broker's bytes in that a partition takes, both over the same time. Where brokers tell no totals, the
-/// partitions' rates are the total.
+/// partitions' rates are the total. A partition whose confidence changes has two series within that time, each with some of the
+/// samples.
 fn share() -> String {
     let over_time = |matchers: &str| {
         let rates = at_brokers("kafka_sidecar_partition_bytes_in_per_second", matchers);
-        format!("avg_over_time({rates}[$__rate_interval])")
+        let all = |of: &str| sum_by(LEADER, &format!("{of}_over_time({rates}[$__rate_interval])"));
+        format!("{} / {}", all("sum"), all("count"))
     };
     let counted = at_brokers("kafka_server_brokertopicmetrics_bytesin_total", r#"topic="""#);
     let (counted, added) = (sum_by(BROKER, &rate(&counted)), sum_by(BROKER, &over_time("")));
-    let partitions = sum_by(LEADER, &over_time(r#"topic=~"$topic""#));
+    let partitions = over_time(r#"topic=~"$topic""#);
     format!("{partitions} / on ({BROKER}) group_left () (({counted} or {added}) > 0)")
 }
 

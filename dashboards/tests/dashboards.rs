@@ -312,3 +312,16 @@ fn uids_are_unique_and_links_lead_to_dashboards() {
         }
     }
 }
+
+/// A rate whose confidence changes goes on in another series, and both have samples within the same time.
+#[test]
+fn partitions_rates_are_averaged_over_samples_and_not_by_series() {
+    for dashboard in dashboards() {
+        for query in queries(&dashboard) {
+            assert!(
+                !query.contains("avg_over_time(kafka_sidecar_partition_"),
+                "{query}"
+            );
+        }
+    }
+}

@@ -151,6 +151,15 @@ impl Leading<'_> {
             self.grain
                 .write(&mut text.family(name, Kind::Gauge, help), figures);
         }
+        let help =
+            "Partitions led, whether exported or not, with fewer replicas in sync than min.insync.replicas.";
+        let name = "kafka_sidecar_partitions_under_min_isr";
+        text.single(
+            name,
+            Kind::Gauge,
+            help,
+            logs.under_minimum().map(|count| count as f64),
+        );
         // Ids have no sum.
         if !matches!(self.grain, Grain::Topics) {
             let help = "The id of the leading broker.";

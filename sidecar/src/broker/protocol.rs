@@ -85,7 +85,8 @@ impl<C: Cluster> Protocol<C> {
         for (partition, replica) in &mut reading.replicas {
             let minimum = || self.topics.get(&partition.topic)?.min_in_sync;
             if let Some(led) = &mut replica.led {
-                led.against_minimum = minimum().map(|minimum| led.in_sync.cmp(&minimum));
+                // Kafka asks for no more replicas than there are (`Partition.effectiveMinIsr`).
+                led.against_minimum = minimum().map(|minimum| led.in_sync.cmp(&minimum.min(led.replicas)));
             }
         }
     }

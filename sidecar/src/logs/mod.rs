@@ -32,6 +32,16 @@ pub struct LogReading {
     pub rewritten: BTreeSet<TopicName>,
 }
 
+impl LogReading {
+    /// How many partitions that the broker leads have fewer replicas in sync than they need; none while that is not known.
+    pub fn under_minimum(&self) -> Option<usize> {
+        let led = self.replicas.values().filter_map(|replica| replica.led);
+        let known: Vec<Ordering> = led.clone().filter_map(|led| led.against_minimum).collect();
+        let is_known = !known.is_empty() || led.count() == 0;
+        is_known.then(|| known.into_iter().filter(|known| known.is_lt()).count())
+    }
+}
+
 /// One replica on the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {

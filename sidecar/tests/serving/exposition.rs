@@ -100,6 +100,21 @@ async fn of_the_busiest_partitions_there_is_all_that_there_is_of_all() {
 }
 
 #[tokio::test]
+async fn a_partition_of_one_replica_needs_no_second_in_sync_whatever_its_minimum_is() {
+    for granularity in [Granularity::Partition, Granularity::Topic, Granularity::Top(1)] {
+        let metrics = full::broker(by(granularity)).await;
+        for (family, count) in [
+            ("kafka_cluster_partition_underminisr", " 0"),
+            ("kafka_cluster_partition_atminisr", " 1"),
+            ("kafka_sidecar_partitions_under_min_isr", " 0"),
+        ] {
+            let line = metrics.lines().find(|line| line.starts_with(family)).unwrap();
+            assert!(line.ends_with(count), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_denied_is_not_there() {
     let mut metrics = MetricsConfig::default();
     metrics.families.deny.push("kafka_network_*".parse().unwrap());

@@ -208,7 +208,7 @@ impl Cluster for Stub {
     ) -> Result<Each<ConfigResource, Vec<ConfigEntry>>, ClusterError> {
         let minimum = ConfigEntry {
             name: "min.insync.replicas".to_owned(),
-            value: Some("1".to_owned()),
+            value: Some("2".to_owned()),
             source: ConfigSource::Inherited,
         };
         let entries = resources
