@@ -85,17 +85,31 @@ pub struct Sight {
     pub totals: BTreeMap<BrokerId, BrokerTotals>,
 }
 
-/// Makes a [`Sight`] of each [`Look`], keeping the last known load of what cannot be seen for a while.
+/// Makes a [`Sight`] of each [`Look`], keeping the last known figures of what cannot be seen for a while.
 #[derive(Debug, Default)]
 pub struct Merger {
-    last: Option<Model>,
+    last: Option<Known>,
+}
+
+/// What is known of a cluster.
+#[derive(Debug)]
+struct Known {
+    model: Model,
+    /// By the model's partitions, whether anybody has ever told how large they are.
+    sized: Vec<bool>,
 }
 
 /// Columns over all partitions in the description's order.
 struct Seen {
     bytes_in: Vec<Option<f64>>,
     consumed: Vec<f64>,
-    disk: Vec<f64>,
+    disk: Vec<Option<f64>>,
+}
+
+/// Columns over all partitions in the description's order.
+struct Loads {
+    load: Vec<PartitionLoad>,
+    sized: Vec<bool>,
 }
 
 impl Merger {
@@ -107,9 +121,13 @@ impl Merger {
     pub fn merge(&mut self, look: &Look<'_>) -> Result<Sight, InvalidModel> {
         let rows = RowIndex::new(look.description);
         let mut loads = self.loads(look, &rows);
-        spread_cpu(look, &mut loads);
-        let model = build(look, &loads)?;
-        self.last = Some(model.clone());
+        spread_cpu(look, &mut loads.load);
+        let last = self.last.as_ref().map(|last| &last.model);
+        let model = build(look, &loads, last)?;
+        self.last = Some(Known {
+            model: model.clone(),
+            sized: loads.sized,
+        });
         let sources = look
             .reports
             .iter()
@@ -127,36 +145,47 @@ impl Merger {
         })
     }
 
-    fn loads(&self, look: &Look<'_>, rows: &RowIndex<'_>) -> Vec<PartitionLoad> {
+    fn loads(&self, look: &Look<'_>, rows: &RowIndex<'_>) -> Loads {
         let seen = read_reports(look, rows);
-        let mut loads = Vec::with_capacity(rows.count);
+        let mut loads = Loads {
+            load: Vec::with_capacity(rows.count),
+            sized: Vec::with_capacity(rows.count),
+        };
         for topic in &look.description.topics {
             for partition in &topic.partitions {
-                let row = loads.len();
-                let last = || self.last_load(&topic.name, partition);
+                let row = loads.load.len();
                 let followers = partition.in_sync.len().saturating_sub(1) as f64;
-                loads.push(match seen.bytes_in[row] {
-                    Some(bytes_in) => PartitionLoad {
-                        bytes_in,
-                        bytes_out: seen.consumed[row] + bytes_in * followers,
-                        disk: seen.disk[row],
-                        ..PartitionLoad::default()
-                    },
-                    None => PartitionLoad {
-                        disk: seen.disk[row],
-                        ..last()
-                    },
+                let told = seen.bytes_in[row].map(|bytes_in| PartitionLoad {
+                    bytes_in,
+                    bytes_out: seen.consumed[row] + bytes_in * followers,
+                    ..PartitionLoad::default()
                 });
+                let (load, sized) = match (told, seen.disk[row]) {
+                    (Some(told), Some(disk)) => (PartitionLoad { disk, ..told }, true),
+                    (told, disk) => {
+                        let (last, was_sized) = self.last(&topic.name, partition);
+                        let load = PartitionLoad {
+                            disk: disk.unwrap_or(last.disk),
+                            ..told.unwrap_or(last)
+                        };
+                        (load, disk.is_some() || was_sized)
+                    }
+                };
+                loads.load.push(load);
+                loads.sized.push(sized);
             }
         }
         loads
     }
 
-    fn last_load(&self, topic: &TopicName, partition: &Partition) -> PartitionLoad {
-        let last = self.last.as_ref();
+    /// What was known of a partition, and whether its size was.
+    fn last(&self, topic: &TopicName, partition: &Partition) -> (PartitionLoad, bool) {
         let name = TopicPartition::new(topic.clone(), partition.id);
-        last.and_then(|model| Some(*model.load(model.find(&name)?)))
-            .unwrap_or_default()
+        let known = self.last.as_ref().and_then(|last| {
+            let index = last.model.find(&name)?;
+            Some((*last.model.load(index), last.sized[index.get()]))
+        });
+        known.unwrap_or_default()
     }
 }
 
@@ -208,7 +237,7 @@ fn read_reports(look: &Look<'_>, rows: &RowIndex<'_>) -> Seen {
     let mut seen = Seen {
         bytes_in: vec![None; rows.count],
         consumed: vec![0.0; rows.count],
-        disk: vec![0.0; rows.count],
+        disk: vec![None; rows.count],
     };
     let mut from_leader = vec![false; rows.count];
     for (broker, known) in look.reports {
@@ -217,7 +246,8 @@ fn read_reports(look: &Look<'_>, rows: &RowIndex<'_>) -> Seen {
         for (index, place) in rows.of_report(report).into_iter().enumerate() {
             let Some((row, partition)) = place else { continue };
             // Followers that are catching up hold less than the whole.
-            seen.disk[row] = seen.disk[row].max(columns.size[index] as f64);
+            let size = columns.size[index] as f64;
+            seen.disk[row] = Some(seen.disk[row].unwrap_or(0.0).max(size));
             if columns.leads[index] == 0 || from_leader[row] {
                 continue;
             }
@@ -282,9 +312,9 @@ fn carriers(partition: &Partition) -> impl Iterator<Item = (BrokerId, bool)> {
         .map(|&broker| (broker, partition.leader == Some(broker)))
 }
 
-fn build(look: &Look<'_>, loads: &[PartitionLoad]) -> Result<Model, InvalidModel> {
+fn build(look: &Look<'_>, loads: &Loads, last: Option<&Model>) -> Result<Model, InvalidModel> {
     let mut builder = Builder::default();
-    for broker in brokers(look) {
+    for broker in brokers(look, last) {
         builder.broker(broker);
     }
     let mut row = 0;
@@ -305,8 +335,9 @@ fn build(look: &Look<'_>, loads: &[PartitionLoad]) -> Result<Model, InvalidModel
                 leader: partition.leader,
                 replicas: &partition.replicas,
                 lagging: &lagging,
-                load: loads[row],
-                immovable: partition.leader.is_none() || look.foreign.contains(&name),
+                load: loads.load[row],
+                // Nobody can say what copying something of unknown size costs, or whether there is room for it.
+                immovable: partition.leader.is_none() || !loads.sized[row] || look.foreign.contains(&name),
             })?;
             row += 1;
         }
@@ -320,8 +351,9 @@ fn is_excluded(look: &Look<'_>, topic: &TopicName) -> bool {
         || (look.exclude.internal_topics && topic.is_internal())
 }
 
-/// All brokers that live or that a replica is still said to be on.
-fn brokers(look: &Look<'_>) -> Vec<Broker> {
+/// All brokers that live or that a replica is still said to be on. What nobody tells of one is what was known `last`.
+fn brokers(look: &Look<'_>, last: Option<&Model>) -> Vec<Broker> {
+    let last = |id| last.and_then(|model| Some(model.broker(model.find_broker(id)?)));
     let live: BTreeMap<BrokerId, Option<&String>> = look
         .description
         .brokers
@@ -354,18 +386,19 @@ fn brokers(look: &Look<'_>) -> Vec<Broker> {
                 true if replicas == 0 => BrokerState::New,
                 true => BrokerState::Alive,
             },
-            capacity: capacity(look, id),
+            capacity: capacity(look, id, last(id)),
             room: look
                 .reports
                 .get(&id)
                 .and_then(|known| fullest_room(known.report.as_ref()?))
-                .map(|bytes| bytes as f64),
+                .map(|bytes| bytes as f64)
+                .or_else(|| last(id)?.room),
             excluded: look.exclude.brokers.contains(&id),
         })
         .collect()
 }
 
-fn capacity(look: &Look<'_>, broker: BrokerId) -> PerResource {
+fn capacity(look: &Look<'_>, broker: BrokerId, last: Option<&Broker>) -> PerResource {
     let (bytes_in, bytes_out, cores, disk) = look.capacity.of(broker);
     let report = look.reports.get(&broker).and_then(|known| known.report.as_ref());
     let reported_cores = report
@@ -374,10 +407,14 @@ fn capacity(look: &Look<'_>, broker: BrokerId) -> PerResource {
     PerResource {
         bytes_in: bytes_in.bytes_per_second() as f64,
         bytes_out: bytes_out.bytes_per_second() as f64,
-        cpu: cores.or(reported_cores).unwrap_or(UNKNOWN_CORES),
+        cpu: cores
+            .or(reported_cores)
+            .or(last.map(|last| last.capacity.cpu))
+            .unwrap_or(UNKNOWN_CORES),
         disk: disk
             .map(|disk| disk.bytes() as f64)
             .or_else(|| report.and_then(usable_disk))
+            .or(last.map(|last| last.capacity.disk))
             .unwrap_or(UNKNOWN_DISK),
     }
 }

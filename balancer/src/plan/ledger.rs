@@ -39,7 +39,7 @@ pub(super) struct Ledger {
     pub(super) scale: Vec<PerResource>,
     /// The mean utilisation once the leaving brokers' load is on the others.
     pub(super) mean: PerResource,
-    /// The disk that a broker takes at the mean.
+    /// The disk that a broker takes at the mean, and at least a byte, since it divides.
     pub(super) mean_disk: f64,
 }
 
@@ -87,7 +87,7 @@ impl Ledger {
             ceiling: Vec::new(),
             scale: Vec::new(),
             mean,
-            mean_disk: total.disk / receivers.max(1.0),
+            mean_disk: (total.disk / receivers.max(1.0)).max(1.0),
             part,
         };
         for row in model.brokers() {

@@ -124,18 +124,32 @@ fn the_leaders_report_counts_even_when_the_one_before_still_says_that_it_leads()
 fn a_leader_that_is_not_heard_keeps_the_load_that_was_known_last() {
     let mut merger = Merger::default();
     let known = BTreeMap::from([(id(1), report(1, 1.0, &[(0, true, 1000, 300)]))]);
-    let before = load(&merge(&mut merger, &known, &[]), 0);
+    let seen = merge(&mut merger, &known, &[]);
     let silent = BrokerReport {
         report: None,
         source: BrokerSource::Unknown {
             reason: "down".to_owned(),
         },
     };
-    let after = load(&merge(&mut merger, &BTreeMap::from([(id(1), silent)]), &[]), 0);
-    assert_eq!(
-        (after.bytes_in, after.bytes_out),
-        (before.bytes_in, before.bytes_out)
-    );
+    for _ in 0..2 {
+        let unseen = merge(&mut merger, &BTreeMap::from([(id(1), silent.clone())]), &[]);
+        assert_eq!(load(&unseen, 0), load(&seen, 0));
+        let broker = |model: &Model| model.broker(model.find_broker(id(1)).unwrap()).clone();
+        assert_eq!(broker(&unseen), broker(&seen));
+    }
+}
+
+#[test]
+fn a_partition_of_which_nobody_has_ever_told_the_size_stays_where_it_is() {
+    let name = TopicPartition::new("orders".parse().unwrap(), 0.try_into().unwrap());
+    let is_immovable = |model: &Model| model.is_immovable(model.find(&name).unwrap());
+    let mut merger = Merger::default();
+    for _ in 0..2 {
+        assert!(is_immovable(&merge(&mut merger, &BTreeMap::new(), &[])));
+    }
+    let known = BTreeMap::from([(id(1), report(1, 1.0, &[(0, true, 1000, 300)]))]);
+    assert!(!is_immovable(&merge(&mut merger, &known, &[])));
+    assert!(!is_immovable(&merge(&mut merger, &BTreeMap::new(), &[])));
 }
 
 #[test]
@@ -172,7 +186,8 @@ fn brokers_are_alive_new_draining_or_dead_as_kafka_and_the_drains_say() {
 
 #[test]
 fn a_partition_that_somebody_else_is_reassigning_stays_where_it_is() {
-    let model = merge(&mut Merger::default(), &BTreeMap::new(), &[]);
+    let reports = BTreeMap::from([(id(2), report(2, 1.0, &[(0, false, 0, 0), (1, true, 9, 0)]))]);
+    let model = merge(&mut Merger::default(), &reports, &[]);
     let immovable: Vec<bool> = model.partitions().map(|row| model.is_immovable(row)).collect();
     assert_eq!(immovable, [false, true]);
 }
