@@ -23,8 +23,8 @@ const PASSWORD: &str = "corr3ct horse";
 #[tokio::test]
 async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
     let secrets = Secrets::make()?;
-    let kafka = LocalKafka::start(guarded(&secrets)).await?;
-    add_scram_user(&kafka)?;
+    let mut kafka = LocalKafka::start(guarded(&secrets)).await?;
+    set_passwords(&kafka, PASSWORD)?;
 
     let sasl = |mechanism, password: &Path| Sasl {
         mechanism,
@@ -119,7 +119,8 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
         );
     }
 
-    a_password_is_read_again_after_it_was_refused(&kafka, &secrets).await
+    a_password_is_read_again_after_it_was_refused(&kafka, &secrets).await?;
+    a_journal_whose_password_was_changed_is_opened_again_with_the_new_one(&mut kafka, &secrets).await
 }
 
 async fn a_password_is_read_again_after_it_was_refused(kafka: &LocalKafka, secrets: &Secrets) -> Outcome {
@@ -139,6 +140,40 @@ async fn a_password_is_read_again_after_it_was_refused(kafka: &LocalKafka, secre
     std::fs::write(&rotating, PASSWORD)?;
     cluster.describe().await?;
     Ok(())
+}
+
+async fn a_journal_whose_password_was_changed_is_opened_again_with_the_new_one(
+    kafka: &mut LocalKafka,
+    secrets: &Secrets,
+) -> Outcome {
+    let rotating = secrets.file("rotating");
+    std::fs::write(&rotating, PASSWORD)?;
+    let mut settings = ConnectionSettings::plaintext(vec![kafka.listener(0, "SASL")?.parse()?]);
+    settings.request_timeout = Duration::from_secs(3);
+    settings.security = Security::SaslPlaintext(Sasl {
+        mechanism: SaslMechanism::ScramSha512,
+        user: USER.to_owned(),
+        password_file: rotating.clone(),
+    });
+    let log = journal(settings)?;
+    let (mut writer, _) = log.open().await?;
+    writer.append(vec![entry("before")]).await?;
+
+    set_passwords(kafka, "of this week")?;
+    std::fs::write(&rotating, "of this week")?;
+    // What is connected stays so.
+    kafka.kill(0).await?;
+    kafka.start_again(0).await?;
+    let closed = loop {
+        match writer.append(vec![entry("after")]).await {
+            Err(LogError::Unavailable(_)) => {}
+            ended => break ended,
+        }
+    };
+    assert!(matches!(closed, Err(LogError::Closed(_))), "{closed:?}");
+    let (mut writer, found) = log.open().await?;
+    assert_eq!(found, [entry("before")]);
+    Ok(writer.append(vec![entry("after")]).await?)
 }
 
 #[tokio::test]
@@ -277,10 +312,10 @@ fn guarded(secrets: &Secrets) -> Layout {
     }
 }
 
-fn add_scram_user(kafka: &LocalKafka) -> Outcome {
+fn set_passwords(kafka: &LocalKafka, password: &str) -> Outcome {
     // One command each: Kafka takes one change of a user in a request.
     for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
-        let credential = format!("{mechanism}=[password={PASSWORD}]");
+        let credential = format!("{mechanism}=[password={password}]");
         run(Command::new("java")
             .args(["-Xmx64m", "-cp", &kafka.class_path(), "kafka.admin.ConfigCommand"])
             .args([
