@@ -8,7 +8,7 @@ use kafka::ids::{BrokerId, TopicPartition};
 use serde::Serialize;
 
 use super::Purpose;
-use crate::model::{BrokerState, Model, PerResource};
+use crate::model::{Broker, BrokerState, Model, PerResource};
 
 /// What a good placement is and what it may cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -97,22 +97,30 @@ impl PlanRequest<'_> {
 }
 
 impl Purpose {
-    /// What a cluster's states ask for: emptying brokers that drain or are dead, else giving new brokers their
-    /// share, else balance.
+    /// What a cluster's states ask for: emptying brokers that drain or are dead and host something, else giving new brokers
+    /// their share, else balance. A broker that is excluded is emptied when somebody orders it, and not because it is dead.
     pub fn of_states(model: &Model) -> Self {
-        let with = |states: &[BrokerState]| {
-            model
-                .brokers()
-                .map(|row| model.broker(row))
-                .filter(|broker| states.contains(&broker.state))
-                .map(|broker| broker.id)
-                .collect::<Vec<_>>()
+        let mut hosts = vec![false; model.brokers().len()];
+        for partition in model.partitions() {
+            for broker in model.replicas(partition) {
+                hosts[broker.get()] = true;
+            }
+        }
+        let those = |asks: &dyn Fn(&Broker) -> bool| -> Vec<BrokerId> {
+            let rows = model.brokers().filter(|row| asks(model.broker(*row)));
+            rows.filter(|row| hosts[row.get()] || model.broker(*row).state == BrokerState::New)
+                .map(|row| model.broker(row).id)
+                .collect()
         };
-        let leaving = with(&[BrokerState::Draining, BrokerState::Dead]);
+        let leaving = those(&|broker| match broker.state {
+            BrokerState::Draining => true,
+            BrokerState::Dead => !broker.excluded,
+            BrokerState::Alive | BrokerState::New => false,
+        });
         if !leaving.is_empty() {
             return Self::Drain(leaving);
         }
-        let new = with(&[BrokerState::New]);
+        let new = those(&|broker| broker.state == BrokerState::New && broker.counts());
         if new.is_empty() {
             Self::Rebalance
         } else {

@@ -6,7 +6,7 @@ use kafka::ids::{BrokerId, TopicPartition};
 
 use crate::execute::{Guidance, Headroom};
 use crate::journal::{MoveProgress, MoveState, PlanHead};
-use crate::model::Model;
+use crate::model::{BrokerState, Model};
 use crate::observe::BrokerReport;
 use crate::plan::{Foresight, Move, PlanSettings, Purpose};
 
@@ -41,8 +41,7 @@ pub(super) fn guidance<'a>(
                 .insert(change.partition.clone(), model.load(row).bytes_in);
         }
         match state {
-            MoveState::Waiting if !helps(&mut foresight, change, &head.purpose) => {
-                let why = "under the load of now it would not make the cluster better".to_owned();
+            MoveState::Waiting if let Some(why) = useless(model, &mut foresight, change, &head.purpose) => {
                 guidance.useless.insert(change.partition.clone(), why);
             }
             MoveState::Asked { .. } | MoveState::Copying { .. } => {
@@ -55,6 +54,19 @@ pub(super) fn guidance<'a>(
     }
     guidance.copied = copied(reports, &copying);
     guidance
+}
+
+/// Why a change that has not begun should not, if it should not.
+fn useless(model: &Model, foresight: &mut Foresight<'_>, change: &Move, purpose: &Purpose) -> Option<String> {
+    let takes_nothing = |id: &BrokerId| {
+        let broker = model.find_broker(*id).map(|row| model.broker(row));
+        broker.is_some_and(|broker| broker.excluded || broker.state == BrokerState::Draining)
+    };
+    if let Some(broker) = change.adding().find(takes_nothing) {
+        return Some(format!("broker {broker} is to be emptied or left alone by now"));
+    }
+    let helps = helps(foresight, change, purpose);
+    (!helps).then(|| "under the load of now it would not make the cluster better".to_owned())
 }
 
 /// A broker is emptied or filled, and a topic gets more or fewer replicas, because somebody decided so, whatever the load.

@@ -122,7 +122,7 @@ impl Stage {
         }
     }
 
-    async fn until(&mut self, what: &str, holds: impl Fn(&View) -> bool) -> Arc<View> {
+    async fn until(&mut self, what: &str, mut holds: impl FnMut(&View) -> bool) -> Arc<View> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(300);
         while !holds(&self.view()) {
             let changed = tokio::time::timeout_at(deadline, self.view.changed()).await;

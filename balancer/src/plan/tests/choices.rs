@@ -327,3 +327,31 @@ fn a_dead_brokers_replicas_are_made_anew_and_a_partition_without_a_leader_stays_
         "{plan:?}"
     );
 }
+
+#[test]
+fn a_broker_is_emptied_while_it_hosts_something_and_one_left_alone_only_when_that_is_ordered() {
+    let model = cluster(3, &[(&[0, 1], takes(1.0, 1.0))]);
+    let asked = |broker: i32, state, excluded| {
+        let changed = |known: &Broker| match known.id.get() == broker {
+            true => Broker {
+                state,
+                excluded,
+                ..known.clone()
+            },
+            false => known.clone(),
+        };
+        let id = |row| model.broker(row).id;
+        Purpose::of_states(&remade(&model, changed, |row| {
+            let replicas = model.replicas(row).iter().map(|row| id(*row));
+            (replicas.collect(), model.leader(row).map(id))
+        }))
+    };
+    let drain = |broker: i32| Purpose::Drain(vec![broker.try_into().unwrap()]);
+    assert_eq!(asked(1, BrokerState::Draining, false), drain(1));
+    assert_eq!(asked(2, BrokerState::Draining, false), Purpose::Rebalance);
+    assert_eq!(asked(1, BrokerState::Dead, false), drain(1));
+    assert_eq!(asked(1, BrokerState::Dead, true), Purpose::Rebalance);
+    assert_eq!(asked(1, BrokerState::Draining, true), drain(1));
+    assert!(matches!(asked(2, BrokerState::New, false), Purpose::Fill(_)));
+    assert_eq!(asked(2, BrokerState::New, true), Purpose::Rebalance);
+}

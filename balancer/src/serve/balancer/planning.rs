@@ -64,7 +64,10 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let limits = Limits::from(&self.config.execute);
         let mut made = None;
         let mut is_shut_out = false;
-        for purpose in in_line(model, orders, due, fruitless.as_ref()) {
+        // A broker of which nothing can be taken keeps nobody else hot.
+        let last = (is_hot && due != Some(Purpose::Cool)).then_some(Purpose::Cool);
+        let line = in_line(model, orders, due, fruitless.as_ref());
+        for purpose in line.into_iter().chain(last) {
             let waits = waits::of_purpose(&purpose, model, &limits, now);
             self.problems.extend(waits);
             let settings = match purpose {

@@ -231,3 +231,21 @@ async fn journal_records_that_were_left_alone_are_named_among_the_problems_with_
         })
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_to_be_emptied_gets_nothing_more_of_a_plan_that_would_fill_it() {
+    let mut stage = Stage::new("auto, execute: {moves_per_cluster: 1}").await;
+    stage.act(Action::Drain { brokers: vec![id(3)] }).await.unwrap();
+    stage.until("drained", |view| replicas_on_3(view) == 0).await;
+    stage.act(Action::Undrain { brokers: vec![id(3)] }).await.unwrap();
+    let filling = stage.until("filling", |view| replicas_on_3(view) > 2).await;
+    stage.act(Action::Drain { brokers: vec![id(3)] }).await.unwrap();
+    let mut most = 0;
+    stage
+        .until("drained again", |view| {
+            most = most.max(replicas_on_3(view));
+            replicas_on_3(view) == 0 && view.state.phase == Phase::Watching
+        })
+        .await;
+    assert!(most <= replicas_on_3(&filling) + 2, "{most}");
+}
