@@ -186,13 +186,20 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     ///
     /// [`ExecuteError::NoSuchPlan`], and those of the journal.
     pub async fn stop(&mut self, how: StopHow, now: Timestamp) -> Result<(), ExecuteError> {
-        let mut plans = self.journal.state().plans.iter();
-        let Some((id, Some(head))) = plans.next().map(|(id, plan)| (*id, plan.head.clone())) else {
-            return Err(ExecuteError::NoSuchPlan);
+        let stopping = self.stopping(how, now, |_| true);
+        self.record(vec![stopping.ok_or(ExecuteError::NoSuchPlan)?]).await
+    }
+
+    /// What is to be written for the plan to stop, where there is one that is meant. Whatever it stops for has to be written with
+    /// it, so that no failure comes between the two.
+    fn stopping(&self, how: StopHow, now: Timestamp, is_meant: impl Fn(&PlanHead) -> bool) -> Option<Record> {
+        let (id, plan) = self.journal.state().plans.iter().next()?;
+        let head = plan.head.clone().filter(is_meant)?;
+        let phase = match head.phase {
+            Phase::Stopping(StopHow::AtOnce) => head.phase,
+            _ => Phase::Stopping(how),
         };
-        let already = head.phase == Phase::Stopping(StopHow::AtOnce);
-        let phase = if already { head.phase } else { Phase::Stopping(how) };
-        self.enter(id, head, phase, now).await
+        Some(in_phase(*id, head, phase, now))
     }
 
     /// Changes the mode. When nothing is to be changed any more, a plan that runs is stopped gently, and one that waits for
@@ -202,12 +209,10 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     ///
     /// Those of the journal.
     pub async fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Result<(), ExecuteError> {
-        self.record(vec![Record::Mode(mode)]).await?;
-        let goes_on = |plan: &ActivePlan| !matches!(plan.phase(), Phase::Stopping(_));
-        if mode == Mode::Observe && self.journal.state().plans.values().any(goes_on) {
-            self.stop(StopHow::Gently, now).await?;
-        }
-        Ok(())
+        let ends = |head: &PlanHead| mode == Mode::Observe && !matches!(head.phase, Phase::Stopping(_));
+        let stopping = self.stopping(StopHow::Gently, now, ends);
+        let records = [Record::Mode(mode)].into_iter().chain(stopping);
+        self.record(records.collect()).await
     }
 
     /// Remembers that a broker is to be emptied. The plans that do it come from the planner.
@@ -233,18 +238,13 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     ///
     /// Those of the journal.
     pub async fn undrain(&mut self, broker: BrokerId, now: Timestamp) -> Result<(), ExecuteError> {
-        let was_draining = self.journal.state().drains.contains_key(&broker);
-        self.record(vec![Record::Drain(broker, None)]).await?;
-        let empties = |plan: &ActivePlan| {
-            let head = plan.head.as_ref();
-            head.is_some_and(
-                |head| matches!(&head.purpose, Purpose::Drain(brokers) if brokers.contains(&broker)),
-            )
+        let is_draining = self.journal.state().drains.contains_key(&broker);
+        let empties = |head: &PlanHead| {
+            is_draining && matches!(&head.purpose, Purpose::Drain(brokers) if brokers.contains(&broker))
         };
-        if was_draining && self.journal.state().plans.values().any(empties) {
-            self.stop(StopHow::Gently, now).await?;
-        }
-        Ok(())
+        let stopping = self.stopping(StopHow::Gently, now, empties);
+        let records = [Record::Drain(broker, None)].into_iter().chain(stopping);
+        self.record(records.collect()).await
     }
 
     /// Does the next safe things. Without a plan, an order or a throttle of ours, Kafka is asked only now and then, for what
@@ -391,12 +391,7 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         phase: Phase,
         now: Timestamp,
     ) -> Result<(), ExecuteError> {
-        let head = PlanHead {
-            phase,
-            phase_since: now,
-            ..head
-        };
-        self.record(vec![Record::Plan(id, Some(head))]).await
+        self.record(vec![in_phase(id, head, phase, now)]).await
     }
 
     async fn record(&mut self, records: Vec<Record>) -> Result<(), ExecuteError> {
@@ -433,6 +428,15 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
         let configs = self.cluster.configs(&resources, &seen::CONFIGS).await?;
         Ok(Seen::new(reassignments, description, &configs))
     }
+}
+
+fn in_phase(id: PlanId, head: PlanHead, phase: Phase, now: Timestamp) -> Record {
+    let head = PlanHead {
+        phase,
+        phase_since: now,
+        ..head
+    };
+    Record::Plan(id, Some(head))
 }
 
 #[cfg(test)]

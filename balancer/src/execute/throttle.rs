@@ -29,7 +29,7 @@ const CATCH_UP: f64 = 1.25;
 /// Throttles that the moves in flight, and those about to start, are to run under.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    /// With each broker the bytes per second that producers write to what it copies.
+    /// With each broker the bytes per second that producers write to what it copies, for each copy that it sends.
     brokers: BTreeMap<(BrokerId, Direction), f64>,
     replicas: BTreeMap<(TopicName, Direction), BTreeSet<String>>,
 }
@@ -38,8 +38,10 @@ impl Wanted {
     /// Adds what one copy needs: whoever may lead is throttled in sending, who gets a copy in receiving.
     pub(super) fn add(&mut self, change: &Move, guidance: &Guidance) {
         let produced = guidance.produced.get(&change.partition).copied().unwrap_or(0.0);
+        // Whoever leads sends what producers write to each of the copies.
+        let sent = produced * change.adding().count() as f64;
         for broker in &change.from {
-            self.add_replica(change, *broker, Direction::Leader, produced);
+            self.add_replica(change, *broker, Direction::Leader, sent);
         }
         for broker in change.adding() {
             self.add_replica(change, broker, Direction::Follower, produced);

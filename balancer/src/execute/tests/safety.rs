@@ -220,6 +220,19 @@ fn a_copy_is_never_throttled_below_what_producers_write_to_it() {
 }
 
 #[test]
+fn who_sends_two_copies_of_a_partition_may_send_what_producers_write_to_both() {
+    let mut bench = Bench::moving(&[(&[0, 1, 2], &[3, 4, 2])]);
+    bench.guidance.produced.insert(partition("t", 0), 4e7);
+    let of = |receives: bool| {
+        let rates = bench.rates().into_iter();
+        let mut rates = rates.filter(move |((id, _), _)| (id.get() > 2) == receives);
+        rates.next().map(|(_, rate)| rate)
+    };
+    assert_eq!(of(false).as_deref(), Some("100000613"));
+    assert_eq!(of(true).as_deref(), Some("50000613"));
+}
+
+#[test]
 fn headroom_that_is_no_number_gives_the_floor() {
     let mut bench = Bench::moving(&[COPY]);
     for odd in [f64::NAN, f64::NEG_INFINITY, -1.0] {

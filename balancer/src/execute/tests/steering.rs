@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kafka::Cluster;
 use kafka::ids::TopicPartition;
+use kafka::simulated::Fault;
 use tokio::time::advance;
 
 use super::bench::*;
@@ -278,6 +279,25 @@ async fn a_broker_that_may_stay_after_all_keeps_what_has_not_begun_to_leave_it()
     let plan = story.finish(id).await;
     assert_eq!(outcomes(&plan), [Outcome::Done, Outcome::Stopped]);
     assert!(story.executor.drains().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_stops_a_plan_does_so_also_where_it_could_not_be_written_at_first() {
+    for in_observe in [false, true] {
+        let (mut story, id) = two_copies_for(Purpose::Drain(brokers(&[0]))).await;
+        story.executor.drain(broker(0), story.now()).await.unwrap();
+        ticks(&mut story, 1).await;
+        let mut fault = Some(Fault::Lost);
+        story.log.inject(move |_| fault.take());
+        let now = story.now();
+        let lost = match in_observe {
+            true => story.executor.set_mode(Mode::Observe, now).await,
+            false => story.executor.undrain(broker(0), now).await,
+        };
+        assert!(matches!(lost, Err(ExecuteError::Journal(_))), "{lost:?}");
+        let plan = story.finish(id).await;
+        assert_eq!(outcomes(&plan), [Outcome::Done, Outcome::Stopped]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
