@@ -178,7 +178,7 @@ const DETAIL: &[Read] = &[
 ];
 
 /// How many samples there are to one that reads the details too.
-pub const DETAIL_EVERY: u64 = 6;
+pub const DETAIL_EVERY: u32 = 6;
 
 /// The reads of one sample.
 pub fn reads(with_detail: bool) -> Vec<Read> {

@@ -50,21 +50,44 @@ pub fn broker_totals(window: Window<'_, JmxReading>) -> BrokerTotals {
     totals
 }
 
-/// Each topic's traffic; none after a restart within the window, when nobody knows what was lost with the counters.
+/// How far the sum over topics may be from the broker's own count, which is read a moment before, in parts of it.
+const CLOSE: f64 = 0.1;
+
+/// Bytes within a window that no difference is made of.
+const LITTLE: f64 = 100_000.0;
+
+/// Each topic's traffic. None after a restart within the window, when nobody knows what was lost with the counters; and none
+/// where topics do not add up to what the broker counted: then counters of some are missing at one of its ends.
 pub fn topic_traffic(window: Window<'_, JmxReading>) -> Option<BTreeMap<TopicName, TopicTraffic>> {
     if restarted(window) {
         return None;
     }
-    let topics = window.after.topics.iter().map(|(topic, new)| {
+    let (before, after) = (window.before, window.after);
+    let mut sum = TopicTraffic::default();
+    let topics = after.topics.iter().map(|(topic, new)| {
         // Meters are made on first use: absent is 0.
-        let old = window.before.topics.get(topic).copied().unwrap_or_default();
+        let old = before.topics.get(topic).copied().unwrap_or_default();
+        let (bytes_in, bytes_out) = (
+            growth(old.bytes_in, new.bytes_in),
+            growth(old.bytes_out, new.bytes_out),
+        );
+        sum.bytes_in += bytes_in;
+        sum.bytes_out += bytes_out;
         let traffic = TopicTraffic {
-            bytes_in: window.per_second(growth(old.bytes_in, new.bytes_in)),
-            bytes_out: window.per_second(growth(old.bytes_out, new.bytes_out)),
+            bytes_in: window.per_second(bytes_in),
+            bytes_out: window.per_second(bytes_out),
         };
         (topic.clone(), traffic)
     });
-    Some(topics.collect())
+    let topics = topics.collect();
+    let adds_up = |sum: f64, old: Option<f64>, new: Option<f64>| {
+        let counted = old.zip(new).map(|(old, new)| growth(old, new));
+        counted.is_none_or(|counted| (sum - counted).abs() <= CLOSE * counted + LITTLE)
+    };
+    let (old, new) = (&before.counters, &after.counters);
+    let all = adds_up(sum.bytes_in, old.bytes_in, new.bytes_in)
+        && adds_up(sum.bytes_out, old.bytes_out, new.bytes_out);
+    all.then_some(topics)
 }
 
 fn restarted(window: Window<'_, JmxReading>) -> bool {

@@ -6,9 +6,10 @@
 #[path = "recording/mod.rs"]
 mod recording;
 
+use kafka::TopicName;
 use sidecar::config::{MetricsConfig, Names};
 use sidecar::exposition::{Encoding, Format, Text};
-use sidecar::jmx::{JmxReading, reads};
+use sidecar::jmx::{JmxReading, TopicCounters, reads};
 use sidecar::jolokia::{JolokiaError, parse};
 use sidecar::totals::{broker_totals, topic_traffic};
 use sidecar::window::Window;
@@ -103,6 +104,37 @@ fn a_restart_within_the_window_has_no_rates_and_a_reset_counter_no_negative_one(
     let orders = "orders".parse().unwrap();
     reset.topics.get_mut(&orders).unwrap().bytes_in = 500.0;
     assert_eq!(topic_traffic(window(&reset)).unwrap()[&orders].bytes_in, 50.0);
+}
+
+#[test]
+fn topics_whose_counters_are_missing_at_one_end_are_not_taken_for_idle_or_busy_ones() {
+    let orders: TopicName = "orders".parse().unwrap();
+    let seen = |orders_in: Option<f64>, all_in: f64| {
+        let mut reading = JmxReading::default();
+        reading.counters.bytes_in = Some(all_in);
+        let counted = orders_in.map(|bytes_in| TopicCounters {
+            bytes_in,
+            bytes_out: 0.0,
+        });
+        reading
+            .topics
+            .extend(counted.map(|counted| (orders.clone(), counted)));
+        reading
+    };
+    let traffic = |before: &JmxReading, after: &JmxReading| {
+        let elapsed = Duration::from_secs(10);
+        topic_traffic(Window {
+            before,
+            after,
+            elapsed,
+        })
+    };
+    let (early, late) = (seen(Some(5e6), 9e6), seen(Some(6e6), 10e6));
+    assert_eq!(traffic(&early, &late).unwrap()[&orders].bytes_in, 1e5);
+    assert_eq!(traffic(&early, &seen(None, 10e6)), None);
+    assert_eq!(traffic(&seen(None, 9e6), &late), None);
+    // Nobody had used it before.
+    assert_eq!(traffic(&seen(None, 4e6), &late).unwrap()[&orders].bytes_in, 6e5);
 }
 
 #[test]

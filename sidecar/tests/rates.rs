@@ -196,6 +196,19 @@ fn traffic_that_no_log_shows_is_divided_evenly_and_says_so() {
 }
 
 #[test]
+fn a_log_whose_offsets_are_known_at_one_end_only_makes_no_other_one_exact() {
+    let mut untold = leader(0, 200, 10_000);
+    untold.led.as_mut().unwrap().span = None;
+    let told = leader(0, 400, 30_000);
+    for (before, after) in [(untold.clone(), told.clone()), (told, untold)] {
+        let before = vec![Some(leader(0, 100, 10_000)), Some(before)];
+        let after = vec![Some(leader(0, 200, 20_000)), Some(after)];
+        let given = given(before, after).traffic(3000.0, 0.0);
+        assert_eq!(given.bytes_in(), [(1000.0, Weighted), (2000.0, Even)]);
+    }
+}
+
+#[test]
 fn counters_of_another_window_make_nothing_exact() {
     let mut given = given(
         vec![Some(leader(0, 100, 10_000))],

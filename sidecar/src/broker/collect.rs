@@ -116,7 +116,7 @@ impl<C: Cluster> Collector<C> {
 
     /// Asks all sources. None can hold up the others for longer than its time limit.
     pub(super) async fn collect(&mut self) -> Collected {
-        let with_detail = self.rounds.is_multiple_of(DETAIL_EVERY);
+        let with_detail = self.rounds.is_multiple_of(u64::from(DETAIL_EVERY));
         self.rounds += 1;
         let collected = self.ask(with_detail).await;
         let answer = collected.protocol.as_ref().map(|asked| asked.result.as_ref());

@@ -20,7 +20,7 @@ use crate::config::BrokerConfig;
 use crate::derivation::{Derivation, Taken};
 use crate::exposition::Families;
 use crate::health::Health;
-use crate::jmx::JmxReading;
+use crate::jmx::{DETAIL_EVERY, JmxReading};
 use crate::load::{self, Heading};
 use crate::probes::Probes;
 use crate::sampling::{Sampling, on_own_thread};
@@ -48,7 +48,7 @@ pub fn start<C: Cluster>(
         clock,
         probes: Arc::clone(&probes),
         health: Health::default(),
-        detail: Families::default(),
+        detail: None,
         busiest: Busiest::of(config.metrics.granularity),
         publish,
         config,
@@ -72,7 +72,7 @@ struct Sampler<C> {
     probes: Arc<Probes>,
     derivation: Derivation,
     health: Health,
-    detail: Families,
+    detail: Option<Taken<Families>>,
     busiest: Option<Busiest>,
     publish: watch::Sender<Arc<Snapshot>>,
 }
@@ -134,13 +134,22 @@ impl<C: Cluster> Sampler<C> {
         self.publish.send_replace(Arc::new(snapshot));
     }
 
-    /// What was read now, and of the details that are read less often what was read last.
+    /// What was read now, and of the details that are read less often what was read last, unless reading them has failed twice
+    /// since.
     fn with_detail(&mut self, jmx: &Taken<JmxReading>) -> Taken<Families> {
         if let Some(detail) = &jmx.reading.detail {
-            self.detail = detail.clone();
+            self.detail = Some(Taken {
+                at: jmx.at,
+                reading: Arc::new(detail.clone()),
+            });
         }
+        let stale_after = self.config.interval * DETAIL_EVERY * 5 / 2;
+        self.detail
+            .take_if(|detail| jmx.at.saturating_sub(detail.at) > stale_after);
         let mut all = jmx.reading.families.clone();
-        all.extend(&self.detail);
+        if let Some(detail) = &self.detail {
+            all.extend(&detail.reading);
+        }
         Taken {
             at: jmx.at,
             reading: Arc::new(all),

@@ -67,7 +67,8 @@ impl Growth {
         let (records, nothing_deleted) = match (old_led.span, span) {
             // Offsets go back only when records were lost in an unclean election.
             (Some(old), Some(new)) => ((new.end - old.end).max(0) as f64, old.start == new.start),
-            _ => (0.0, span.is_none()),
+            (None, None) => (0.0, true),
+            (None, Some(_)) | (Some(_), None) => return Self::unknown(record_size),
         };
         let records = window.per_second(records);
         let bytes = grown.filter(|bytes| nothing_deleted && *bytes > 0.0);

@@ -83,6 +83,22 @@ async fn whatever_the_agent_does_is_named_with_its_cure_goes_stale_and_is_over_w
 }
 
 #[tokio::test]
+async fn what_is_read_now_and_then_is_not_shown_any_more_when_it_cannot_be_read() {
+    let agent = Agent::open(Manner::Honest).await;
+    let sidecar = start(beside(&agent), &Stub::new(Mood::Answering)).await;
+    let detail = "\njvm_threads_current ";
+    sidecar
+        .get_until("/metrics", |_, metrics| metrics.contains(detail))
+        .await;
+    agent.becomes(Manner::TellsNoDetail);
+    sidecar
+        .get_until("/metrics", |_, metrics| {
+            metrics.contains(FAMILY) && !metrics.contains(detail)
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn an_endless_answer_is_read_up_to_its_limit() {
     let agent = Agent::open(Manner::Endless).await;
     let mut config = beside(&agent);
