@@ -50,7 +50,8 @@ pub use log_writer::KafkaLogWriter;
 /// It connects at the first call. When nothing of the cluster can be reached any more, or the credentials are refused,
 /// the connection is given up, and the next call makes a new one with what the credential files say by then.
 /// Each request has [`ConnectionSettings::request_timeout`], with all looking up and repeating. A call makes one, only
-/// `groups` up to three one after the other; connecting has the same time again.
+/// `groups` up to three one after the other; connecting has the same time again. `groups` and `offsets` wait for each broker
+/// for less than half of it: one that is still loading or hangs is named with its error when all others have answered.
 #[derive(Debug, Clone)]
 pub struct KafkaCluster {
     sessions: Arc<Sessions>,
@@ -100,7 +101,8 @@ impl Cluster for KafkaCluster {
             .map(|partition| (partition.clone(), spec))
             .collect();
         let session = self.sessions.current().await?;
-        let answers = session.admin.list_offsets(specs, Default::default()).await;
+        let options = admin::ListOffsetsOptions::default().timeout(session.patience());
+        let answers = session.admin.list_offsets(specs, options).await;
         session.each("ListOffsets", asked, answers, |_, listed| Ok(listed.offset))
     }
 
@@ -233,7 +235,8 @@ impl Cluster for KafkaCluster {
         let session = self.sessions.current().await?;
         let learned = session.learn_brokers().await;
         session.outcome("DescribeCluster", learned)?;
-        let answers = session.admin.list_consumer_groups(Default::default()).await;
+        let options = admin::ListConsumerGroupsOptions::default().timeout(session.patience());
+        let answers = session.admin.list_consumer_groups(options).await;
         let answers = session.outcome("ListGroups", answers)?;
         let asked = answers
             .keys()
@@ -283,5 +286,37 @@ impl KafkaCluster {
             .alter_partition_reassignments(wanted, Default::default())
             .await;
         session.each("AlterPartitionReassignments", asked, answers, |_, done| Ok(done))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use krafka::testing::{ApiKey, Control, FakeBroker};
+
+    use super::session::tests::{TIMEOUT, session_with};
+    use super::*;
+    use crate::connection::Security;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_does_not_answer_costs_nobody_the_offsets_of_the_others() {
+        let brokers = FakeBroker::start_in_memory(2);
+        brokers.create_topic("orders", 2);
+        for number in 0..2 {
+            assert!(brokers.set_leader("orders", number, number));
+        }
+        brokers.on(ApiKey::ListOffsets, |request| match request.node_id {
+            0 => Control::Silence,
+            _ => Control::Pass,
+        });
+        let session = session_with(&brokers, Security::Plaintext).await;
+        let cluster = KafkaCluster {
+            sessions: Arc::new(Sessions::connected(session)),
+        };
+        let partitions = ["orders-0", "orders-1"].map(|name| name.parse().unwrap());
+        let asking = cluster.offsets(&partitions, OffsetSpec::Latest);
+        let offsets = tokio::time::timeout(TIMEOUT / 2, asking).await.unwrap().unwrap();
+        let [silent, answering] = partitions.map(|partition| &offsets[&partition]);
+        assert!(matches!(silent, Err(ClusterError::TimedOut { .. })), "{silent:?}");
+        assert!(matches!(answering, Ok(0)), "{answering:?}");
     }
 }

@@ -11,7 +11,7 @@ use krafka::__private::network::BrokerConnection;
 use krafka::__private::{kafka_metadata, kafka_pool};
 use krafka::admin::{self, AdminClient};
 use krafka::error::{ErrorCode, KrafkaError};
-use krafka::{Kafka, TopicInfo};
+use krafka::{Kafka, KafkaBuilder, TopicInfo};
 
 use super::credentials;
 use super::errors;
@@ -100,12 +100,16 @@ impl Sessions {
 
 /// Connects with what the credential files say now.
 async fn connect(settings: &ConnectionSettings) -> Result<Kafka, ConnectError> {
+    let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();
+    connect_with(Kafka::builder(bootstrap.join(",")), settings).await
+}
+
+async fn connect_with(builder: KafkaBuilder, settings: &ConnectionSettings) -> Result<Kafka, ConnectError> {
     let security = credentials::load(&settings.security)
         .await
         .map_err(|error| ConnectError::Password(Arc::new(error)))?;
     let timeout = settings.request_timeout;
-    let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();
-    let mut builder = Kafka::builder(bootstrap.join(","))
+    let mut builder = builder
         .client_id(&settings.client_id)
         .security(security)
         .request_timeout(timeout)
@@ -155,8 +159,16 @@ impl Session {
         self.timeout
     }
 
+    /// How long brokers that are asked all at once are waited for: less than a call has, so that one which does not answer
+    /// costs its own answer only, also where the caller gives up after the time of a call.
+    pub(super) fn patience(&self) -> Duration {
+        self.timeout * 2 / 5
+    }
+
     pub(super) async fn live_brokers(&self) -> krafka::Result<admin::ClusterDescription> {
-        self.admin.describe_cluster(Default::default()).await
+        // What is asked of brokers after this has to fit into the time of a call, too.
+        let soon = admin::DescribeClusterOptions::default().timeout(self.timeout / 2);
+        self.admin.describe_cluster(soon).await
     }
 
     /// All topics, asked of a broker now.
@@ -345,6 +357,33 @@ impl Subject for ConfigResource {
             Self::Topic(topic) => topic.subject(),
             Self::Broker(broker) => broker.subject(),
             Self::BrokerDefault => "the default of all brokers".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use krafka::testing::FakeBroker;
+
+    use super::*;
+
+    pub(in crate::client) const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A session with brokers in this process, which go by Tokio's clock.
+    pub(in crate::client) async fn session_with(brokers: &FakeBroker, security: Security) -> Session {
+        let mut settings = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
+        (settings.security, settings.request_timeout) = (security, TIMEOUT);
+        let kafka = connect_with(brokers.kafka(), &settings).await.unwrap();
+        Session::new(kafka, &settings, Weak::new())
+    }
+
+    impl Sessions {
+        /// One that has connected already.
+        pub(in crate::client) fn connected(session: Session) -> Self {
+            let settings = ConnectionSettings::plaintext(vec!["localhost:9092".parse().unwrap()]);
+            let sessions = Self::new(settings);
+            *sessions.slot() = Some(Arc::new(session));
+            sessions
         }
     }
 }
