@@ -168,20 +168,40 @@ pub(super) fn config_entry(
     }
 }
 
-pub(super) fn groups(listed: Vec<admin::ConsumerGroupListing>) -> Result<Vec<GroupListing>, ClusterError> {
-    let mut groups = listed
+/// The groups of a broker, by id.
+pub(super) fn groups(listed: Vec<admin::ConsumerGroupListing>) -> Vec<GroupListing> {
+    let mut groups: Vec<_> = listed
         .into_iter()
-        .map(|group| {
-            let kind = group.group_type.map(|kind| GroupKind::named(&kind.to_string()));
-            Ok(GroupListing {
-                id: group.group_id.parse().map_err(nonsense)?,
-                kind: kind.unwrap_or(GroupKind::Classic),
-                state: group
-                    .state
-                    .map_or(GroupState::Unknown, |state| GroupState::named(&state)),
-            })
+        .filter_map(|group| {
+            let kind = group.group_type.map(|kind| kind.to_string());
+            self::group(&group.group_id, kind.as_deref(), group.state.as_deref())
         })
-        .collect::<Result<Vec<_>, ClusterError>>()?;
+        .collect();
     groups.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    Ok(groups)
+    groups
+}
+
+/// A group that a broker lists; none where nobody could ask for it. Kafka keeps what consumers of old have committed without
+/// a group under the empty id.
+fn group(id: &str, kind: Option<&str>, state: Option<&str>) -> Option<GroupListing> {
+    let id = id
+        .parse()
+        .map_err(|error| tracing::debug!(%error, "a group is not followed"))
+        .ok()?;
+    Some(GroupListing {
+        id,
+        kind: kind.map_or(GroupKind::Classic, GroupKind::named),
+        state: state.map_or(GroupState::Unknown, GroupState::named),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_without_an_id_is_passed_over() {
+        assert_eq!(group("", Some("classic"), Some("Empty")), None);
+        assert!(group("billing", None, None).is_some());
+    }
 }

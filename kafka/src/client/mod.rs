@@ -243,7 +243,7 @@ impl Cluster for KafkaCluster {
             .map(|&id| Ok((convert::broker(id)?, id)))
             .collect::<Result<BTreeMap<_, _>, ClusterError>>()?;
         session.each("ListGroups", asked, Ok(answers), |_, listed| {
-            convert::groups(listed)
+            Ok(convert::groups(listed))
         })
     }
 

@@ -30,8 +30,8 @@ pub(super) struct Listed {
     pub(super) cluster: ClusterDescription,
     /// The groups to follow, each with its coordinator.
     pub(super) groups: BTreeMap<GroupId, (BrokerId, GroupListing)>,
-    /// Whether some broker did not list its groups, so that a group that is missing may exist all the same.
-    pub(super) unlisted: bool,
+    /// Why some broker did not list its groups, so that a group that is missing may exist all the same.
+    pub(super) unlisted: Option<Failure>,
 }
 
 /// The answer to a request about groups.
@@ -70,7 +70,8 @@ impl<C: Cluster> Collector<C> {
             self.in_time("Metadata", self.cluster.describe())
         );
         let (listed, cluster) = (listed?, cluster?);
-        let unlisted = listed.values().any(Result::is_err);
+        let unlisted = listed.values().find_map(|listed| listed.as_ref().err());
+        let unlisted = unlisted.map(failure);
         let groups = listed.into_iter().flat_map(|(coordinator, listed)| {
             let listed = listed.unwrap_or_default().into_iter();
             listed.map(move |group| (group.id.clone(), (coordinator, group)))

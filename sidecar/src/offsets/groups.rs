@@ -105,10 +105,15 @@ impl Groups {
         self.left_out.len()
     }
 
-    /// Forgets the groups that are `gone`.
-    pub(super) fn forget(&mut self, gone: impl Fn(&GroupId) -> bool) {
-        self.followed.retain(|id, _| !gone(id));
-        self.left_out.retain(|id, _| !gone(id));
+    /// The groups that are followed, by name.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &GroupId> {
+        self.followed.keys()
+    }
+
+    /// Forgets the groups that are `gone`, which is told when each was read last, if it is followed.
+    pub(super) fn forget(&mut self, gone: impl Fn(&GroupId, Option<Duration>) -> bool) {
+        self.followed.retain(|id, group| !gone(id, group.read));
+        self.left_out.retain(|id, _| !gone(id, None));
         self.count_rows();
     }
 

@@ -270,7 +270,7 @@ fn room_that_became_free_goes_to_who_was_left_out() {
     for group in ["a", "b", "c"] {
         cluster.read(0, group, &[(0, 0), (1, 0)]);
     }
-    cluster.groups.forget(|group| group.as_str() == "a");
+    cluster.groups.forget(|group, _| group.as_str() == "a");
     let ids = ["b", "c"].map(id);
     assert_eq!(cluster.groups.fitting(ids.iter()).len(), 2);
     cluster.read(5, "c", &[(0, 0), (1, 0)]);
@@ -308,7 +308,7 @@ proptest! {
             let offsets: Vec<_> = (0..partitions).map(|number| (number, 7)).collect();
             cluster.read(at, &name, &offsets);
             if forgotten {
-                cluster.groups.forget(|group| group.as_str() == name);
+                cluster.groups.forget(|group, _| group.as_str() == name);
             }
             let counted: usize = cluster.groups.followed.values().map(Group::len).sum();
             prop_assert_eq!(cluster.groups.rows, counted);

@@ -17,6 +17,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kafka::cluster::{ClusterDescription, OffsetSpec};
@@ -49,6 +50,9 @@ use view::Snapshot;
 /// After how many rows others get their turn: a few milliseconds' work.
 const ROWS_AT_ONCE: usize = 50_000;
 
+/// How long a group is followed that nobody lists while some broker does not list its groups.
+const KEPT_UNLISTED: Duration = Duration::from_secs(600);
+
 /// Starts sampling. It ends with `stop`.
 ///
 /// # Errors
@@ -65,24 +69,7 @@ pub fn start<C: Cluster>(
     // A call makes up to three requests one after the other, and has as much time again to connect.
     let waits = config.kafka.request_timeout * 4;
     let probes = Arc::new(Probes::new(clock, config.interval, waits));
-    let sampler = Sampler {
-        collector: Collector::new(&config, clock, cluster),
-        clock,
-        probes: Arc::clone(&probes),
-        rules: Rules {
-            window: u8::try_from(config.status.window).unwrap_or(u8::MAX),
-            allowed_lag: config.status.allowed_lag,
-            interval: config.interval,
-        },
-        partitions: Partitions::default(),
-        groups: Groups::new(config.max_group_partitions as usize),
-        progress: Progress::new(config.interval),
-        busiest: Busiest::of(config.metrics.granularity),
-        shown: BTreeSet::new(),
-        health: Health::default(),
-        publish,
-        config,
-    };
+    let sampler = Sampler::new(config, clock, cluster, Arc::clone(&probes), publish);
     let ended = on_own_thread(sampler.run(stop))?;
     Ok(Sampling { view, probes, ended })
 }
@@ -112,6 +99,33 @@ struct Offsets {
 }
 
 impl<C: Cluster> Sampler<C> {
+    fn new(
+        config: OffsetsConfig,
+        clock: Clock,
+        cluster: C,
+        probes: Arc<Probes>,
+        publish: watch::Sender<Arc<Snapshot>>,
+    ) -> Self {
+        Self {
+            collector: Collector::new(&config, clock, cluster),
+            clock,
+            probes,
+            rules: Rules {
+                window: u8::try_from(config.status.window).unwrap_or(u8::MAX),
+                allowed_lag: config.status.allowed_lag,
+                interval: config.interval,
+            },
+            partitions: Partitions::default(),
+            groups: Groups::new(config.max_group_partitions as usize),
+            progress: Progress::new(config.interval),
+            busiest: Busiest::of(config.metrics.granularity),
+            shown: BTreeSet::new(),
+            health: Health::default(),
+            publish,
+            config,
+        }
+    }
+
     async fn run(mut self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -174,13 +188,15 @@ impl<C: Cluster> Sampler<C> {
         snapshot.positions = Some(Taken { at, reading });
     }
 
-    /// Forgets what is gone.
+    /// Forgets what is gone. While some broker does not list its groups, those that nobody lists may be there.
     fn forget(&mut self, listed: &Listed) {
         let gone = self.partitions.set_topics(&listed.cluster.topics);
         self.groups.forget_slots(&gone);
-        if !listed.unlisted {
-            self.groups.forget(|group| !listed.groups.contains_key(group));
-        }
+        let (complete, now) = (listed.unlisted.is_none(), self.clock.now());
+        let is_old = |read: Duration| now.saturating_sub(read) > KEPT_UNLISTED;
+        self.groups.forget(|group, read| {
+            !listed.groups.contains_key(group) && (complete || read.is_some_and(is_old))
+        });
     }
 
     /// Asks each group's coordinator where it is and who its members are. Returns the groups that could not be read.
@@ -194,7 +210,9 @@ impl<C: Cluster> Sampler<C> {
                 Some((*coordinator, listing, rows))
             })
             .collect();
-        let mut failed = BTreeMap::new();
+        let missing = self.groups.ids().filter(|id| !listed.groups.contains_key(*id));
+        let missing = missing.filter_map(|id| Some((id.clone(), listed.unlisted.clone()?)));
+        let mut failed: BTreeMap<GroupId, Failure> = missing.collect();
         let mut answers = std::pin::pin!(self.collector.positions(about_positions(&asked)));
         while let Some(mut answer) = answers.next().await {
             self.probes.step();
@@ -315,3 +333,6 @@ impl<C: Cluster> Sampler<C> {
         positions
     }
 }
+
+#[cfg(test)]
+mod tests;
