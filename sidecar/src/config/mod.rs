@@ -102,7 +102,7 @@ pub enum LogSource {
 pub struct StatusConfig {
     /// How many of the last commits are looked at, 3 to 10.
     pub window: u32,
-    /// A lag of up to so many records is always fine.
+    /// A lag of up to so many records is always fine, and never late. 1 for topics that are written with transactions.
     pub allowed_lag: u64,
 }
 

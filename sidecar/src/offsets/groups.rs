@@ -396,7 +396,7 @@ impl<'a> Seen<'a> {
     pub(super) fn standing(&self, now: Duration, rules: &Rules) -> Standing {
         let (offset, lag, timeline) = (self.row.offset, self.lag(), &self.tracked.timeline);
         let lag_seconds = lag.and_then(|lag| match lag {
-            0 => Some(0.0),
+            lag if lag <= rules.allowed_lag => Some(0.0),
             lag => timeline.seconds_since(self.oldest(lag), now),
         });
         let (commits, judged) = (&self.row.commits, self.judged);

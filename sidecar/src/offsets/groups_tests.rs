@@ -17,6 +17,7 @@ const WINDOW: Duration = Duration::from_secs(15);
 struct Cluster {
     groups: Groups,
     partitions: Partitions,
+    rules: Rules,
 }
 
 fn second(second: u64) -> Duration {
@@ -42,6 +43,7 @@ impl Cluster {
         Self {
             groups: Groups::new(max_rows),
             partitions,
+            rules: RULES,
         }
     }
 
@@ -81,7 +83,7 @@ impl Cluster {
         });
         self.partitions.set_ends(second(at), &ends.collect());
         for (_, group) in self.groups.iter_mut() {
-            group.judge(second(at), WINDOW, &RULES, &mut self.partitions);
+            group.judge(second(at), WINDOW, &self.rules, &mut self.partitions);
         }
     }
 
@@ -91,7 +93,7 @@ impl Cluster {
         seen.map(|seen| {
             (
                 seen.partition().partition.get(),
-                seen.standing(second(at), &RULES),
+                seen.standing(second(at), &self.rules),
             )
         })
         .collect()
@@ -166,6 +168,23 @@ fn lag_is_up_to_the_end_and_unknown_where_that_is() {
     let lags: Vec<_> = standings.iter().map(|(_, standing)| standing.lag).collect();
     assert_eq!(lags, [Some(10), Some(0), None]);
     assert_eq!(standings[1].1.lag_seconds, Some(0.0));
+}
+
+#[test]
+fn a_group_whose_lag_is_allowed_is_not_late() {
+    let mut cluster = Cluster::new(100);
+    cluster.rules.allowed_lag = 1;
+    for at in [0, 60] {
+        cluster.begin();
+        cluster.read(at, "a", &[(0, 99), (1, 98)]);
+        cluster.judge(at, &[(0, 100), (1, 100)]);
+    }
+    let late: Vec<_> = cluster
+        .standings(60, "a")
+        .iter()
+        .map(|(_, s)| s.lag_seconds)
+        .collect();
+    assert_eq!(late, [Some(0.0), Some(60.0)]);
 }
 
 #[test]
