@@ -116,24 +116,38 @@ impl<C: Cluster> Collector<C> {
         stream::iter(requests).map(ask).buffer_unordered(self.concurrency)
     }
 
-    /// One offset of each partition; those that could not be had are left out.
+    /// One offset of each partition; those that could not be had are left out, with why of one of them.
     pub(super) async fn offsets(
         &self,
         partitions: &[TopicPartition],
         which: OffsetSpec,
-    ) -> BTreeMap<TopicPartition, i64> {
+    ) -> (BTreeMap<TopicPartition, i64>, Option<Failure>) {
         // Owned chunks, since streams cannot hold futures that borrow from what they stream.
         let chunks: Vec<Vec<TopicPartition>> = partitions.chunks(CHUNK).map(<[_]>::to_vec).collect();
         let ask = |chunk: Vec<TopicPartition>| async move {
             let asking = self.cluster.offsets(&chunk, which);
-            self.in_time("ListOffsets", asking).await.unwrap_or_default()
+            self.in_time("ListOffsets", asking).await
         };
-        let answers = stream::iter(chunks).map(ask).buffer_unordered(CHUNKS_AT_ONCE);
-        let answers: Vec<_> = answers.collect().await;
-        let offsets = answers.into_iter().flatten();
-        offsets
-            .filter_map(|(partition, offset)| Some((partition, offset.ok()?)))
-            .collect()
+        let mut answers = std::pin::pin!(stream::iter(chunks).map(ask).buffer_unordered(CHUNKS_AT_ONCE));
+        let (mut offsets, mut failed) = (BTreeMap::new(), None);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(answer) => {
+                    for (partition, offset) in answer {
+                        match offset {
+                            Ok(offset) => {
+                                offsets.insert(partition, offset);
+                            }
+                            // It has been deleted since partitions were asked for.
+                            Err(ClusterError::UnknownTopicOrPartition(_)) => {}
+                            Err(error) => failed = failed.or_else(|| Some(failure(&error))),
+                        }
+                    }
+                }
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        (offsets, failed)
     }
 
     /// An answer, and the middle of the time that it took.

@@ -1,6 +1,7 @@
 //! What readers may see of a sample: as many rows as `/metrics` may have series, and sums over all of them.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::time::Duration;
 
 use kafka::cluster::{Broker, ClusterDescription};
@@ -49,7 +50,8 @@ pub(super) struct SumLine {
     pub(super) group: GroupId,
     pub(super) topic: TopicName,
     pub(super) offset: f64,
-    pub(super) lag: f64,
+    /// None as long as no partition's end was ever known.
+    pub(super) lag: Option<f64>,
 }
 
 /// A group in a partition, or in all partitions of a topic.
@@ -106,7 +108,7 @@ impl<L> Lines<L> {
 #[derive(Debug, Default)]
 struct Sum {
     offset: f64,
-    lag: f64,
+    lag: Option<f64>,
     /// None where it is not to be shown.
     standing: Option<Standing>,
 }
@@ -114,7 +116,7 @@ struct Sum {
 impl Sum {
     fn add(&mut self, other: Self) {
         self.offset += other.offset;
-        self.lag += other.lag;
+        self.lag = [self.lag, other.lag].into_iter().flatten().reduce(f64::add);
         if let Some(standing) = other.standing {
             self.merge(standing);
         }
@@ -164,7 +166,9 @@ impl Exposure<'_> {
             let mut sum = Sum::default();
             while let Some(seen) = rows.next_if(|seen| seen.partition().topic == *topic) {
                 sum.offset += seen.offset() as f64;
-                sum.lag += seen.lag().unwrap_or(0) as f64;
+                if let Some(lag) = seen.lag() {
+                    *sum.lag.get_or_insert(0.0) += lag as f64;
+                }
                 if merges {
                     sum.merge(seen.standing(self.now, self.rules));
                 } else if taken && self.grain.shows(seen.partition()) {

@@ -168,9 +168,9 @@ fn with_labels(row: &RowLine, write: impl FnOnce(&[(&str, &str)])) {
 }
 
 fn write_sums(text: &mut Text, sums: &Lines<SumLine>) {
-    type Value = fn(&SumLine) -> f64;
+    type Value = fn(&SumLine) -> Option<f64>;
     let families: [(&str, Value); 2] = [
-        ("kafka_consumergroup_current_offset_sum", |sum| sum.offset),
+        ("kafka_consumergroup_current_offset_sum", |sum| Some(sum.offset)),
         ("kafka_consumergroup_lag_sum", |sum| sum.lag),
     ];
     for (name, value) in families {
@@ -180,7 +180,9 @@ fn write_sums(text: &mut Text, sums: &Lines<SumLine>) {
                 ("consumergroup", sum.group.as_str()),
                 ("topic", sum.topic.as_str()),
             ];
-            family.series(&labels, value(sum));
+            if let Some(value) = value(sum) {
+                family.series(&labels, value);
+            }
         }
         family.left_out(sums.left_out);
     }

@@ -62,7 +62,7 @@ struct Row {
 pub(super) struct Standing {
     /// The committed offset.
     pub(super) offset: i64,
-    /// Records that it has not committed; none while the partition's end is not known.
+    /// Records that it has not committed; none as long as the partition's end was never known.
     pub(super) lag: Option<u64>,
     /// How long the oldest of these has been there, in seconds.
     pub(super) lag_seconds: Option<f64>,
@@ -277,7 +277,8 @@ impl Group {
     }
 
     /// Judges it by the ends that are known at `now`, and adds to partitions how far behind it is if it has got on within
-    /// `window`. That a group could not be read says nothing of its commits: it keeps the statuses that it had.
+    /// `window`. That a group or a partition's end could not be read says nothing of its commits: it keeps the statuses that
+    /// it had.
     pub(super) fn judge(
         &mut self,
         now: Duration,
@@ -311,7 +312,7 @@ impl Group {
                 attended,
             };
             row.before = row.offset;
-            if is_new {
+            if is_new && is_current(told, tracked) {
                 row.commits.note(&found, rules);
             }
             if gets_on {
@@ -375,7 +376,7 @@ impl<'a> Seen<'a> {
         self.row.offset
     }
 
-    /// Records that are not committed; none while the partition's end is not known.
+    /// Records that are not committed; none as long as the partition's end was never known.
     pub(super) fn lag(&self) -> Option<u64> {
         lag(self.row.offset, self.told, self.tracked)
     }
@@ -399,7 +400,11 @@ impl<'a> Seen<'a> {
             lag if lag <= rules.allowed_lag => Some(0.0),
             lag => timeline.seconds_since(self.oldest(lag), now),
         });
-        let (commits, judged) = (&self.row.commits, self.judged);
+        let judged = match is_current(self.told, self.tracked) {
+            true => self.judged,
+            false => self.judged.min(self.tracked.told),
+        };
+        let commits = &self.row.commits;
         let was_at_end = || timeline.was_at(offset, judged, rules.window_time());
         let status = |lag| commits.status(judged, offset, lag, rules, was_at_end);
         Standing {
@@ -417,6 +422,11 @@ impl<'a> Seen<'a> {
 fn lag(offset: i64, told: Option<i64>, tracked: &Tracked) -> Option<u64> {
     let told = told.and_then(|lag| u64::try_from(lag).ok());
     told.or_else(|| Some(u64::try_from(tracked.end?.saturating_sub(offset)).unwrap_or(0)))
+}
+
+/// Whether it was found in the last sample how far a group is behind.
+fn is_current(told: Option<i64>, tracked: &Tracked) -> bool {
+    tracked.is_current || told.is_some_and(|lag| lag >= 0)
 }
 
 /// The rows for other positions than before: what is known of those that are still there is kept. A position that is

@@ -147,10 +147,7 @@ impl<C: Cluster> Sampler<C> {
         let listed = self.collector.list().await;
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
         let failure = match listed {
-            Ok(listed) => {
-                self.take(listed, &mut snapshot).await;
-                None
-            }
+            Ok(listed) => self.take(listed, &mut snapshot).await,
             Err(failure) => Some(failure),
         };
         let (duration, now) = (self.clock.now() - began, self.clock.unix_ms());
@@ -161,8 +158,8 @@ impl<C: Cluster> Sampler<C> {
         self.publish.send_replace(Arc::new(snapshot));
     }
 
-    /// Reads all groups that are listed, and judges them.
-    async fn take(&mut self, listed: Listed, snapshot: &mut Snapshot) {
+    /// Reads all groups that are listed, and judges them. Returns why some offset of a partition could not be had.
+    async fn take(&mut self, listed: Listed, snapshot: &mut Snapshot) -> Option<Failure> {
         self.forget(&listed);
         self.partitions.begin_sample();
         let began = self.clock.now();
@@ -172,7 +169,7 @@ impl<C: Cluster> Sampler<C> {
         let advanced = advanced.map(|tracked| (tracked.partition.clone(), tracked.advanced));
         self.progress.take(at, advanced.collect());
         self.choose_busiest();
-        let offsets = self.read_offsets(&listed.cluster).await;
+        let (offsets, failure) = self.read_offsets(&listed.cluster).await;
         let reading = self.judge(&listed.cluster, &offsets, failed.len()).await;
         let behind = self.partitions.iter();
         let behind = behind.map(|tracked| (tracked.partition.clone(), tracked.behind));
@@ -186,6 +183,7 @@ impl<C: Cluster> Sampler<C> {
         }
         let reading = Arc::new(reading);
         snapshot.positions = Some(Taken { at, reading });
+        failure
     }
 
     /// Forgets what is gone. While some broker does not list its groups, those that nobody lists may be there.
@@ -253,8 +251,8 @@ impl<C: Cluster> Sampler<C> {
     }
 
     /// Asks for the ends of all partitions that some group is in, and for all offsets of those that are exported.
-    /// Partitions without a leader are left out, since nobody could answer for them.
-    async fn read_offsets(&mut self, cluster: &ClusterDescription) -> Offsets {
+    /// Partitions without a leader are left out, since nobody could answer for them. Returns also why some could not be had.
+    async fn read_offsets(&mut self, cluster: &ClusterDescription) -> (Offsets, Option<Failure>) {
         let consumed: BTreeSet<&TopicPartition> =
             self.partitions.iter().map(|tracked| &tracked.partition).collect();
         let topics = &self.config.metrics.topics;
@@ -280,10 +278,10 @@ impl<C: Cluster> Sampler<C> {
         let starts = self.collector.offsets(&exported, OffsetSpec::Earliest);
         let began = self.clock.now();
         let ends = self.collector.offsets(&wanted, OffsetSpec::Latest);
-        let (starts, ends) = tokio::join!(starts, ends);
+        let ((starts, no_start), (ends, no_end)) = tokio::join!(starts, ends);
         let at = (began + self.clock.now()) / 2;
         self.partitions.set_ends(at, &ends);
-        Offsets { starts, ends }
+        (Offsets { starts, ends }, no_end.or(no_start))
     }
 
     /// Chooses the partitions that are shown where only the busiest are: those that groups take most records of.

@@ -32,8 +32,12 @@ struct Slots {
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) partition: TopicPartition,
-    /// Its end in the last sample, where its leader told.
+    /// Its end, as its leader told last.
     pub(super) end: Option<i64>,
+    /// When that was.
+    pub(super) told: Duration,
+    /// Whether it was in the last sample.
+    pub(super) is_current: bool,
     pub(super) timeline: Timeline,
     /// Records that groups have advanced since the last sample, all together.
     pub(super) advanced: u64,
@@ -92,12 +96,14 @@ impl Partitions {
         })
     }
 
-    /// Takes in where partitions end, at `at`; the end of any other is not known.
+    /// Takes in where partitions end, at `at`; any other is taken to end where it did.
     pub(super) fn set_ends(&mut self, at: Duration, ends: &BTreeMap<TopicPartition, i64>) {
         for tracked in self.tracked.iter_mut().flatten() {
-            tracked.end = ends.get(&tracked.partition).copied();
-            if let Some(end) = tracked.end {
-                tracked.timeline.note(at, end);
+            let end = ends.get(&tracked.partition);
+            tracked.is_current = end.is_some();
+            if let Some(end) = end {
+                (tracked.end, tracked.told) = (Some(*end), at);
+                tracked.timeline.note(at, *end);
             }
         }
     }
@@ -135,6 +141,8 @@ fn track(
     let new = Some(Tracked {
         partition,
         end: None,
+        told: Duration::ZERO,
+        is_current: false,
         timeline: Timeline::default(),
         advanced: 0,
         behind: 0.0,

@@ -103,3 +103,28 @@ async fn groups_that_no_coordinator_lists_are_unread_and_forgotten_after_ten_min
     scene.sample(120).await;
     assert_eq!((scene.value(unread), scene.value(members)), (Some(0.0), None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_whose_leader_does_not_tell_its_end_makes_no_group_well() {
+    let mut scene = Scene::set().await;
+    scene.sample(15).await;
+    let status = "kafka_consumergroup_status{consumergroup=\"audit\",status=\"STALL\"}";
+    let lag = "kafka_consumergroup_lag_sum{consumergroup=\"audit\",topic=\"orders\"}";
+    let late = "kafka_consumergroup_max_lag_seconds{consumergroup=\"audit\"}";
+    let up = "kafka_sidecar_source_up{source=\"protocol\"}";
+    let before = scene.value(lag);
+    assert!(before > Some(0.0));
+    let lateness = scene.value(late);
+    assert_eq!((scene.value(status), scene.value(up)), (Some(1.0), Some(1.0)));
+
+    scene.refuse(Operation::Offsets);
+    scene.sample(15).await;
+    assert_eq!((scene.value(status), scene.value(up)), (Some(1.0), Some(0.0)));
+    assert_eq!(scene.value(lag), before);
+    assert!(scene.value(late) > lateness);
+
+    scene.cluster.inject_nothing();
+    scene.sample(1).await;
+    assert_eq!((scene.value(status), scene.value(up)), (Some(1.0), Some(1.0)));
+    assert!(scene.value(lag) > before);
+}
