@@ -165,10 +165,13 @@ impl Session {
         self.timeout * 2 / 5
     }
 
+    /// The cluster with the brokers that are alive, of which there is one at least.
     pub(super) async fn live_brokers(&self) -> krafka::Result<admin::ClusterDescription> {
         // What is asked of brokers after this has to fit into the time of a call, too.
         let soon = admin::DescribeClusterOptions::default().timeout(self.timeout / 2);
-        self.admin.describe_cluster(soon).await
+        let cluster = self.admin.describe_cluster(soon).await?;
+        some_alive(cluster.brokers.iter().any(|broker| !broker.is_fenced))?;
+        Ok(cluster)
     }
 
     /// All topics, asked of a broker now.
@@ -177,7 +180,9 @@ impl Session {
         // through a consumer. Describing topics by name instead would take a request per 2,000 partitions.
         let everything = admin::ListTopicsOptions::default().include_internal(true);
         self.admin.list_topics(everything).await?;
-        Ok(self.kept_metadata().await?.topics)
+        let kept = self.kept_metadata().await?;
+        some_alive(!kept.brokers.is_empty())?;
+        Ok(kept.topics)
     }
 
     /// Makes the library know all brokers that are alive, which it otherwise learns by chance.
@@ -218,10 +223,7 @@ impl Session {
         let alive = alive.and_then(|broker| BrokerId::try_from(broker.id).ok());
         match alive {
             Some(broker) => self.connection_to(broker).await,
-            None => Err(KrafkaError::broker(
-                ErrorCode::BrokerNotAvailable,
-                "no broker is alive".to_owned(),
-            )),
+            None => Err(nobody_alive()),
         }
     }
 
@@ -328,6 +330,22 @@ impl Session {
     }
 }
 
+/// A broker that starts in ZooKeeper mode answers before the controller has told it anything: it knows no brokers, itself
+/// neither, and no topics. Nothing of that is to be believed.
+fn some_alive(some: bool) -> krafka::Result<()> {
+    match some {
+        true => Ok(()),
+        false => Err(nobody_alive()),
+    }
+}
+
+fn nobody_alive() -> KrafkaError {
+    KrafkaError::broker(
+        ErrorCode::BrokerNotAvailable,
+        "the broker that answered knows of none that is alive".to_owned(),
+    )
+}
+
 /// What a request can be about, as error messages name it.
 pub(super) trait Subject {
     fn subject(&self) -> String;
@@ -385,5 +403,22 @@ pub(super) mod tests {
             *sessions.slot() = Some(Arc::new(session));
             sessions
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_knows_no_brokers_yet_is_not_believed_to_know_all_topics() {
+        let brokers = FakeBroker::start_in_memory(1);
+        brokers.create_topic("orders", 1);
+        let session = session_with(&brokers, Security::Plaintext).await;
+        assert_eq!(session.all_topics().await.unwrap().len(), 1);
+        brokers.with_state(|state| {
+            state.brokers.clear();
+            state.topics.clear();
+        });
+        let topics = session.outcome("Metadata", session.all_topics().await);
+        assert!(
+            topics.as_ref().is_err_and(ClusterError::is_retriable),
+            "{topics:?}"
+        );
     }
 }
