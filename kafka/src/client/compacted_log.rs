@@ -62,9 +62,9 @@ impl Gathering {
 /// So long another broker of a cluster that starts is waited for, so that the topic gets all its replicas.
 const BROKERS_COME: Duration = Duration::from_secs(30);
 
-/// Kafka aborts a transaction that is open for longer. Any append that is waited for ends long before; a writer that was
-/// stopped for longer in the middle of one (a suspended machine) is closed.
-pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Kafka aborts a transaction that is open for longer. It ends any append that is still waited for long before, and a
+/// writer that was stopped for longer in the middle of one (a suspended machine) is closed, until Kafka 4.0 fenced.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl KafkaCompactedLog {
     /// The log with these settings in the cluster that is reached in this way. Nothing is sent yet.

@@ -1,13 +1,12 @@
 //! Writing to a compacted topic, one transaction an append.
 
 use std::fmt::Display;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use krafka::error::{ErrorCode, KrafkaError};
 use krafka::producer::{TransactionState, TransactionalProducer};
 use krafka::{CloseOptions, Record};
 
-use super::compacted_log::TRANSACTION_TIMEOUT;
 use super::errors;
 use crate::compacted_log::{Entry, LogError, LogWriter};
 use crate::error::ClusterError;
@@ -20,8 +19,8 @@ use crate::ids::TopicName;
 /// permission), and where it refused the credentials, which are read once, this and later appends fail with
 /// [`LogError::Closed`].
 ///
-/// Until version 4.0 Kafka says of a transaction that it ended itself what it says to a fenced writer. Where the transaction had
-/// been open for that long, the writer is closed and not fenced; who has taken over meanwhile is fenced by opening the log again.
+/// Until version 4.0 Kafka says of a transaction that it ended itself what it says to a fenced writer, and the writer counts as
+/// fenced: one that opened the log again would take it from whoever has taken over meanwhile.
 ///
 /// Kafka forgets a transactional id that has not been used for `transactional.id.expiration.ms` (seven days). Its writer
 /// then cannot be told from a fenced one, and is told that it is fenced; opening the log again helps.
@@ -31,8 +30,6 @@ pub struct KafkaLogWriter {
     producer: Option<TransactionalProducer>,
     topic: TopicName,
     fenced: bool,
-    /// When the transaction began that is not known to have ended.
-    began: Option<Instant>,
 }
 
 impl LogWriter for KafkaLogWriter {
@@ -45,16 +42,10 @@ impl LogWriter for KafkaLogWriter {
             return Ok(());
         };
         let outcome = match settle(producer, &self.topic).await {
-            Ok(()) => {
-                self.began = Some(Instant::now());
-                write(producer, &self.topic, entries).await
-            }
+            Ok(()) => write(producer, &self.topic, entries).await,
             Err(error) => Err(error),
         };
-        let Err(error) = outcome else {
-            self.began = None;
-            return Ok(());
-        };
+        let Err(error) = outcome else { return Ok(()) };
         let mut error = log_error("Produce", &self.topic, error);
         if producer.state() == TransactionState::Open
             && let Err(abort_error) = producer.abort().await
@@ -65,9 +56,12 @@ impl LogWriter for KafkaLogWriter {
             }
             tracing::debug!(topic = %self.topic, error = %abort_error, "the transaction could not be aborted");
         }
-        let error = judge(error, self.began.map(|began| began.elapsed()));
         self.fenced = matches!(error, LogError::Fenced);
         Err(match (error, producer.state()) {
+            // Only opening reads the password again.
+            (LogError::Unavailable(cause @ ClusterError::Authentication { .. }), _) => {
+                LogError::Closed(cause)
+            }
             (
                 LogError::Unavailable(cause),
                 TransactionState::Ready | TransactionState::Open | TransactionState::CommitUnknown,
@@ -78,28 +72,12 @@ impl LogWriter for KafkaLogWriter {
     }
 }
 
-/// What a failure means after a transaction has been open for so long.
-fn judge(error: LogError, open: Option<Duration>) -> LogError {
-    match error {
-        LogError::Fenced if open.is_some_and(|open| open >= TRANSACTION_TIMEOUT) => {
-            LogError::Closed(ClusterError::Refused {
-                code: "INVALID_TXN_STATE".to_owned(),
-                message: format!("the transaction was open for longer than {TRANSACTION_TIMEOUT:?}"),
-                retriable: true,
-            })
-        }
-        LogError::Unavailable(cause @ ClusterError::Authentication { .. }) => LogError::Closed(cause),
-        error => error,
-    }
-}
-
 impl KafkaLogWriter {
     pub(super) fn new(producer: TransactionalProducer, topic: TopicName) -> Self {
         Self {
             producer: Some(producer),
             topic,
             fenced: false,
-            began: None,
         }
     }
 }
@@ -227,29 +205,6 @@ mod tests {
                 LogError::Fenced
             ));
         }
-    }
-
-    #[test]
-    fn a_writer_whose_transaction_was_open_for_too_long_is_closed_and_not_fenced() {
-        let short = Duration::from_secs(59);
-        let refused = |open| judge(LogError::Fenced, open);
-        assert!(matches!(refused(None), LogError::Fenced));
-        assert!(matches!(refused(Some(short)), LogError::Fenced));
-        assert!(matches!(refused(Some(TRANSACTION_TIMEOUT)), LogError::Closed(_)));
-    }
-
-    #[test]
-    fn a_writer_is_closed_by_wrong_credentials_and_not_by_a_cluster_that_is_away() {
-        let failed = |error| judge(LogError::Unavailable(error), Some(TRANSACTION_TIMEOUT));
-        let lost = ClusterError::TimedOut {
-            operation: "Produce".to_owned(),
-        };
-        let refused = ClusterError::Authentication {
-            message: "wrong password".to_owned(),
-            source: None,
-        };
-        assert!(matches!(failed(lost), LogError::Unavailable(_)));
-        assert!(matches!(failed(refused), LogError::Closed(_)));
     }
 
     #[test]
