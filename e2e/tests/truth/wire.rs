@@ -240,6 +240,10 @@ impl Reader {
             .set("message.max.bytes", most)
             .set("receive.message.max.bytes", "10000000")
             .set("statistics.interval.ms", "100");
+        if reading.at_most.is_none() {
+            // One that waits for a second before it asks for more seems to have read all.
+            config.set("fetch.queue.backoff.ms", "20");
+        }
         if let Some(rack) = &reading.rack {
             config.set("client.rack", rack);
         }
