@@ -122,7 +122,7 @@ pub struct PartitionRow<'a> {
     pub lagging: &'a [BrokerId],
     /// Its load.
     pub load: PartitionLoad,
-    /// Whether it is offline or being reassigned by somebody else.
+    /// Whether it is offline, being reassigned by somebody else, or of unknown size.
     pub immovable: bool,
 }
 

@@ -271,7 +271,7 @@ impl Model {
         self.layout.replicas.len()
     }
 
-    /// Whether the partition stays as it is since somebody else is reassigning it or it is offline.
+    /// Whether the partition stays as it is since somebody else is reassigning it, it is offline, or its size is unknown.
     pub fn is_immovable(&self, partition: PartitionIndex) -> bool {
         self.layout.immovable[partition.get()]
     }

@@ -320,10 +320,10 @@ fn unsolved(model: &Model, ledger: &Ledger, obstacles: &Obstacles) -> Vec<String
     tell(
         &mut told,
         stuck.iter().map(|&(row, broker)| {
-            let why = if model.is_immovable(row) {
-                "somebody else is reassigning it"
-            } else if model.leader(row).is_none() {
+            let why = if model.leader(row).is_none() {
                 "it has no leader to copy from"
+            } else if model.is_immovable(row) {
+                "somebody else is reassigning it, or no sidecar has told its size yet"
             } else {
                 "no other broker may take it"
             };

@@ -149,7 +149,8 @@ impl Orders<'_> {
             return self.hinder(partition, "it has no leader".to_owned());
         };
         if self.model.is_immovable(partition) {
-            return self.hinder(partition, "somebody else is reassigning it".to_owned());
+            let why = "somebody else is reassigning it, or no sidecar has told its size yet";
+            return self.hinder(partition, why.to_owned());
         }
         if self.settings.cooling_down.contains(&self.model.name(partition)) {
             let why = "it was moved since that was ordered, and is left to cool down";
