@@ -255,6 +255,11 @@ impl Model {
         &self.layout.replicas[self.replica_range(partition)]
     }
 
+    /// Whether there is any replica on a broker.
+    pub fn hosts_any(&self, broker: BrokerIndex) -> bool {
+        self.layout.replicas.contains(&broker)
+    }
+
     /// Whether a broker's replica of a partition is in sync.
     pub fn is_in_sync(&self, partition: PartitionIndex, broker: BrokerIndex) -> bool {
         !self.layout.lagging.contains(&(partition, broker))

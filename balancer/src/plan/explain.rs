@@ -20,6 +20,9 @@ const TELLING: f64 = 0.001;
 /// What is said of a plan that was cut.
 pub(super) const CUT: &str = "the plan was cut at the most moves or bytes that are allowed";
 
+/// What keeps a partition where it is that has a leader and is immovable.
+pub(super) const IMMOVABLE: &str = "somebody else is reassigning it, or no sidecar has told its size yet";
+
 /// One partition's change, in rows.
 pub(super) struct Change {
     pub(super) partition: PartitionIndex,
@@ -323,7 +326,7 @@ fn unsolved(model: &Model, ledger: &Ledger, obstacles: &Obstacles) -> Vec<String
             let why = if model.leader(row).is_none() {
                 "it has no leader to copy from"
             } else if model.is_immovable(row) {
-                "somebody else is reassigning it, or no sidecar has told its size yet"
+                IMMOVABLE
             } else {
                 "no other broker may take it"
             };

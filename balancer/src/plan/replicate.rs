@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kafka::ids::{ReplicationFactor, TopicName};
 
-use super::explain::{self, CUT, Change};
+use super::explain::{self, CUT, Change, IMMOVABLE};
 use super::ledger::Ledger;
 use super::spread::Spread;
 use super::{Imbalance, Move, Plan, PlanRequest, PlanSettings};
@@ -149,8 +149,7 @@ impl Orders<'_> {
             return self.hinder(partition, "it has no leader".to_owned());
         };
         if self.model.is_immovable(partition) {
-            let why = "somebody else is reassigning it, or no sidecar has told its size yet";
-            return self.hinder(partition, why.to_owned());
+            return self.hinder(partition, IMMOVABLE.to_owned());
         }
         if self.settings.cooling_down.contains(&self.model.name(partition)) {
             let why = "it was moved since that was ordered, and is left to cool down";

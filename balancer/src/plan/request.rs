@@ -8,7 +8,7 @@ use kafka::ids::{BrokerId, TopicPartition};
 use serde::Serialize;
 
 use super::Purpose;
-use crate::model::{Broker, BrokerState, Model, PerResource};
+use crate::model::{Broker, BrokerIndex, BrokerState, Model, PerResource};
 
 /// What a good placement is and what it may cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,27 +100,20 @@ impl Purpose {
     /// What a cluster's states ask for: emptying brokers that drain or are dead and host something, else giving new brokers
     /// their share, else balance. A broker that is excluded is emptied when somebody orders it, and not because it is dead.
     pub fn of_states(model: &Model) -> Self {
-        let mut hosts = vec![false; model.brokers().len()];
-        for partition in model.partitions() {
-            for broker in model.replicas(partition) {
-                hosts[broker.get()] = true;
-            }
-        }
-        let those = |asks: &dyn Fn(&Broker) -> bool| -> Vec<BrokerId> {
-            let rows = model.brokers().filter(|row| asks(model.broker(*row)));
-            rows.filter(|row| hosts[row.get()] || model.broker(*row).state == BrokerState::New)
-                .map(|row| model.broker(row).id)
-                .collect()
+        let those = |asks: &dyn Fn(BrokerIndex, &Broker) -> bool| -> Vec<BrokerId> {
+            let brokers = model.brokers().map(|row| (row, model.broker(row)));
+            let asking = brokers.filter(|(row, broker)| asks(*row, broker));
+            asking.map(|(_, broker)| broker.id).collect()
         };
-        let leaving = those(&|broker| match broker.state {
-            BrokerState::Draining => true,
-            BrokerState::Dead => !broker.excluded,
+        let leaving = those(&|row, broker| match broker.state {
+            BrokerState::Draining => model.hosts_any(row),
+            BrokerState::Dead => !broker.excluded && model.hosts_any(row),
             BrokerState::Alive | BrokerState::New => false,
         });
         if !leaving.is_empty() {
             return Self::Drain(leaving);
         }
-        let new = those(&|broker| broker.state == BrokerState::New && broker.counts());
+        let new = those(&|_, broker| broker.state == BrokerState::New && broker.counts());
         if new.is_empty() {
             Self::Rebalance
         } else {

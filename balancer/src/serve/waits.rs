@@ -2,7 +2,6 @@
 
 use crate::execute::{Limits, Status};
 use crate::journal::{FinishedPlan, MoveState, Phase, Timestamp};
-use crate::model::{BrokerIndex, Model};
 use crate::plan::{PlanSettings, Purpose};
 
 /// Journal records that are named one by one at most.
@@ -36,16 +35,10 @@ fn plan_waits(status: &Status, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// What of a plan that is due has to wait for a window; nothing when there is nothing to copy.
-pub(super) fn of_purpose(
-    purpose: &Purpose,
-    model: &Model,
-    limits: &Limits,
-    now: Timestamp,
-) -> Option<String> {
+/// What of a plan that is due has to wait for a window.
+pub(super) fn of_purpose(purpose: &Purpose, limits: &Limits, now: Timestamp) -> Option<String> {
     let opens = limits.windows.next_opening(now)?;
     let matter = match purpose {
-        Purpose::Drain(leaving) if !leaving.iter().any(|broker| hosts(model, *broker)) => return None,
         Purpose::Drain(leaving) => format!("emptying brokers {}", super::show::broker_list(leaving)),
         Purpose::Fill(new) => format!("filling brokers {}", super::show::broker_list(new)),
         Purpose::Replicate(topics) => format!(
@@ -103,11 +96,4 @@ pub(super) fn narrow(
         }),
         (false, false) => None,
     }
-}
-
-fn hosts(model: &Model, broker: kafka::BrokerId) -> bool {
-    let is_it = |row: &BrokerIndex| model.broker(*row).id == broker;
-    model
-        .partitions()
-        .any(|partition| model.replicas(partition).iter().any(is_it))
 }

@@ -68,7 +68,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         let last = (is_hot && due != Some(Purpose::Cool)).then_some(Purpose::Cool);
         let line = in_line(model, orders, due, fruitless.as_ref());
         for purpose in line.into_iter().chain(last) {
-            let waits = waits::of_purpose(&purpose, model, &limits, now);
+            let waits = waits::of_purpose(&purpose, &limits, now);
             self.problems.extend(waits);
             let settings = match purpose {
                 Purpose::Replicate(_) => &ordered,
