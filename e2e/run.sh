@@ -41,14 +41,14 @@ main() {
 }
 
 is_kubernetes_wanted() {
-    [ -z "${KUBERNETES:-}" ] || {
-        [ "$KUBERNETES" = 1 ]
-        return
-    }
-    [ "$(nproc)" -ge 4 ] || {
+    case ${KUBERNETES:-} in
+    1) ;;
+    '') [ "$(nproc)" -ge 4 ] || {
         echo "$(nproc) processors: the tests on Kubernetes are left out; KUBERNETES=1 asks for them"
         return 1
-    }
+    } ;;
+    *) return 1 ;;
+    esac
 }
 
 # Of the whole workspace each time, for libraries would be built anew for other features.

@@ -26,11 +26,6 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
     let mut kafka = LocalKafka::start(guarded(&secrets)).await?;
     set_passwords(&kafka, PASSWORD)?;
 
-    let sasl = |mechanism, password: &Path| Sasl {
-        mechanism,
-        user: USER.to_owned(),
-        password_file: password.to_owned(),
-    };
     let (password, wrong) = (secrets.file("password"), secrets.file("wrong"));
     let tls = secrets.tls("ca.pem", None);
     let mutual = secrets.tls("ca.pem", Some("client"));
@@ -126,11 +121,7 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
 async fn a_password_is_read_again_after_it_was_refused(kafka: &LocalKafka, secrets: &Secrets) -> Outcome {
     let rotating = secrets.file("rotating");
     std::fs::write(&rotating, "of last week\n")?;
-    let security = Security::SaslPlaintext(Sasl {
-        mechanism: SaslMechanism::ScramSha512,
-        user: USER.to_owned(),
-        password_file: rotating.clone(),
-    });
+    let security = Security::SaslPlaintext(sasl(SaslMechanism::ScramSha512, &rotating));
     let cluster = reach(kafka, "SASL", security)?;
     let refused = cluster.describe().await;
     assert!(
@@ -150,11 +141,7 @@ async fn a_journal_whose_password_was_changed_is_opened_again_with_the_new_one(
     std::fs::write(&rotating, PASSWORD)?;
     let mut settings = ConnectionSettings::plaintext(vec![kafka.listener(0, "SASL")?.parse()?]);
     settings.request_timeout = Duration::from_secs(3);
-    settings.security = Security::SaslPlaintext(Sasl {
-        mechanism: SaslMechanism::ScramSha512,
-        user: USER.to_owned(),
-        password_file: rotating.clone(),
-    });
+    settings.security = Security::SaslPlaintext(sasl(SaslMechanism::ScramSha512, &rotating));
     let log = journal(settings)?;
     let (mut writer, _) = log.open().await?;
     writer.append(vec![entry("before")]).await?;
@@ -164,9 +151,10 @@ async fn a_journal_whose_password_was_changed_is_opened_again_with_the_new_one(
     // What is connected stays so.
     kafka.kill(0).await?;
     kafka.start_again(0).await?;
+    let deadline = Instant::now() + Duration::from_secs(60);
     let closed = loop {
         match writer.append(vec![entry("after")]).await {
-            Err(LogError::Unavailable(_)) => {}
+            Err(LogError::Unavailable(_)) if Instant::now() < deadline => {}
             ended => break ended,
         }
     };
@@ -309,6 +297,14 @@ fn guarded(secrets: &Secrets) -> Layout {
         }],
         jolokia: false,
         ..Layout::default()
+    }
+}
+
+fn sasl(mechanism: SaslMechanism, password_file: &Path) -> Sasl {
+    Sasl {
+        mechanism,
+        user: USER.to_owned(),
+        password_file: password_file.to_owned(),
     }
 }
 

@@ -72,11 +72,10 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus 
     put(&mut status, observed, said);
     let unseen = || Said::unknown("InvalidSpec", "nobody looks until the spec makes sense");
     let said = match status.brokers.is_empty() {
-        true => [(
+        true => vec![(
             ConditionType::Ready,
             Said::new(false, "InvalidSpec", "nothing was ever built"),
-        )]
-        .into(),
+        )],
         false => vec![
             (ConditionType::Ready, unseen()),
             (ConditionType::Balanced, unseen()),

@@ -8,6 +8,7 @@ pub mod protocol;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Add;
 
 use kafka::{TopicName, TopicPartition};
 
@@ -36,9 +37,9 @@ impl LogReading {
     /// How many partitions that the broker leads have fewer replicas in sync than they need; none while that is not known.
     pub fn under_minimum(&self) -> Option<usize> {
         let led = self.replicas.values().filter_map(|replica| replica.led);
-        let known: Vec<Ordering> = led.clone().filter_map(|led| led.against_minimum).collect();
-        let is_known = !known.is_empty() || led.count() == 0;
-        is_known.then(|| known.into_iter().filter(|known| known.is_lt()).count())
+        let under = led.map(|led| led.against_minimum.map(|against| usize::from(against.is_lt())));
+        let known = |one: Option<usize>, other| [one, other].into_iter().flatten().reduce(usize::add);
+        under.reduce(known).unwrap_or(Some(0))
     }
 }
 

@@ -131,20 +131,19 @@ impl<C: Cluster> Collector<C> {
         let mut answers = std::pin::pin!(stream::iter(chunks).map(ask).buffer_unordered(CHUNKS_AT_ONCE));
         let (mut offsets, mut failed) = (BTreeMap::new(), None);
         while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(answer) => {
-                    for (partition, offset) in answer {
-                        match offset {
-                            Ok(offset) => {
-                                offsets.insert(partition, offset);
-                            }
-                            // It has been deleted since partitions were asked for.
-                            Err(ClusterError::UnknownTopicOrPartition(_)) => {}
-                            Err(error) => failed = failed.or_else(|| Some(failure(&error))),
-                        }
+            let answer = answer.unwrap_or_else(|failure| {
+                failed.get_or_insert(failure);
+                Each::new()
+            });
+            for (partition, offset) in answer {
+                match offset {
+                    Ok(offset) => {
+                        offsets.insert(partition, offset);
                     }
+                    // It has been deleted since partitions were asked for.
+                    Err(ClusterError::UnknownTopicOrPartition(_)) => {}
+                    Err(error) => failed = failed.or_else(|| Some(failure(&error))),
                 }
-                Err(failure) => failed = failed.or(Some(failure)),
             }
         }
         (offsets, failed)

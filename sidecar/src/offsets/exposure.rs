@@ -117,16 +117,8 @@ impl Sum {
     fn add(&mut self, other: Self) {
         self.offset += other.offset;
         self.lag = [self.lag, other.lag].into_iter().flatten().reduce(f64::add);
-        if let Some(standing) = other.standing {
-            self.merge(standing);
-        }
-    }
-
-    fn merge(&mut self, standing: Standing) {
-        self.standing = Some(match self.standing {
-            Some(sum) => sum.and(&standing),
-            None => standing,
-        });
+        let standings = [self.standing.take(), other.standing].into_iter().flatten();
+        self.standing = standings.reduce(|sum, standing| sum.and(&standing));
     }
 }
 
@@ -165,13 +157,12 @@ impl Exposure<'_> {
             let merges = taken && by_topic && !to.rows.is_full(self.limit());
             let mut sum = Sum::default();
             while let Some(seen) = rows.next_if(|seen| seen.partition().topic == *topic) {
-                sum.offset += seen.offset() as f64;
-                if let Some(lag) = seen.lag() {
-                    *sum.lag.get_or_insert(0.0) += lag as f64;
-                }
-                if merges {
-                    sum.merge(seen.standing(self.now, self.rules));
-                } else if taken && self.grain.shows(seen.partition()) {
+                sum.add(Sum {
+                    offset: seen.offset() as f64,
+                    lag: seen.lag().map(|lag| lag as f64),
+                    standing: merges.then(|| seen.standing(self.now, self.rules)),
+                });
+                if !merges && taken && self.grain.shows(seen.partition()) {
                     to.rows.push(self.limit(), || RowLine {
                         group: id.clone(),
                         topic: topic.clone(),
