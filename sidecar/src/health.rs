@@ -72,6 +72,18 @@ impl Health {
         }
     }
 
+    /// Notes what a source would not tell that otherwise answered. Logs only the first time.
+    pub fn note_refusal(&mut self, source: Source, refusal: &Failure) {
+        let health = self.0.entry(source).or_default();
+        let count = health.errors.entry(refusal.kind).or_default();
+        if *count == 0 {
+            let (source, error) = (source.name(), &refusal.message);
+            warn!(source, kind = refusal.kind, error, "the source does not tell all");
+        }
+        *count += 1;
+        health.error = Some(refusal.message.clone());
+    }
+
     /// Each source's state, as reports have it.
     pub fn states(&self) -> BTreeMap<Source, SourceState> {
         let state = |health: &SourceHealth| SourceState {
@@ -117,7 +129,8 @@ impl Health {
             &|health| Some(health.duration.as_secs_f64()),
         );
         let name = "kafka_sidecar_source_errors_total";
-        let mut family = text.family(name, Kind::Counter, "Readings of the source that failed.");
+        let help = "Readings of the source that failed, some in part.";
+        let mut family = text.family(name, Kind::Counter, help);
         for (source, health) in &self.0 {
             for (kind, count) in &health.errors {
                 family.series(&[("source", source.name()), ("kind", kind)], *count as f64);

@@ -94,7 +94,7 @@ impl Source {
 pub struct SourceState {
     /// Whether it did.
     pub up: bool,
-    /// What went wrong, when it did not.
+    /// What went wrong when it did not, or what it would not tell when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -49,6 +49,11 @@ fn follower(in_sync: bool, size: u64) -> Replica {
     }
 }
 
+fn of_topic(id: u8, replica: Replica) -> Replica {
+    let topic_id = [id; 16];
+    Replica { topic_id, ..replica }
+}
+
 /// A reading of partitions 0, 1, 2… of one topic.
 fn logs(replicas: impl IntoIterator<Item = Option<Replica>>) -> LogReading {
     let replicas = replicas.into_iter().enumerate();
@@ -251,17 +256,32 @@ fn a_replica_that_caught_up_from_nothing_is_no_hot_partition() {
 
 #[test]
 fn a_topic_made_again_under_its_name_does_not_inherit_the_old_ones_log() {
-    let mut new = leader(0, 10, 1000);
-    new.topic_id = [2; 16];
-    let given = given(vec![Some(leader(0, 1_000_000, 1 << 30))], vec![Some(new)]).traffic(100.0, 0.0);
-    let [rate] = given.rates()[..] else {
-        panic!("one partition is led")
-    };
-    assert!(
-        rate.bytes_in <= 100.0 && rate.bytes_in_confidence == Even,
-        "{rate:?}"
-    );
-    assert_eq!(rate.records_in, 0.0);
+    // MBeans tell no ids, and then offsets that went back show it.
+    for (old_id, new_id) in [(1, 2), (0, 0), (1, 0), (0, 2)] {
+        let old = of_topic(old_id, leader(0, 1_000_000, 1 << 30));
+        let new = of_topic(new_id, leader(0, 10, 1000));
+        let given = given(vec![Some(old)], vec![Some(new)]).traffic(100.0, 0.0);
+        let [rate] = given.rates()[..] else {
+            panic!("one partition is led")
+        };
+        assert!(
+            rate.bytes_in <= 100.0 && rate.bytes_in_confidence == Even,
+            "{rate:?}"
+        );
+        assert_eq!(rate.records_in, 0.0);
+    }
+}
+
+#[test]
+fn a_topic_whose_id_one_source_does_not_tell_is_the_same_while_its_offsets_go_on() {
+    for (old_id, new_id) in [(1, 0), (0, 1), (0, 0)] {
+        let before = of_topic(old_id, leader(0, 100, 10_000));
+        let after = of_topic(new_id, leader(0, 200, 20_000));
+        let given = given(vec![Some(before)], vec![Some(after)]).traffic(1000.0, 50.0);
+        assert_eq!(given.bytes_in(), [(1000.0, Exact)]);
+        assert_eq!(given.bytes_out(), [(50.0, Exact)]);
+        assert_eq!(given.rates()[0].records_in, 10.0);
+    }
 }
 
 #[test]
@@ -336,9 +356,14 @@ fn where_followers_serve_consumers_the_broker_that_follows_too_is_not_sure_of_it
     let before = vec![Some(leader(0, 100, 10_000)), Some(follower(true, 10_000))];
     let after = vec![Some(leader(0, 200, 20_000)), Some(follower(true, 10_000))];
     let mut given = given(before, after).traffic(1000.0, 5000.0);
+    given.after.followers_serve = Some(false);
     assert_eq!(given.bytes_out(), [(5000.0, Exact)]);
-    given.after.followers_serve = true;
-    assert_eq!(given.bytes_out(), [(5000.0, Even)]);
+    for perhaps in [Some(true), None] {
+        given.after.followers_serve = perhaps;
+        assert_eq!(given.bytes_out(), [(5000.0, Even)]);
+    }
+    given.after.replicas.remove(&partition(1));
+    assert_eq!(given.bytes_out(), [(5000.0, Exact)], "it follows none");
 }
 
 fn usual_sizes(sizes: &[f64]) -> PartitionRates {

@@ -63,6 +63,13 @@ impl Collected {
         outcomes.into_iter().flatten()
     }
 
+    /// What the agent would not tell although it answered.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        let told = self.jolokia.as_ref()?.result.as_ref().ok()?;
+        let refused = told.jmx.reading.refused.first()?;
+        Some(Failure::new("refused", refused))
+    }
+
     /// What can be derived from.
     pub(super) fn into_sample(self) -> Sample {
         fn told<T>(asked: Option<Outcome<T>>) -> Option<T> {

@@ -23,6 +23,7 @@ use crate::health::Health;
 use crate::jmx::{DETAIL_EVERY, JmxReading};
 use crate::load::{self, Heading};
 use crate::probes::Probes;
+use crate::report::Source;
 use crate::sampling::{Sampling, on_own_thread};
 use collect::{Collected, Collector};
 pub use view::BrokerView;
@@ -97,6 +98,9 @@ impl<C: Cluster> Sampler<C> {
         let now_ms = self.clock.unix_ms();
         for (source, failure, duration) in collected.outcomes() {
             self.health.note(source, failure, duration, now_ms);
+        }
+        if let Some(refusal) = collected.refusal() {
+            self.health.note_refusal(Source::Jolokia, &refusal);
         }
         let mut snapshot = Snapshot::clone(&self.publish.borrow());
         let sample = collected.into_sample();

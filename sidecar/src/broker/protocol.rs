@@ -79,7 +79,7 @@ impl<C: Cluster> Protocol<C> {
 
     /// Adds what was learnt of configurations.
     fn complete(&self, reading: &mut LogReading) {
-        reading.followers_serve = self.followers_serve;
+        reading.followers_serve = Some(self.followers_serve);
         let rewritten = self.topics.iter().filter(|(_, config)| config.is_rewritten);
         reading.rewritten = rewritten.map(|(topic, _)| topic.clone()).collect();
         for (partition, replica) in &mut reading.replicas {

@@ -26,8 +26,9 @@ pub struct LogReading {
     /// How many partitions there are of each topic whose partition 0 the broker leads; so each topic has one teller. MBeans
     /// do not tell.
     pub partition_counts: BTreeMap<TopicName, u32>,
-    /// Whether consumers may fetch from followers (KIP-392), which then count bytes out for partitions they do not lead.
-    pub followers_serve: bool,
+    /// Whether consumers may fetch from followers (KIP-392), which then count bytes out for partitions they do not lead; none
+    /// where nobody tells, as in MBeans.
+    pub followers_serve: Option<bool>,
     /// The topics whose logs are known to hold something else than was written to them: compacted ones, and those that
     /// brokers compress anew.
     pub rewritten: BTreeSet<TopicName>,
@@ -46,8 +47,8 @@ impl LogReading {
 /// One replica on the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {
-    /// The topic's id: a topic deleted and made again under the same name has another. MBeans do not tell, so it is 0 in all
-    /// that comes from them.
+    /// The topic's id: a topic deleted and made again under the same name has another. It is 0 where it is not known, as in all
+    /// that comes from MBeans.
     pub topic_id: [u8; 16],
     /// Size of its log in bytes.
     pub size: u64,
@@ -55,6 +56,20 @@ pub struct Replica {
     pub led: Option<Led>,
     /// Whether this replica is known to be in sync with its leader.
     pub in_sync: bool,
+}
+
+impl Replica {
+    /// Whether a later replica of the same partition is of the same topic, not of another one of its name: by their ids, or
+    /// where one has none by the offsets of leaders, which in one and the same log do not go back.
+    pub fn is_same_topic(&self, later: &Self) -> bool {
+        const UNKNOWN: [u8; 16] = [0; 16];
+        if self.topic_id != UNKNOWN && later.topic_id != UNKNOWN {
+            return self.topic_id == later.topic_id;
+        }
+        let span = |replica: &Self| replica.led.and_then(|led| led.span);
+        let spans = span(self).zip(span(later));
+        spans.is_none_or(|(old, new)| old.start <= new.start && old.end <= new.end)
+    }
 }
 
 /// A partition, seen by its leader.

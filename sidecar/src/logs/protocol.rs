@@ -192,7 +192,7 @@ impl Layout {
             volumes,
             replicas,
             partition_counts: self.partition_counts(),
-            followers_serve: false,
+            followers_serve: None,
             rewritten: BTreeSet::new(),
         }
     }

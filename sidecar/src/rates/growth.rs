@@ -42,7 +42,7 @@ impl Growth {
             .filter(|span| span.end > span.start && after.size > 0)
             .map(|span| RecordSize::Assumed(after.size as f64 / (span.end - span.start) as f64));
         let before = window.before.replicas.get(partition);
-        let Some(before) = before.filter(|before| before.topic_id == after.topic_id) else {
+        let Some(before) = before.filter(|before| before.is_same_topic(after)) else {
             return Self::unknown(over_all);
         };
         let last = evidence.last.partitions.get(partition);

@@ -26,8 +26,8 @@ pub(super) struct Leaders {
     pub(super) departed: usize,
     /// Whether logs and counters are of the same window.
     pub(super) same_window: bool,
-    /// Whether the topic's bytes out may be of partitions that the broker follows.
-    pub(super) others_count: bool,
+    /// Whether the topic's bytes out may be of partitions that the broker follows; none where nobody tells.
+    pub(super) others_count: Option<bool>,
     /// Whether the logs hold something else than was written to them: compacted, or compressed anew.
     pub(super) rewritten: bool,
 }
@@ -109,7 +109,7 @@ impl Leaders {
         if total == 0.0 {
             return self.evenly(total);
         }
-        if self.others_count {
+        if self.others_count == Some(true) {
             let weights = if known > 0.0 {
                 consumed.to_vec()
             } else {
@@ -117,7 +117,7 @@ impl Leaders {
             };
             return self.guess(total, &weights);
         }
-        if self.growths.len() == 1 && self.unchanged() {
+        if self.growths.len() == 1 && self.unchanged() && self.others_count == Some(false) {
             return self.evenly(total);
         }
         if known <= 0.0 {

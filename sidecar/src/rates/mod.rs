@@ -124,7 +124,10 @@ pub fn derive(evidence: Evidence<'_>) -> Rates {
             growths: of_topic.iter().map(|(_, growth)| *growth).collect(),
             departed: departed.get(topic).copied().unwrap_or(0),
             same_window: evidence.same_window,
-            others_count: followed.contains(topic),
+            others_count: match followed.contains(topic) {
+                true => evidence.logs.after.followers_serve,
+                false => Some(false),
+            },
             rewritten: evidence.logs.after.rewritten.contains(topic),
         };
         let partitions: Vec<&TopicPartition> = of_topic.iter().map(|(partition, _)| *partition).collect();
@@ -181,10 +184,9 @@ fn derive_topic(
     }
 }
 
-/// The topics of which consumers may read partitions that the broker only follows.
+/// The topics of which the broker follows partitions.
 fn followed(logs: &LogReading) -> BTreeSet<&TopicName> {
-    let replicas = logs.replicas.iter().filter(|_| logs.followers_serve);
-    let followed = replicas.filter(|(_, replica)| replica.led.is_none());
+    let followed = logs.replicas.iter().filter(|(_, replica)| replica.led.is_none());
     followed.map(|(partition, _)| &partition.topic).collect()
 }
 
@@ -193,7 +195,7 @@ fn departed<'a>(window: Window<'a, LogReading>) -> BTreeMap<&'a TopicName, usize
     let mut departed = BTreeMap::new();
     for (partition, before) in &window.before.replicas {
         let after = window.after.replicas.get(partition);
-        let still = after.is_some_and(|after| after.led.is_some() && after.topic_id == before.topic_id);
+        let still = after.is_some_and(|after| after.led.is_some() && before.is_same_topic(after));
         if before.led.is_some() && !still {
             *departed.entry(&partition.topic).or_default() += 1;
         }

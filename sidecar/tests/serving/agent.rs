@@ -39,6 +39,8 @@ pub(crate) enum Manner {
     Nulls,
     /// A refusal inside a good answer.
     RefusesInside(u16),
+    /// It answers, but refuses to tell of topics.
+    RefusesTopics,
     /// Each read has nothing.
     NotFound,
     /// So many topics, each with a partition that grows.
@@ -188,6 +190,9 @@ impl Agent {
             match manner {
                 Manner::NotFound => {
                     return json!({"status": 404, "error": "javax.management.InstanceNotFoundException"});
+                }
+                Manner::RefusesTopics if mbean.contains("topic=*") => {
+                    return json!({"status": 403, "error": "not for you"});
                 }
                 Manner::WrongTypes => spoil(&mut answer, &json!([{"a": "number?"}])),
                 Manner::Nulls => spoil(&mut answer, &Value::Null),

@@ -99,6 +99,20 @@ async fn what_is_read_now_and_then_is_not_shown_any_more_when_it_cannot_be_read(
 }
 
 #[tokio::test]
+async fn what_an_agent_refuses_to_tell_that_tells_the_rest_is_named() {
+    let agent = Agent::open(Manner::RefusesTopics).await;
+    let sidecar = start(beside(&agent), &Stub::new(Mood::Answering)).await;
+    let report = report(&sidecar.get_until("/v1/load", |status, _| status == 200).await);
+    let jolokia = &report.sources[&Source::Jolokia];
+    let said = jolokia.error.as_deref().unwrap_or_default();
+    assert!(jolokia.up && said.contains("not for you"), "{jolokia:?}");
+    let metrics = sidecar.get("/metrics").await.1;
+    for part in [UP, "errors_total{source=\"jolokia\",kind=\"refused\"} "] {
+        assert!(metrics.contains(part), "{part:?} is not in:\n{metrics}");
+    }
+}
+
+#[tokio::test]
 async fn an_endless_answer_is_read_up_to_its_limit() {
     let agent = Agent::open(Manner::Endless).await;
     let mut config = beside(&agent);
