@@ -60,8 +60,9 @@ pub(crate) struct Fruitless<'a> {
     pub(crate) is_latest: bool,
 }
 
-/// What plans are tried for, one after the other until one has something to do: `due`, and the orders of topics that do not
-/// have their number of replicas yet.
+/// What plans are tried for, one after the other until one has something to do: `due`, the orders of topics that do not
+/// have their number of replicas yet, and at last what is hot, since a broker of which nothing can be taken keeps nobody else
+/// hot.
 ///
 /// Emptying brokers that are dead comes first. Taking replicas away copies nothing, and what is gone does not have to be copied off a
 /// broker that is to be emptied; so that is next. Adding some comes before everything that serves balance alone. After a plan for
@@ -71,8 +72,10 @@ pub(crate) fn in_line(
     model: &Model,
     orders: &BTreeMap<TopicName, Replication>,
     due: Option<Purpose>,
+    is_hot: bool,
     fruitless: Option<&Fruitless<'_>>,
 ) -> Vec<Purpose> {
+    let heat = (is_hot && due != Some(Purpose::Cool)).then_some(Purpose::Cool);
     let [fewer, more] = outstanding(model, orders);
     let is_dead = |broker: &BrokerId| {
         let row = model.find_broker(*broker);
@@ -92,14 +95,13 @@ pub(crate) fn in_line(
     });
     let Some((place, is_latest)) = tried else {
         let line = dead.into_iter().chain(fewer).chain(leaving).chain(more);
-        return line.chain(other).collect();
+        return line.chain(other).chain(heat).collect();
     };
     all.rotate_left(place + 1);
-    let others = leaving.into_iter().chain(other);
-    match is_latest {
-        true => dead.into_iter().chain(others).chain(all).collect(),
-        false => dead.into_iter().chain(all).chain(others).collect(),
-    }
+    let others = leaving.into_iter().chain(other).collect();
+    let (first, then) = if is_latest { (others, all) } else { (all, others) };
+    let line = dead.into_iter().chain(first).chain(then);
+    line.chain(heat).collect()
 }
 
 /// The orders that are not carried out yet: those of topics with too many replicas of some partition, and the others, each in
@@ -209,7 +211,7 @@ mod tests {
         let (fewer, more) = (replicate("a", 2), replicate("b", 2));
         let line = |fruitless: Option<(&Purpose, bool)>| {
             let fruitless = fruitless.map(|(purpose, is_latest)| Fruitless { purpose, is_latest });
-            in_line(&model, &orders, Some(drain()), fruitless.as_ref())
+            in_line(&model, &orders, Some(drain()), false, fruitless.as_ref())
         };
         assert_eq!(line(None), [fewer.clone(), drain(), more.clone()]);
         assert_eq!(line(Some((&fewer, true))), [drain(), more.clone(), fewer.clone()]);
@@ -224,11 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn heat_has_its_turn_after_a_broker_that_cannot_be_emptied_and_only_one() {
+        let model = model(&[("a", 2)]);
+        let drain = || Purpose::Drain(vec![2.try_into().unwrap()]);
+        let line = |due| in_line(&model, &BTreeMap::new(), due, true, None);
+        assert_eq!(line(Some(drain())), [drain(), Purpose::Cool]);
+        assert_eq!(line(Some(Purpose::Cool)), [Purpose::Cool]);
+    }
+
+    #[test]
     fn every_order_has_its_turn_however_many_there_are() {
         let names: Vec<String> = (0..250).map(|number| format!("t{number}")).collect();
         let topics: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 1)).collect();
         let model = model(&topics);
-        let line = in_line(&model, &orders(&model, 2), None, None);
+        let line = in_line(&model, &orders(&model, 2), None, false, None);
         let parts: Vec<usize> = line
             .iter()
             .map(|purpose| match purpose {

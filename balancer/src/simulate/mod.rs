@@ -10,7 +10,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use kafka::ids::{BrokerId, TopicPartition};
@@ -22,7 +22,7 @@ pub use report::{Report, Side};
 use crate::detect::{DetectSettings, Detection, Detector};
 use crate::execute::Limits;
 use crate::model::{Model, Resource};
-use crate::occasion::{Away, due, of_states};
+use crate::occasion::{Away, due, in_line, of_states};
 use crate::plan::{PlanRequest, PlanSettings, Purpose, plan};
 use cluster::Cluster;
 
@@ -160,24 +160,26 @@ impl<'a, S: Source> Life<'a, S> {
         let grace = Duration::from_secs(limits.broker_grace_seconds);
         let away = (&self.away, grace, moment);
         let is_hot = !detection.brokers.is_empty();
-        let Some(purpose) = due(of_states(model, away), false, is_hot) else {
-            return;
-        };
+        let due = due(of_states(model, away), false, is_hot);
         let cool_down = Duration::from_secs(limits.cool_down_seconds);
         self.moved.retain(|_, at| moment.saturating_sub(*at) < cool_down);
-        let is_heat = purpose == Purpose::Cool;
-        let made = plan(&PlanRequest {
-            model,
-            purpose,
-            settings: PlanSettings {
-                hot_for: is_heat.then(|| detection.hot_for()),
-                cooling_down: self.moved.keys().cloned().collect(),
-                ..self.settings.plan.clone()
-            },
-        });
-        if made.moves.is_empty() {
+        let try_for = |purpose| {
+            let is_heat = purpose == Purpose::Cool;
+            plan(&PlanRequest {
+                model,
+                purpose,
+                settings: PlanSettings {
+                    hot_for: is_heat.then(|| detection.hot_for()),
+                    cooling_down: self.moved.keys().cloned().collect(),
+                    ..self.settings.plan.clone()
+                },
+            })
+        };
+        let line = in_line(model, &BTreeMap::new(), due, is_hot, None);
+        let mut made = line.into_iter().map(try_for);
+        let Some(made) = made.find(|made| !made.moves.is_empty()) else {
             return;
-        }
+        };
         self.side.plans += 1;
         self.side.bytes_lower_bound += made.bytes_lower_bound;
         for change in &made.moves {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka::{Cluster, CompactedLog, ReplicationFactor, TopicName};
 
-use super::{Balancer, Hands, settings};
+use super::{Balancer, Hands, Looked, settings};
 use crate::execute::{Limits, PlanStatus};
-use crate::journal::{Mode, Phase, StopHow};
+use crate::journal::{Mode, Phase, StopHow, Timestamp};
 use crate::model::Model;
 use crate::observe::ReportSource;
 use crate::occasion::{Fruitless, due, in_line, of_states};
@@ -41,58 +41,13 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         };
         let ordered = settings(&self.config, cooling_since_ordered);
         let settings = settings(&self.config, cooling_down);
-        let model = &looked.planned;
-        let stands = self.standing_proposal(model, &settings);
+        let stands = self.standing_proposal(&looked.planned, &settings);
         if stands == Some(Stands::UntilWithdrawn) || (stands.is_some() && !self.rebalance_asked) {
             return;
         }
-        let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
-        let is_hot = !looked.detection.brokers.is_empty();
-        let nothing = BTreeMap::new();
-        let (orders, fruitless, fruitless_drain) = match &self.hands {
-            Hands::Open(executor) => (
-                executor.replications(),
-                executor.fruitless_orders(),
-                executor.fruitless_drain(now),
-            ),
-            Hands::Opening { .. } | Hands::Fenced => (&nothing, None, None),
-        };
-        let (of_states, waits) = waits::after_fruitless_drain(of_states(model, away), fruitless_drain);
+        let (line, waits) = self.line(looked, now);
         self.problems.extend(waits);
-        let due = due(of_states, self.rebalance_asked, is_hot);
-        let fruitless = fruitless.map(|(purpose, is_latest)| Fruitless { purpose, is_latest });
-        let limits = Limits::from(&self.config.execute);
-        let mut made = None;
-        let mut is_shut_out = false;
-        // A broker of which nothing can be taken keeps nobody else hot.
-        let last = (is_hot && due != Some(Purpose::Cool)).then_some(Purpose::Cool);
-        let line = in_line(model, orders, due, fruitless.as_ref());
-        for purpose in line.into_iter().chain(last) {
-            let waits = waits::of_purpose(&purpose, &limits, now);
-            self.problems.extend(waits);
-            let settings = match purpose {
-                Purpose::Replicate(_) => &ordered,
-                _ => &settings,
-            };
-            let Some(settings) = waits::narrow(settings.clone(), &purpose, &limits, now) else {
-                is_shut_out = true;
-                continue;
-            };
-            let is_heat = purpose == Purpose::Cool;
-            // What was asked for once is planned once.
-            self.rebalance_asked &= matches!(purpose, Purpose::Replicate(_));
-            let hot_for = is_heat.then(|| looked.detection.hot_for());
-            let found = plan(&PlanRequest {
-                model,
-                purpose,
-                settings: PlanSettings { hot_for, ..settings },
-            });
-            self.problems.extend(found.unsolved.clone());
-            if !found.moves.is_empty() {
-                made = Some(found);
-                break;
-            }
-        }
+        let (made, is_shut_out) = self.first_of(line, &settings, &ordered);
         match (mode, made) {
             (Mode::Observe, made) => self.suggestion = made,
             // What waits for a window takes the proposal's place when it has opened.
@@ -100,6 +55,62 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             (Mode::Approve | Mode::Auto, None) => self.withdraw().await,
             (Mode::Approve | Mode::Auto, Some(made)) => self.start(made).await,
         }
+    }
+
+    /// What plans are tried for, and what of it has to wait.
+    fn line(&self, looked: &Looked, now: Timestamp) -> (Vec<Purpose>, Option<String>) {
+        let model = &looked.planned;
+        let away = (&self.away, self.config.execute.broker_grace, self.clock.now());
+        let of_states = of_states(model, away);
+        let is_hot = !looked.detection.brokers.is_empty();
+        let Hands::Open(executor) = &self.hands else {
+            let due = due(of_states, self.rebalance_asked, is_hot);
+            return (in_line(model, &BTreeMap::new(), due, is_hot, None), None);
+        };
+        let (of_states, waits) = waits::after_fruitless_drain(of_states, executor.fruitless_drain(now));
+        let due = due(of_states, self.rebalance_asked, is_hot);
+        let fruitless = executor.fruitless_orders();
+        let fruitless = fruitless.map(|(purpose, is_latest)| Fruitless { purpose, is_latest });
+        let line = in_line(model, executor.replications(), due, is_hot, fruitless.as_ref());
+        (line, waits)
+    }
+
+    /// The plan for the first of these purposes for which something can be done, and whether the maintenance windows kept
+    /// one of those before it from being planned. Numbers of replicas are planned with settings of their own.
+    fn first_of(
+        &mut self,
+        line: Vec<Purpose>,
+        settings: &PlanSettings,
+        ordered: &PlanSettings,
+    ) -> (Option<Plan>, bool) {
+        let now = self.timestamp();
+        let limits = Limits::from(&self.config.execute);
+        let mut is_shut_out = false;
+        let Some(looked) = &self.last else {
+            return (None, is_shut_out);
+        };
+        for purpose in line {
+            self.problems.extend(waits::of_purpose(&purpose, &limits, now));
+            let is_order = matches!(purpose, Purpose::Replicate(_));
+            let settings = if is_order { ordered } else { settings };
+            let Some(settings) = waits::narrow(settings.clone(), &purpose, &limits, now) else {
+                is_shut_out = true;
+                continue;
+            };
+            // What was asked for once is planned once.
+            self.rebalance_asked &= is_order;
+            let hot_for = (purpose == Purpose::Cool).then(|| looked.detection.hot_for());
+            let found = plan(&PlanRequest {
+                model: &looked.planned,
+                purpose,
+                settings: PlanSettings { hot_for, ..settings },
+            });
+            self.problems.extend(found.unsolved.clone());
+            if !found.moves.is_empty() {
+                return (Some(found), is_shut_out);
+            }
+        }
+        (None, is_shut_out)
     }
 
     /// Whether a plan waits for approval and is still worth waiting for. One that is not is replaced or withdrawn.
