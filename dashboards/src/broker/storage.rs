@@ -44,7 +44,11 @@ fn out_of_sync() -> Panel {
         "under-replicated {{$broker_label}}",
     ))
     .query(Query::over_time(
-        by_broker("kafka_server_replicamanager_underminisrpartitioncount"),
+        format!(
+            "{} or {}",
+            by_broker("kafka_server_replicamanager_underminisrpartitioncount"),
+            by_broker("kafka_sidecar_partitions_under_min_isr")
+        ),
         "under minimum {{$broker_label}}",
     ))
     .axis_from_zero()
