@@ -8,7 +8,6 @@ mod node;
 mod properties;
 mod turn;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -24,6 +23,7 @@ use tokio::time::{Instant, sleep};
 pub use layout::{BrokerSpec, Layout, Listener, Mode, Place, Reached};
 use node::Node;
 use properties::Addresses;
+use turn::Turn;
 
 /// How long a cluster or a broker may take to be ready on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -96,7 +96,8 @@ pub enum LocalKafkaError {
 /// `KEEP_LOCAL_KAFKA`.
 ///
 /// Only one cluster runs at a time on a machine, whatever process started it: [`LocalKafka::start`] waits for
-/// the others, since figures from a machine that runs two of them prove nothing.
+/// the others, since figures of speed from a machine that runs two of them prove nothing. Two whose layouts say so run
+/// beside each other.
 #[derive(Debug)]
 pub struct LocalKafka {
     // Declared, and so dropped, in this order: processes, their files, the right to run.
@@ -106,7 +107,7 @@ pub struct LocalKafka {
     layout: Layout,
     install: PathBuf,
     cluster_id: String,
-    _turn: File,
+    _turn: Turn,
 }
 
 impl LocalKafka {
@@ -125,8 +126,10 @@ impl LocalKafka {
                 version: layout.version,
             });
         }
-        let turn = turn::take(&cache).await?;
-        let folder = turn::new_folder(&cache).map_err(cannot("make a folder for the cluster"))?;
+        let turn = Turn::take(&cache, layout.is_alone).await?;
+        let folder = turn
+            .new_folder(&cache)
+            .map_err(cannot("make a folder for the cluster"))?;
         let cluster_id = node::new_cluster_id();
         let quorum = match layout.mode {
             Mode::KRaft => Node::controller(&install, folder.path(), &cluster_id, layout.quorum)?,

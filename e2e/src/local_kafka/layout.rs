@@ -25,6 +25,8 @@ pub struct Layout {
     pub jvm: Vec<String>,
     /// Where the controller listens; ZooKeeper does on the loopback interface.
     pub quorum: Ipv4Addr,
+    /// Whether no other cluster may run on this machine at the time. Where nothing depends on how fast anything is, one may.
+    pub is_alone: bool,
     /// Kafka's version, as `e2e/install.sh` was given it.
     pub version: String,
 }
@@ -42,6 +44,7 @@ impl Default for Layout {
             heap_mib: 320,
             jvm: Vec::new(),
             quorum: Ipv4Addr::LOCALHOST,
+            is_alone: true,
             version: "4.3.1".to_owned(),
         }
     }

@@ -216,6 +216,10 @@ fn java(install: &Path, heap_mib: u32) -> Vec<String> {
         "-XX:+UseSerialGC".to_owned(),
         "-XX:TieredStopAtLevel=1".to_owned(),
         "-XX:+ExitOnOutOfMemoryError".to_owned(),
+        // What `e2e/install.sh` has kept of a broker with an agent.
+        format!("-XX:SharedArchiveFile={}-classes/broker.jsa", install.display()),
+        "-XX:+UnlockDiagnosticVMOptions".to_owned(),
+        "-XX:+AllowArchivingWithJavaAgent".to_owned(),
         format!("-Dlog4j2.configurationFile={}", log4j.display()),
         "-cp".to_owned(),
         format!("{}/libs/*", install.display()),

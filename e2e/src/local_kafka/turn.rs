@@ -1,4 +1,4 @@
-//! One cluster at a time: the lock, and the folders that it guards.
+//! One cluster at a time, or two that need not be alone: the locks, and the folders that they guard.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -19,42 +19,88 @@ pub(super) fn cache_folder() -> PathBuf {
         .join("kafka-operator")
 }
 
-/// Waits until no other cluster runs; the lock goes with the file, also when this process is killed.
-pub(super) async fn take(cache: &Path) -> Result<File, LocalKafkaError> {
-    let file =
-        File::create(cache.join("local-kafka.lock")).map_err(cannot("create the lock for local clusters"))?;
-    let mut said = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => {
-                return Err(cannot("take the lock for local clusters")(source));
+/// How many clusters that need not be alone run at a time.
+const BESIDE_EACH_OTHER: u8 = 2;
+
+/// The right to run a cluster, and the folders of those that had it before. It goes with its files, also when this process is
+/// killed.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Locked for itself by a cluster that is to be alone, and in common by those that need not be.
+    _machine: File,
+    /// Which of those that need not be alone this is.
+    _place: Option<File>,
+    /// What the names of its folders begin with.
+    prefix: String,
+}
+
+impl Turn {
+    /// Waits until no other cluster runs, or no more than one of those that need not be alone either.
+    pub(super) async fn take(cache: &Path, is_alone: bool) -> Result<Self, LocalKafkaError> {
+        let mut said = false;
+        loop {
+            if let Some(turn) =
+                Self::try_take(cache, is_alone).map_err(cannot("take the lock for local clusters"))?
+            {
+                return Ok(turn);
+            }
+            if !said {
+                tracing::info!("another local Kafka runs; waiting for its end");
+                said = true;
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    fn new(machine: File, place: Option<File>, prefix: String) -> Self {
+        Self {
+            _machine: machine,
+            _place: place,
+            prefix,
+        }
+    }
+
+    fn try_take(cache: &Path, is_alone: bool) -> io::Result<Option<Self>> {
+        let machine = File::create(cache.join("local-kafka.lock"))?;
+        if is_alone {
+            let has_it = has(machine.try_lock())?;
+            return Ok(has_it.then(|| Self::new(machine, None, "cluster-".to_owned())));
+        }
+        if has(machine.try_lock_shared())? {
+            for number in 0..BESIDE_EACH_OTHER {
+                let place = File::create(cache.join(format!("local-kafka-{number}.lock")))?;
+                if has(place.try_lock())? {
+                    let prefix = format!("cluster-{number}-");
+                    return Ok(Some(Self::new(machine, Some(place), prefix)));
+                }
             }
         }
-        if !said {
-            tracing::info!("another local Kafka runs; waiting for its end");
-            said = true;
+        Ok(None)
+    }
+
+    /// Makes a folder for a cluster, and removes those of clusters whose process was killed: who has the turn knows that none
+    /// of them runs.
+    pub(super) fn new_folder(&self, cache: &Path) -> io::Result<TempDir> {
+        let clusters = cache.join("clusters");
+        std::fs::create_dir_all(&clusters)?;
+        for entry in std::fs::read_dir(&clusters)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&self.prefix) {
+                std::fs::remove_dir_all(entry.path())?;
+            }
         }
-        sleep(POLL).await;
+        let keep = std::env::var_os("KEEP_LOCAL_KAFKA").is_some();
+        let prefix = if keep { "kept-cluster-" } else { &self.prefix };
+        let mut folder = TempDir::with_prefix_in(prefix, clusters)?;
+        folder.disable_cleanup(keep);
+        Ok(folder)
     }
 }
 
-/// Makes a folder for a cluster, and removes those of clusters whose process was killed: the caller has the
-/// lock, so that none of them runs.
-pub(super) fn new_folder(cache: &Path) -> io::Result<TempDir> {
-    const REMOVED: &str = "cluster-";
-    const KEPT: &str = "kept-cluster-";
-    let clusters = cache.join("clusters");
-    std::fs::create_dir_all(&clusters)?;
-    for entry in std::fs::read_dir(&clusters)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(REMOVED) {
-            std::fs::remove_dir_all(entry.path())?;
-        }
+fn has(lock: Result<(), TryLockError>) -> io::Result<bool> {
+    match lock {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(source)) => Err(source),
     }
-    let keep = std::env::var_os("KEEP_LOCAL_KAFKA").is_some();
-    let mut folder = TempDir::with_prefix_in(if keep { KEPT } else { REMOVED }, clusters)?;
-    folder.disable_cleanup(keep);
-    Ok(folder)
 }

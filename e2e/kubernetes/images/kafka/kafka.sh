@@ -1,9 +1,10 @@
 #!/bin/sh
 # Kafka's commands, by the name that this is called by, with the environment that Kafka's own scripts take, as far as the
-# operator and tests use it. Kafka's own come with its archive only, which no package registry has.
+# operator and tests use it. Kafka's own come with its archive only, which no package registry has. Java is light here rather
+# than fast at its peak: many of these start on one small machine.
 set -eu
 # Tools say only what went wrong.
-heap=-Xmx256M logs=
+heap=-Xmx256M logs= light='-XX:+UseSerialGC -XX:TieredStopAtLevel=1'
 if [ -d /opt/kafka/libs ]; then
     libs=/opt/kafka/libs server_logs=-Dlog4j2.configurationFile=/opt/kafka/config/log4j2.xml
 else
@@ -18,5 +19,5 @@ case ${0##*/} in
     *) echo "this image has no ${0##*/}" >&2 && exit 64 ;;
 esac
 # shellcheck disable=SC2086 # lists of words
-exec java ${KAFKA_HEAP_OPTS:-$heap} ${KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseG1GC} "-Dkafka.logs.dir=${LOG_DIR:-/tmp}" \
+exec java ${KAFKA_HEAP_OPTS:-$heap} ${KAFKA_JVM_PERFORMANCE_OPTS:-$light} "-Dkafka.logs.dir=${LOG_DIR:-/tmp}" \
     ${KAFKA_LOG4J_OPTS:-$logs} -cp "${CLASSPATH:+$CLASSPATH:}$libs/*" ${KAFKA_OPTS:-} "$class" "$@"

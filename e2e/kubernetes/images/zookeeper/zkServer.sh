@@ -8,5 +8,5 @@ set -eu
 }
 home=$(dirname "$(dirname "$(readlink -f "$0")")")
 # shellcheck disable=SC2086 # a list of words
-exec java ${JVMFLAGS:-} -Dzookeeper.log.dir="${ZOO_LOG_DIR:-/tmp}" -cp "$2:$home/lib/*" \
+exec java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${JVMFLAGS:-} -Dzookeeper.log.dir="${ZOO_LOG_DIR:-/tmp}" -cp "$2:$home/lib/*" \
     org.apache.zookeeper.server.quorum.QuorumPeerMain "$2/zoo.cfg"
