@@ -41,7 +41,7 @@ build() {
     echo "building Kubernetes $version, which takes minutes the first time"
     flags="-s -w -X $said.gitVersion=v$version -X $said.gitMajor=${version%%.*} -X $said.gitTreeState=clean"
     flags="$flags -X $said.gitMinor=$(cut -d. -f2 <<<"$version") -X k8s.io/client-go/pkg/version.gitVersion=v$version"
-    (cd "$module" && CGO_ENABLED=0 GOFLAGS='-buildvcs=false' "$go" build -trimpath -ldflags "$flags" -o "$1/hyperkube" .) &
+    (cd "$module" && CGO_ENABLED=0 GOFLAGS='-buildvcs=false' "$go" build -trimpath -gcflags=all=-dwarf=false -ldflags "$flags" -o "$1/hyperkube" .) &
     building=$!
     while sleep 1 && kill -0 $building 2>/dev/null; do
         if [ $(((SECONDS - started) % 60)) = 0 ]; then

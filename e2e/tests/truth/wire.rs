@@ -224,7 +224,7 @@ impl Reader {
         let counts = Arc::clone(&context.0);
         // One that reads all the time is compared over windows, in which a few large answers more or less would show.
         let most = match reading.at_most {
-            Some(_) => "10000",
+            Some(_) => "2000",
             None => "50000",
         };
         let mut config = ClientConfig::new();
@@ -239,11 +239,9 @@ impl Reader {
             .set("fetch.max.bytes", most)
             .set("message.max.bytes", most)
             .set("receive.message.max.bytes", "10000000")
-            .set("statistics.interval.ms", "100");
-        if reading.at_most.is_none() {
             // One that waits for a second before it asks for more seems to have read all.
-            config.set("fetch.queue.backoff.ms", "20");
-        }
+            .set("fetch.queue.backoff.ms", "20")
+            .set("statistics.interval.ms", "100");
         if let Some(rack) = &reading.rack {
             config.set("client.rack", rack);
         }
