@@ -21,7 +21,7 @@ build() {
     find_go "$needs_go"
     echo "building Helm $version, which takes minutes the first time"
     # Not within a module of whoever calls this.
-    (cd / && CGO_ENABLED=0 GOFLAGS='' GOBIN="$1" "$go" install -trimpath -ldflags '-s -w' \
+    (cd / && CGO_ENABLED=0 GOFLAGS='' GOBIN="$1" "$go" install -trimpath -gcflags "$gcflags" -ldflags '-s -w' \
         "helm.sh/helm/v3/cmd/helm@v$version") || {
         echo "e2e/kubernetes/helm.sh: Helm $version could not be built; what Go said is above"
         exit 1

@@ -8,8 +8,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 module=$here/hyperkube
 version=$(sed -n 's#^require k8s.io/kubernetes v##p' "$module/go.mod")
-# All that decides what is built: the module, and this script, which has the flags.
-hash=$(cd "$here" && sha256sum install.sh hyperkube/go.mod hyperkube/go.sum hyperkube/*.go | sha256sum | cut -c 1-12)
+# All that decides what is built: the module, and the scripts that have the flags.
+hash=$(cd "$here" && sha256sum install.sh go.sh hyperkube/go.mod hyperkube/go.sum hyperkube/*.go | sha256sum | cut -c 1-12)
 
 # shellcheck source=SCRIPTDIR/../packages.sh
 . "$here/../packages.sh"
@@ -41,7 +41,7 @@ build() {
     echo "building Kubernetes $version, which takes minutes the first time"
     flags="-s -w -X $said.gitVersion=v$version -X $said.gitMajor=${version%%.*} -X $said.gitTreeState=clean"
     flags="$flags -X $said.gitMinor=$(cut -d. -f2 <<<"$version") -X k8s.io/client-go/pkg/version.gitVersion=v$version"
-    (cd "$module" && CGO_ENABLED=0 GOFLAGS='-buildvcs=false' "$go" build -trimpath -gcflags=all=-dwarf=false -ldflags "$flags" -o "$1/hyperkube" .) &
+    (cd "$module" && CGO_ENABLED=0 GOFLAGS='-buildvcs=false' "$go" build -trimpath -gcflags "$gcflags" -ldflags "$flags" -o "$1/hyperkube" .) &
     building=$!
     while sleep 1 && kill -0 $building 2>/dev/null; do
         if [ $(((SECONDS - started) % 60)) = 0 ]; then
