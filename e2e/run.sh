@@ -3,7 +3,7 @@
 # Kubernetes and its images are built. Then the tests on Kubernetes, where this machine can run one.
 #
 # Usage: [KUBERNETES=0] e2e/run.sh
-#   KUBERNETES=0 leaves the tests on Kubernetes out, the last twenty minutes.
+#   KUBERNETES=0 leaves the tests on Kubernetes out, the last quarter of an hour.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
