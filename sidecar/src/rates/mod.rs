@@ -184,9 +184,11 @@ fn derive_topic(
     }
 }
 
-/// The topics of which the broker follows partitions.
+/// The topics of which consumers may read partitions that the broker only follows, for all that is known.
 fn followed(logs: &LogReading) -> BTreeSet<&TopicName> {
-    let followed = logs.replicas.iter().filter(|(_, replica)| replica.led.is_none());
+    let replicas = logs.replicas.iter();
+    let replicas = replicas.filter(|_| logs.followers_serve != Some(false));
+    let followed = replicas.filter(|(_, replica)| replica.led.is_none());
     followed.map(|(partition, _)| &partition.topic).collect()
 }
 

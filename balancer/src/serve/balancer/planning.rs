@@ -47,7 +47,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         }
         let (line, waits) = self.line(looked, now);
         self.problems.extend(waits);
-        let (made, is_shut_out) = self.first_of(line, &settings, &ordered);
+        let (made, is_shut_out) = self.first_of(line, &settings, &ordered, now);
         match (mode, made) {
             (Mode::Observe, made) => self.suggestion = made,
             // What waits for a window takes the proposal's place when it has opened.
@@ -82,8 +82,8 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
         line: Vec<Purpose>,
         settings: &PlanSettings,
         ordered: &PlanSettings,
+        now: Timestamp,
     ) -> (Option<Plan>, bool) {
-        let now = self.timestamp();
         let limits = Limits::from(&self.config.execute);
         let mut is_shut_out = false;
         let Some(looked) = &self.last else {
