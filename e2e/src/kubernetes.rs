@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use thiserror::Error;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::sleep;
@@ -240,13 +241,38 @@ impl Kubernetes {
         self.kubectl(&established).await.map(drop)
     }
 
-    async fn kubectl_reading(&self, input: Stdio, arguments: &[&str]) -> Result<String, KubernetesError> {
-        self.check_running()?;
-        let output = Command::new(self.programs.join("kubectl"))
+    /// Watches what a selector finds, and returns when there is any.
+    ///
+    /// # Errors
+    ///
+    /// [`KubernetesError::Io`] when the watch ends.
+    pub async fn appears(&self, what: &[&str]) -> Result<(), KubernetesError> {
+        let watch = [&["get", "--watch", "-o", "name"], what].concat();
+        let mut watching = self
+            .command(&watch)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(cannot("run kubectl"))?;
+        let mut lines = BufReader::new(watching.stdout.take().ok_or_else(ended)?).lines();
+        let first = lines.next_line().await.map_err(cannot("watch"))?;
+        first.map(drop).ok_or_else(ended)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.programs.join("kubectl"));
+        command
             .args(arguments)
             .env("KUBECONFIG", self.kubeconfig())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn kubectl_reading(&self, input: Stdio, arguments: &[&str]) -> Result<String, KubernetesError> {
+        self.check_running()?;
+        let output = self
+            .command(arguments)
             .stdin(input)
-            .kill_on_drop(true)
             .output()
             .await
             .map_err(cannot("run kubectl"))?;
@@ -324,6 +350,10 @@ fn set_link(node: &str, to: &str) -> io::Result<()> {
     let number = node.strip_prefix("node").ok_or(io::ErrorKind::NotFound)?;
     let link = format!("kafka-k8s{number}");
     run("ip", &["link", "set", &link, to]).map(drop)
+}
+
+fn ended() -> KubernetesError {
+    cannot("watch")(io::ErrorKind::UnexpectedEof.into())
 }
 
 /// The process of a program that was started with an argument. It may have another number in a namespace of its own.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long anything may take that a quiet machine does within a minute.
-const WITHIN: Duration = Duration::from_secs(600);
+pub(crate) const WITHIN: Duration = Duration::from_secs(600);
 /// Where the operator is.
 const NAMESPACE: &str = "kafka-operator";
 const DEFINITION: &str = "crd/kafkaclusters.krallistic.github.com";

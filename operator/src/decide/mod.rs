@@ -50,7 +50,7 @@ use rolling::{Pods, Step};
 use scaling::{Scaling, Situation};
 
 /// When to look again while something is under way.
-const SOON: Duration = Duration::from_secs(5);
+pub const SOON: Duration = Duration::from_secs(5);
 /// When to look again in any case: Kafka and the balancer tell nobody that something has changed.
 pub const LATER: Duration = Duration::from_secs(60);
 
@@ -264,7 +264,7 @@ pub fn decide(
     decision.status.cluster_id = identity(cluster, observed);
     decision.troubles.clone_from(&progress.troubles);
     decision.notes = note::notes(&observed.status, &decision);
-    let settled = progress.doing.is_empty() && status::is_ready(&decision.status);
+    let settled = progress.doing.is_empty() && status::is_settled(&decision.status);
     decision.again = if settled || observed.paused { LATER } else { SOON };
     Ok(decision)
 }

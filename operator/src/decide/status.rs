@@ -129,10 +129,12 @@ pub fn with_failure(observed: &Observed, decision: &Decision, failure: &str) -> 
     status
 }
 
-/// Whether a status says that all brokers serve.
-pub(super) fn is_ready(status: &KafkaclusterStatus) -> bool {
+/// Whether brokers serve and replicas stay where they are: nobody tells when a move has ended.
+pub(super) fn is_settled(status: &KafkaclusterStatus) -> bool {
     let mut conditions = status.conditions.iter();
+    let mut brokers = status.brokers.iter();
     conditions.any(|condition| condition.type_ == ConditionType::Ready.name() && condition.status == "True")
+        && brokers.all(|broker| broker.state == BrokerState::Normal)
 }
 
 /// The status as it is now.

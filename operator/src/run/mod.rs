@@ -124,8 +124,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// A watch tells something, or ends, every 290 seconds at the latest.
 const WATCH_ENDS_WITHIN: Duration = Duration::from_secs(295);
 
-/// The watch tells of a status that was written within this time.
-const REMEMBERED: Duration = Duration::from_millis(500);
+/// The most steps that follow each other at once. Two are enough: what has to be remembered first is in the status after one.
+const AT_ONCE: usize = 3;
 
 /// What all reconciliations share.
 pub struct Operator<C: Clients> {
@@ -253,15 +253,19 @@ impl<C: Clients> Operator<C> {
         if let Some(again) = self.step(View::Watched(&self.watches), seen).await? {
             return Ok(again);
         }
-        let Some(object) = self.kubernetes.cluster(seen).await? else {
-            return Ok(decide::LATER);
-        };
-        let again = self.step(View::Asked(&self.kubernetes), &object).await?;
-        Ok(again.unwrap_or(decide::LATER))
+        for _ in 0..AT_ONCE {
+            let Some(object) = self.kubernetes.cluster(seen).await? else {
+                return Ok(decide::LATER);
+            };
+            if let Some(again) = self.step(View::Asked(&self.kubernetes), &object).await? {
+                return Ok(again);
+            }
+        }
+        Ok(decide::SOON)
     }
 
     /// Looks and decides, and does what is decided where the API server itself was asked. By what watches have told nothing is
-    /// done but to write the status; none is returned where there is something to do.
+    /// done but to write the status; none is returned where there is something to do at once.
     async fn step(&self, view: View<'_>, object: &Kafkacluster) -> Result<Option<Duration>, ReconcileError> {
         let uid = object.uid().unwrap_or_default();
         // What it owns is being deleted, before it or after it; nobody makes that anew.
@@ -292,7 +296,7 @@ impl<C: Clients> Operator<C> {
             Ok(()) => {
                 self.tell(object, &decision.status, &decision.notes).await?;
                 self.memory.succeeded(&uid);
-                Ok(Some(again(&decision, &look.observed.status)))
+                Ok((!remembers(&look.observed.status, &decision)).then_some(decision.again))
             }
             Err(error) => {
                 let status = match &error {
@@ -358,19 +362,15 @@ impl<C: Clients> Operator<C> {
     }
 }
 
-/// When to look again; soon, where what had to be remembered first has been.
-fn again(decision: &Decision, before: &KafkaclusterStatus) -> Duration {
+/// Whether the status says now what had to be remembered before something is done.
+fn remembers(before: &KafkaclusterStatus, decision: &Decision) -> bool {
     let after = &decision.status;
     let emptying = |status: &KafkaclusterStatus| {
         let brokers = status.brokers.iter();
         let emptying = brokers.filter(|broker| broker.state == BrokerState::Emptying);
         emptying.map(|broker| broker.id).collect::<Vec<_>>()
     };
-    let remembers = before.cluster_id != after.cluster_id && decision.objects.is_empty()
+    before.cluster_id != after.cluster_id && decision.objects.is_empty()
         || before.users != after.users
-        || emptying(before) != emptying(after);
-    match remembers {
-        true => REMEMBERED,
-        false => decision.again,
-    }
+        || emptying(before) != emptying(after)
 }

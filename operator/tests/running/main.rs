@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use world::{World, conditions};
+use world::{SETS, World, conditions};
 
 /// Whether all is as the spec says, and brokers serve.
 fn settled(object: &Kafkacluster) -> bool {
@@ -121,6 +121,26 @@ async fn a_cluster_comes_up_with_its_topics_and_options_and_is_then_left_alone()
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_look_at_a_cluster_writes_its_id_down_and_then_makes_everything() {
+    let world = four_brokers();
+    world.look().await;
+    assert_eq!(
+        world
+            .api
+            .state()
+            .objects
+            .range(format!("{SETS}/")..format!("{SETS}0"))
+            .count(),
+        2
+    );
+    let writes = world.api.state().writes.clone();
+    assert!(writes[0].ends_with("/kafkaclusters/c/status"), "{writes:#?}");
+    let written = |path: &str| writes.iter().filter(|write| write.ends_with(path)).count();
+    assert_eq!(written("/kafkaclusters/c/status"), 2, "{writes:#?}");
+    assert_eq!(written("/statefulsets/c"), 1, "{writes:#?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_of_which_nothing_changes_costs_the_api_server_one_call_in_a_minute() {
     const MINUTES: u64 = 30;
     let world = with_users(&["alice", "carol"]);
@@ -215,8 +235,6 @@ async fn what_has_the_name_of_an_object_of_the_cluster_and_is_somebody_elses_is_
         ),
         foreign(&world, "api/v1/namespaces/n/configmaps/c-config", json!({})),
     ];
-    // Its id is written down first.
-    world.look().await;
     let said = world.fail().await;
     assert!(
         said.contains("already that belongs to no Kafkacluster of this name"),

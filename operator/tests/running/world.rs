@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use crate::api_server::ApiServer;
 
 const CLUSTERS: &str = "apis/krallistic.github.com/v1/namespaces/n/kafkaclusters";
-const SETS: &str = "apis/apps/v1/namespaces/n/statefulsets";
+pub(crate) const SETS: &str = "apis/apps/v1/namespaces/n/statefulsets";
 const PODS: &str = "api/v1/namespaces/n/pods";
 
 /// How many brokers a test can have.

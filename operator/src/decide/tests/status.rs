@@ -1,4 +1,6 @@
 use ::balancer::api::view::Phase;
+use ::kafka::cluster::Reassignment;
+use ::kafka::ids::TopicPartition;
 
 use super::*;
 use crate::crd::{BrokerState, BrokerStatus, ScramMechanism, UserStatus};
@@ -133,6 +135,30 @@ fn balance_is_what_the_balancer_says() {
         balanced(&|balancer| balancer.draining = [1_u16.into()].into()),
         "False Emptying"
     );
+}
+
+#[test]
+fn brokers_between_which_replicas_move_are_looked_at_soon_again() {
+    let cluster = cluster("brokerCount: 3");
+    let mut observed = settled(&cluster, &[(&[0, 1], &[0, 1])]);
+    assert_eq!(decided(&cluster, &observed).again, LATER);
+    let moving = Reassignment {
+        replicas: [2_u16, 0, 1].map(BrokerId::from).to_vec(),
+        adding: vec![2_u16.into()],
+        removing: vec![1_u16.into()],
+    };
+    let partition = TopicPartition::new("orders".parse().unwrap(), 0_u16.into());
+    let reassignments = &mut observed.kafka.as_mut().unwrap().reassignments;
+    reassignments.insert(partition, moving);
+    let decision = decided(&cluster, &observed);
+    let states = decision.status.brokers.iter().map(|broker| broker.state);
+    let wanted = [
+        BrokerState::Normal,
+        BrokerState::Rebalancing,
+        BrokerState::Rebalancing,
+    ];
+    assert_eq!(states.collect::<Vec<_>>(), wanted);
+    assert_eq!(decision.again, SOON);
 }
 
 #[test]
