@@ -21,9 +21,9 @@ const MOST_WINDOWS: usize = 30;
 /// What a reader at rest receives in a moment, in bytes: answers without records.
 const AT_REST: u64 = 1_000;
 
-/// By how much what is read all the time may be off, of which the sum is exact otherwise: windows in which it is counted are up to
-/// a twentieth shorter or longer, and begin and end between one answer and the next.
-const IN_PASSING: f64 = 0.2;
+/// By how much what is read all the time may be off, of which the sum is exact otherwise: a window in which it is counted begins
+/// and ends between one answer and the next.
+const IN_PASSING: f64 = 0.1;
 
 /// How a topic of two partitions with the same leader is read.
 struct Case {
@@ -143,8 +143,10 @@ async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
             .map(|(name, bytes)| (name.clone(), bytes - last[name]))
             .collect();
         last = now;
-        // What is read all the time can be compared only where it was counted for as long as a window is.
-        let is_a_window = at.duration_since(counted_at).abs_diff(INTERVAL) < INTERVAL / 20;
+        // What is read all the time can be compared only where it was counted for about as long as a window is.
+        let counted_for = at.duration_since(counted_at);
+        let is_a_window = counted_for.abs_diff(INTERVAL) < INTERVAL / 10;
+        let of_a_window = |bytes: u64| (bytes as f64 * INTERVAL.div_duration_f64(counted_for)).round() as u64;
         counted_at = at;
         // What was not read in time is of this window or of the next one.
         let is_known = std::mem::replace(&mut was_read, is_read) && is_read;
@@ -162,8 +164,13 @@ async fn bytes_out_are_as_true_as_they_say_whoever_reads() -> Outcome {
         compared += usize::from(is_a_window && windows > WARM);
         let judged = CASES.iter().filter(|case| is_a_window || case.backlog == 0);
         for case in judged.filter(|_| windows > WARM) {
-            let of_case = of_topic(&counted, &topic_of(case), |bytes| *bytes);
-            let sums = if case.backlog == 0 { EXACT } else { IN_PASSING };
+            let (sums, of_case) = match case.backlog {
+                0 => (EXACT, of_topic(&counted, &topic_of(case), |bytes| *bytes)),
+                _ => (
+                    IN_PASSING,
+                    of_topic(&counted, &topic_of(case), |bytes| of_a_window(*bytes)),
+                ),
+            };
             verdict.judge(case.name, Direction::Out, &of_case, &figures, sums)?;
         }
     }
