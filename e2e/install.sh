@@ -80,8 +80,8 @@ controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:$port
 log.dirs=$2/data
 PROPERTIES
-    java -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Dlog4j2.configurationFile=$here/java/log4j2.xml" \
-        -XX:ArchiveClassesAtExit="$2/broker.jsa" -XX:+UnlockDiagnosticVMOptions -XX:+AllowArchivingWithJavaAgent \
+    java "@$here/java/options" -Xmx320m -XX:ArchiveClassesAtExit="$2/broker.jsa" \
+        "-Dlog4j2.configurationFile=$here/java/log4j2.xml" \
         "-javaagent:$1/jolokia-agent.jar=port=0,host=127.0.0.1,discoveryEnabled=false" \
         -cp "$1/libs/*" kafka.Kafka "$2/server.properties" >"$2/log" 2>&1 &
     broker=$!

@@ -208,19 +208,18 @@ fn run(line: &[String], log: &Path) -> Result<Child, LocalKafkaError> {
 }
 
 fn java(install: &Path, heap_mib: u32) -> Vec<String> {
-    let log4j = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/log4j2.xml");
+    let files = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("java")
+        .display()
+        .to_string();
     vec![
         "java".to_owned(),
+        format!("@{files}/options"),
         format!("-Xmx{heap_mib}m"),
-        // Light rather than fast at its peak: several of these share a small machine with what is measured.
-        "-XX:+UseSerialGC".to_owned(),
-        "-XX:TieredStopAtLevel=1".to_owned(),
         "-XX:+ExitOnOutOfMemoryError".to_owned(),
         // What `e2e/install.sh` has kept of a broker with an agent.
         format!("-XX:SharedArchiveFile={}-classes/broker.jsa", install.display()),
-        "-XX:+UnlockDiagnosticVMOptions".to_owned(),
-        "-XX:+AllowArchivingWithJavaAgent".to_owned(),
-        format!("-Dlog4j2.configurationFile={}", log4j.display()),
+        format!("-Dlog4j2.configurationFile={files}/log4j2.xml"),
         "-cp".to_owned(),
         format!("{}/libs/*", install.display()),
     ]
