@@ -49,7 +49,7 @@ kubernetes-down: ## End it
 	@./e2e/kubernetes/down.sh
 
 .PHONY: demo-kubernetes
-demo-kubernetes: build images ## The README's walk-through on a real Kubernetes on this machine, a hot partition cooled at the end; as root; KEEP=1 keeps it
+demo-kubernetes: build images ## The original's manifest made, resized and deleted, and a hot partition cooled, on a real Kubernetes on this machine; as root; KEEP=1 keeps it
 	@./e2e/kubernetes/demo.sh
 
 .PHONY: deny

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The README's walk-through, typed on a real Kubernetes on this machine; at the end a partition turns hot, and the balancer
-# cools it while records are written. Ends with 0 when all of it did what it should.
+# The original's manifest made, resized and deleted, typed on a real Kubernetes on this machine; at the end a partition turns hot, and
+# the balancer cools it while records are written. Ends with 0 when all of it did what it should.
 #
 # Usage: e2e/kubernetes/demo.sh, as root, after `make build images`
 set -euo pipefail

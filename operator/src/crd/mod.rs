@@ -119,7 +119,8 @@ pub struct KafkaclusterSpec {
     pub broker_count: i32,
 
     /// The image of brokers and controllers: apache/kafka from 3.7 or confluentinc/cp-kafka, or one of the same layout.
-    /// A changed image is rolled out a few brokers at a time, never below min.insync.replicas.
+    /// A changed image is rolled out a few brokers at a time, as far as each partition keeps min.insync.replicas; one that has
+    /// no replica to spare waits for its broker.
     #[serde(default = "default_image")]
     #[schemars(length(min = 1, max = 500))]
     pub image: String,

@@ -21,8 +21,6 @@ pub struct BalancerFacts {
     pub hot: usize,
     /// The greatest imbalance of a resource of which anything is used to speak of.
     pub imbalance: f64,
-    /// What keeps it from working well.
-    pub problems: Vec<String>,
 }
 
 /// Something to ask of the balancer.
@@ -46,7 +44,6 @@ impl From<State> for BalancerFacts {
             replicating: replicating.map(|order| (order.topic, order.replicas)).collect(),
             hot: state.hot_brokers.saturating_add(state.hot_partitions),
             imbalance: state.worst_imbalance,
-            problems: state.problems,
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct KafkaFacts {
     pub min_in_sync: BTreeMap<TopicName, usize>,
     /// How many replicas there are in the log directories of each broker that was asked, or why it did not say.
     pub stored: BTreeMap<BrokerId, Result<usize, String>>,
-    /// Reassignments in progress, where they were asked about.
+    /// Reassignments in progress.
     pub reassignments: BTreeMap<TopicPartition, Reassignment>,
     /// What is set for all brokers at run time.
     pub defaults: BTreeMap<String, String>,
@@ -36,7 +36,7 @@ pub struct KafkaFacts {
 /// What of it has to be asked, beyond what always is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Questions {
-    /// Brokers whose log directories matter, since they are to be removed; reassignments matter then, too.
+    /// Brokers whose log directories matter, since they are to be removed.
     pub leaving: BTreeSet<BrokerId>,
     /// Whether brokers are to be replaced: then each topic's `min.insync.replicas` matters.
     pub restarts: bool,

@@ -41,7 +41,7 @@ pub(crate) use kafka::MIN_IN_SYNC;
 pub use kafka::{KafkaFacts, Questions};
 pub use note::{Note, notes_of_conditions};
 pub use rolling::Replaced;
-pub use status::{is_reworded, refused, with_failure, with_refusal};
+pub use status::{is_reworded, refused, unseen, with_failure, with_refusal};
 pub use topics::Topics;
 pub use users::{KnownUsers, UserSteps};
 
@@ -75,7 +75,7 @@ pub struct Observed {
     pub claims: Vec<ClaimFacts>,
     /// The nodes on which pods are, as far as there still are such.
     pub nodes: Result<BTreeMap<String, NodeFacts>, String>,
-    /// The uids of pods that Kubernetes would not give other resources while they run.
+    /// The uids of pods that Kubernetes would not give these resources while they run.
     pub not_resized: BTreeSet<String>,
     /// A digest of the certificate where the cluster has TLS, or why there is none.
     pub certificate: Result<Option<String>, String>,
@@ -85,8 +85,6 @@ pub struct Observed {
     pub kafka: Result<KafkaFacts, String>,
     /// What the balancer says, or why it does not.
     pub balancer: Result<BalancerFacts, String>,
-    /// Why the last attempt to change something failed, if it did.
-    pub failure: Option<String>,
     /// The time.
     pub now: Timestamp,
     /// Random bits, for an id that is decided once.
@@ -262,6 +260,9 @@ pub fn decide(
     }
     decision.status = status::status(cluster, observed, &progress);
     decision.status.cluster_id = identity(cluster, observed);
+    if observed.paused || decision.objects.is_empty() {
+        status::keep_emptying(&mut decision.status, &observed.status);
+    }
     decision.troubles.clone_from(&progress.troubles);
     decision.notes = note::notes(&observed.status, &decision);
     let settled = progress.doing.is_empty() && status::is_settled(&decision.status);
@@ -338,21 +339,7 @@ fn roll(
     decision: &mut Decision,
 ) {
     let kafka = observed.kafka.as_ref().map_err(String::as_str);
-    let (mut next, mut waits) = (Step::Done, None);
-    if let Metadata::KRaft { controllers } = cluster.metadata {
-        let digest = controller_digest(cluster, known);
-        let pods = Pods {
-            present: &observed.controller_pods,
-            wanted: controllers,
-            digest: &digest,
-            also: &BTreeSet::new(),
-            revision: revision(observed.controllers.as_ref()),
-            now: observed.now,
-        };
-        let serve = observed.broker_pods.iter().any(|pod| pod.ready);
-        next = rolling::controllers(pods, kafka, serve);
-        waits = pods.incomplete();
-    }
+    let (mut next, waits) = roll_controllers(cluster, observed, known);
     let digest = broker_digest(cluster, known);
     let resized = resized(cluster, observed, &digest);
     let pods = Pods {
@@ -393,6 +380,25 @@ fn roll(
                 .push(("Rolling", format!("pods are to be replaced; first: {reason}")));
         }
     }
+}
+
+/// What is next with controllers, and what they wait for to be complete.
+fn roll_controllers(cluster: &Cluster, observed: &Observed, known: &Known) -> (Step, Option<String>) {
+    let Metadata::KRaft { controllers } = cluster.metadata else {
+        return (Step::Done, None);
+    };
+    let digest = controller_digest(cluster, known);
+    let pods = Pods {
+        present: &observed.controller_pods,
+        wanted: controllers,
+        digest: &digest,
+        also: &BTreeSet::new(),
+        revision: revision(observed.controllers.as_ref()),
+        now: observed.now,
+    };
+    let serve = observed.broker_pods.iter().any(|pod| pod.ready);
+    let kafka = observed.kafka.as_ref().map_err(String::as_str);
+    (rolling::controllers(pods, kafka, serve), pods.incomplete())
 }
 
 fn revision(set: Option<&SetFacts>) -> Option<&str> {

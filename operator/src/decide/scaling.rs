@@ -81,10 +81,9 @@ pub(super) fn beyond(
     remembered: &BTreeSet<u16>,
 ) -> BTreeSet<u16> {
     // Without a StatefulSet, pods that it left are all that is known of it.
-    let after_pods = || pods.last().map_or(0, |last| last + 1);
-    let end = kept.unwrap_or_else(after_pods);
-    let end = end.max(remembered.last().map_or(0, |last| last + 1));
-    (wanted..end).collect()
+    let after = |numbers: &BTreeSet<u16>| numbers.last().map_or(0, |last| last.saturating_add(1));
+    let end = kept.unwrap_or_else(|| after(pods));
+    (wanted..end.max(after(remembered))).collect()
 }
 
 /// Decides.
@@ -154,11 +153,16 @@ impl Situation<'_> {
     /// StatefulSets take away the pods with the highest numbers.
     fn pods(&self, leaving: &BTreeMap<u16, Leaving>) -> u16 {
         let kept = self.kept.unwrap_or(u16::MAX);
-        let needed = leaving.iter().filter_map(|(number, leaving)| match leaving {
-            Leaving::Hosts(_) => Some(number + 1),
-            // Nothing is known, and so nothing changes.
-            Leaving::Unseen(_) => Some((number + 1).min(kept)),
-            Leaving::Empty | Leaving::Going | Leaving::Gone => None,
+        let needed = leaving.iter().filter_map(|(number, leaving)| {
+            let with_it = number.saturating_add(1);
+            match leaving {
+                Leaving::Hosts(_) => Some(with_it),
+                // Nothing is known, and so nothing changes.
+                Leaving::Unseen(_) => Some(with_it.min(kept)),
+                // What follows when it is gone has to be remembered first.
+                Leaving::Empty if !self.remembered.contains(number) => Some(with_it.min(kept)),
+                Leaving::Empty | Leaving::Going | Leaving::Gone => None,
+            }
         });
         needed.max().unwrap_or(0).max(self.wanted)
     }

@@ -85,29 +85,46 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> KafkaclusterStatus 
     status
 }
 
+/// Keeps the brokers that were being emptied as they were: what is still to be done about them, or to be taken back, was not done.
+pub(super) fn keep_emptying(status: &mut KafkaclusterStatus, before: &KafkaclusterStatus) {
+    let emptying = before.brokers.iter();
+    for emptying in emptying.filter(|broker| broker.state == BrokerState::Emptying) {
+        match status.brokers.iter_mut().find(|broker| broker.id == emptying.id) {
+            Some(stays) => stays.state = BrokerState::Emptying,
+            None => status.brokers.push(emptying.clone()),
+        }
+    }
+}
+
+/// The status when nothing could be looked at. What was seen before stays.
+pub fn unseen(observed: &Observed, failure: &str) -> KafkaclusterStatus {
+    let mut status = observed.status.clone();
+    let trouble = Trouble::new("ChangeFailed", failure);
+    put(
+        &mut status,
+        observed,
+        [(ConditionType::Degraded, degraded(&[trouble]))],
+    );
+    status
+}
+
 /// The status when Kafka or the balancer refused a part of what was decided. What would be written down as done is left as it
 /// was, since it may not be.
 pub fn with_refusal(observed: &Observed, decision: &Decision, failure: &str) -> KafkaclusterStatus {
     let mut status = decision.status.clone();
     let before = &observed.status;
-    let leaving = before
-        .brokers
-        .iter()
-        .filter(|broker| broker.state == BrokerState::Emptying);
-    for leaving in leaving {
-        match status.brokers.iter_mut().find(|broker| broker.id == leaving.id) {
-            Some(stays) => stays.state = BrokerState::Emptying,
-            None => status.brokers.push(leaving.clone()),
+    keep_emptying(&mut status, before);
+    let is_same = |a: &UserStatus, b: &UserStatus| a.name == b.name && a.mechanism == b.mechanism;
+    for user in &mut status.users {
+        let old = before.users.iter().find(|old| is_same(old, user));
+        user.password = old.and_then(|old| old.password.clone());
+    }
+    for old in &before.users {
+        if !status.users.iter().any(|user| is_same(user, old)) {
+            status.users.push(old.clone());
         }
     }
-    for user in &mut status.users {
-        let is_it = |old: &&UserStatus| old.name == user.name && old.mechanism == user.mechanism;
-        user.password = before
-            .users
-            .iter()
-            .find(is_it)
-            .and_then(|old| old.password.clone());
-    }
+    status.users.sort();
     let mut troubles = decision.troubles.clone();
     troubles.insert(0, Trouble::new("ChangeFailed", failure));
     put(
@@ -153,8 +170,6 @@ pub(super) fn status(cluster: &Cluster, observed: &Observed, progress: &Progress
         imbalance: balancer.map(|balancer| format!("{:.2}", balancer.imbalance)),
     };
     let mut troubles = progress.troubles.clone();
-    let failure = observed.failure.as_ref();
-    troubles.extend(failure.map(|failure| Trouble::new("ChangeFailed", failure.clone())));
     troubles.extend(stuck_pods(observed));
     let ready = ready(cluster, observed);
     let said = [
@@ -306,9 +321,11 @@ fn balanced(observed: &Observed) -> Said {
             "PlanWaits",
             "a plan waits for a yes; see `kafka-balancer plan` and `kafka-balancer approve`",
         ),
-        Phase::Starting | Phase::Watching | Phase::Fenced => {
-            Said::new(true, "NothingHot", "no broker is hot")
-        }
+        Phase::Fenced => Said::unknown(
+            "Fenced",
+            "another balancer has taken over, and this one only watches",
+        ),
+        Phase::Starting | Phase::Watching => Said::new(true, "NothingHot", "no broker is hot"),
     }
 }
 

@@ -143,9 +143,7 @@ pub(super) fn settled(cluster: &Cluster, partitions: &[(&[u16], &[u16])]) -> Obs
             replicating: BTreeMap::new(),
             hot: 0,
             imbalance: 1.04,
-            problems: Vec::new(),
         }),
-        failure: None,
         now: now(),
         random: 9,
     }
@@ -320,4 +318,38 @@ fn topics_get_partitions_and_what_is_said_of_their_configuration() {
         value: "7".to_owned(),
     };
     assert_eq!(topics.configure, [("orders".parse().unwrap(), vec![change])]);
+}
+
+#[test]
+fn a_configuration_that_kafka_tells_in_other_words_is_as_it_should_be() {
+    let changes = |wanted: &str, told: &str| {
+        let topic = format!("{{name: orders, partitions: 1, config: {{some: '{wanted}'}}}}");
+        let cluster = cluster(&format!("brokerCount: 3, topics: [{topic}]"));
+        let mut observed = settled(&cluster, &[(&[0, 1, 2], &[0, 1, 2])]);
+        let set = BTreeMap::from([("some".to_owned(), told.to_owned())]);
+        let facts = observed.kafka.as_mut().unwrap();
+        facts.topic_configs.insert("orders".parse().unwrap(), set);
+        decided(&cluster, &observed).topics.configure.len()
+    };
+    let same = [
+        ("compact, delete", "compact,delete"),
+        ("1", "1.0"),
+        ("0.50", "0.5"),
+        ("TRUE", "true"),
+        ("007", "7"),
+        ("lz4", "lz4"),
+    ];
+    let others = [
+        ("compact", "compact,delete"),
+        ("0.5", "0.51"),
+        ("9223372036854775806", "9223372036854775807"),
+        ("LZ4", "lz4"),
+        ("true", "false"),
+    ];
+    for (wanted, told) in same {
+        assert_eq!(changes(wanted, told), 0, "{wanted} {told}");
+    }
+    for (wanted, told) in others {
+        assert_eq!(changes(wanted, told), 1, "{wanted} {told}");
+    }
 }

@@ -76,7 +76,10 @@ impl Topics {
             _ => {}
         }
         let set = kafka.topic_configs.get(name);
-        let differs = |(key, value): &(&String, &String)| set.and_then(|set| set.get(*key)) != Some(value);
+        let differs = |(key, value): &(&String, &String)| {
+            let found = set.and_then(|set| set.get(*key));
+            !found.is_some_and(|found| means_the_same(found, value))
+        };
         let changes: Vec<ConfigChange> = wanted
             .config
             .iter()
@@ -163,6 +166,24 @@ impl Topics {
         });
         made.chain(grown).chain(configured).collect()
     }
+}
+
+/// Whether two values of a configuration mean the same: Kafka tells a topic's as it has read them, such as `compact,delete` for
+/// `compact, delete` and `1.0` for `1` (`ConfigDef.convertToString`).
+fn means_the_same(a: &str, b: &str) -> bool {
+    let elements =
+        |list: &'_ str| -> Vec<String> { list.split(',').map(|one| one.trim().to_owned()).collect() };
+    let (a, b) = (elements(a), elements(b));
+    let is_same = |(a, b): (&String, &String)| match (a.parse::<i64>(), b.parse::<i64>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => match (a.parse::<f64>(), b.parse::<f64>()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => {
+                a == b || a.eq_ignore_ascii_case(b) && ["true", "false"].contains(&a.to_lowercase().as_str())
+            }
+        },
+    };
+    a.len() == b.len() && a.iter().zip(&b).all(is_same)
 }
 
 /// A topic whose configuration in Kafka asks for more replicas in sync than there are to be.

@@ -102,7 +102,7 @@ fn on_error<C: Clients>(
 ) -> Action {
     let uid = object.uid().unwrap_or_default();
     let message = with_causes(error);
-    let mut wait = context.operator.memory.failed(&uid, message.clone());
+    let mut wait = context.operator.memory.failed(&uid);
     if let ReconcileError::Refused { again, .. } = error {
         wait = wait.min(*again);
     }

@@ -165,9 +165,11 @@ pub(super) async fn alter_users(kafka: &impl Users, changes: Vec<UserChange>) ->
     }
 }
 
-/// Notes what failed; what was done by another request in between was done all the same.
+/// Notes what failed; what was done by another request in between was done all the same. Kafka calls partitions that are there
+/// already invalid; a number that is wrong differs at the next look, too.
 fn note<K>(action: &str, outcome: Result<Each<K, ()>, ClusterError>, failures: &mut Vec<String>) {
-    let there = |error: &ClusterError| matches!(error, ClusterError::Refused { code, .. } if code == "TOPIC_ALREADY_EXISTS");
+    const THERE: [&str; 2] = ["TOPIC_ALREADY_EXISTS", "INVALID_PARTITIONS"];
+    let there = |error: &ClusterError| matches!(error, ClusterError::Refused { code, .. } if THERE.contains(&code.as_str()));
     let errors: Vec<ClusterError> = match outcome {
         Ok(each) => each.into_values().filter_map(Result::err).collect(),
         Err(error) => vec![error],

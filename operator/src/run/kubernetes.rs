@@ -80,6 +80,8 @@ pub(super) enum Resized {
     Accepted,
     /// The API server will not do that, and why.
     Refused(String),
+    /// There is another pod of that name.
+    Gone,
 }
 
 /// An object that is there.
@@ -335,7 +337,10 @@ impl Kubernetes {
             Err(kube::Error::Api(status)) if CANNOT_BE.contains(&status.code) => {
                 Ok(Resized::Refused(status.message.clone()))
             }
-            Err(error) => Err(KubernetesError::new(format!("Pod {}", pod.pod), error)),
+            Err(error) => match KubernetesError::new(format!("Pod {}", pod.pod), error) {
+                error if error.is_conflict() => Ok(Resized::Gone),
+                error => Err(error),
+            },
         }
     }
 

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::kubernetes::KubernetesError;
 
@@ -62,26 +62,28 @@ impl Election {
         }
     }
 
-    /// Waits until the Lease is ours.
-    pub(super) async fn win(&mut self) {
+    /// Waits until the Lease is ours, and returns when it was asked for.
+    pub(super) async fn win(&mut self) -> Instant {
         loop {
-            match self.try_once().await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "The lease cannot be looked at."),
+            let began = Instant::now();
+            match timeout(PATIENCE, self.try_once()).await {
+                Ok(Ok(true)) => return began,
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "The lease cannot be looked at."),
+                Err(_) => tracing::warn!("The lease was not answered in time."),
             }
             sleep(INTERVAL).await;
         }
     }
 
-    /// Keeps the Lease, and returns when it may be somebody else's.
-    pub(super) async fn keep(&mut self) {
-        let mut renewed = Instant::now();
+    /// Keeps the Lease that was asked for then, and returns when it may be somebody else's.
+    pub(super) async fn keep(&mut self, won: Instant) {
+        let mut renewed = won;
         while renewed.elapsed() < ACTS {
             sleep(INTERVAL).await;
             let left = ACTS.saturating_sub(renewed.elapsed()).min(PATIENCE);
             let began = Instant::now();
-            match tokio::time::timeout(left, self.try_once()).await {
+            match timeout(left, self.try_once()).await {
                 Ok(Ok(true)) => renewed = began,
                 Ok(Ok(false)) => return,
                 Ok(Err(error)) => tracing::warn!(%error, "The lease cannot be renewed."),

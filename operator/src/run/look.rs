@@ -15,10 +15,10 @@ use super::clients::Clients;
 use super::kafka as asking;
 use super::kubernetes::{Existing, KubernetesError};
 use super::passwords;
-use super::secrets::Known;
+use super::secrets::{Known, Secrets};
 use super::view::{View, ViewError};
 use super::{Operator, certificates};
-use crate::build::{Role, TOKEN_KEY, connection};
+use crate::build::{Role, TOKEN_KEY, broker_resources, connection};
 use crate::cluster::{Cluster, User};
 use crate::crd::{Kafkacluster, PAUSED_ANNOTATION};
 use crate::decide::{BalancerFacts, KafkaFacts, Observed, PodFacts, questions};
@@ -37,7 +37,7 @@ pub(super) struct Look<K> {
 }
 
 /// What can be said of an object without looking at anything else.
-pub(super) fn at_first(object: &Kafkacluster, failure: Option<String>) -> Observed {
+pub(super) fn at_first(object: &Kafkacluster) -> Observed {
     Observed {
         generation: object.metadata.generation,
         status: object.status.clone().unwrap_or_default(),
@@ -56,7 +56,6 @@ pub(super) fn at_first(object: &Kafkacluster, failure: Option<String>) -> Observ
         passwords: BTreeMap::new(),
         kafka: Err("it was not asked".to_owned()),
         balancer: Err("it was not asked".to_owned()),
-        failure,
         now: Timestamp::now(),
         random: rand::random(),
     }
@@ -72,43 +71,16 @@ impl<C: Clients> Operator<C> {
         object: &Kafkacluster,
     ) -> Result<Look<C::Kafka>, ViewError> {
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let names = &cluster.names;
-        let mut observed = at_first(object, self.memory.failure(&uid));
-        observed.brokers = view.stateful_set(cluster, names.cluster()).await?;
-        if cluster.metadata.is_kraft() {
-            let set = names.controllers();
-            observed.controllers = view.stateful_set(cluster, &set).await?;
-            observed.controller_pods = view.pods(cluster, Role::Controller, &set).await?;
-        }
-        observed.broker_pods = view.pods(cluster, Role::Broker, names.cluster()).await?;
-        observed.claims = view.claims(cluster).await?;
-        let pods = observed.broker_pods.iter().chain(&observed.controller_pods);
-        let nodes = view
-            .nodes(pods.filter_map(|pod| pod.node.as_deref()).collect())
-            .await;
-        observed.nodes = nodes.map_err(|error| with_causes(&error));
-        let present = observed.broker_pods.iter().map(|pod| pod.uid.as_str());
-        observed.not_resized = self.memory.not_resized(&uid, &present.collect());
+        let mut observed = at_first(object);
+        self.look_at_kubernetes(view, cluster, &uid, &mut observed)
+            .await?;
         let existing = view.existing(cluster).await?;
         self.read_secrets(cluster, &uid, object.metadata.generation)
             .await?;
-        let token = names.balancer_token();
         let has_token = self.memory.secrets(&uid, |secrets| {
-            if let Some(tls) = &cluster.listeners.tls {
-                let certificate = secrets.of(&tls.secret_name);
-                let certificate = certificate.and_then(|known| known.certificate.clone());
-                observed.certificate = certificate
-                    .unwrap_or_else(|| Err("it was not read".to_owned()))
-                    .map(Some);
-            }
-            let password = |user: &User| {
-                let known = secrets.of(&user.secret);
-                let unread = || Err(format!("the Secret {} was not read", user.secret));
-                known.map_or_else(unread, |known| known.password(&user.secret, &user.key))
-            };
-            let users = cluster.users.iter();
-            observed.passwords = users.map(|user| (user.name.clone(), password(user))).collect();
-            secrets.of(&token).is_some_and(|known| known.version.is_some())
+            of_secrets(secrets, cluster, &mut observed);
+            let token = secrets.of(&cluster.names.balancer_token());
+            token.is_some_and(|known| known.version.is_some())
         });
         let mut kafka = None;
         // Kubernetes loses sight of brokers that serve when it does not hear of their nodes.
@@ -133,6 +105,34 @@ impl<C: Clients> Operator<C> {
             existing,
             has_token,
         })
+    }
+
+    /// Reads what Kubernetes has of pods, and of what they are made by and run on.
+    async fn look_at_kubernetes(
+        &self,
+        view: View<'_>,
+        cluster: &Cluster,
+        uid: &str,
+        observed: &mut Observed,
+    ) -> Result<(), ViewError> {
+        let names = &cluster.names;
+        observed.brokers = view.stateful_set(cluster, names.cluster()).await?;
+        if cluster.metadata.is_kraft() {
+            let set = names.controllers();
+            observed.controllers = view.stateful_set(cluster, &set).await?;
+            observed.controller_pods = view.pods(cluster, Role::Controller, &set).await?;
+        }
+        observed.broker_pods = view.pods(cluster, Role::Broker, names.cluster()).await?;
+        observed.claims = view.claims(cluster).await?;
+        let pods = observed.broker_pods.iter().chain(&observed.controller_pods);
+        let nodes = view
+            .nodes(pods.filter_map(|pod| pod.node.as_deref()).collect())
+            .await;
+        observed.nodes = nodes.map_err(|error| with_causes(&error));
+        let present = observed.broker_pods.iter().map(|pod| pod.uid.as_str());
+        let resources = broker_resources(cluster);
+        observed.not_resized = self.memory.not_resized(uid, &present.collect(), &resources);
+        Ok(())
     }
 
     /// Reads the Secrets whose turn it is.
@@ -191,6 +191,24 @@ impl<C: Clients> Operator<C> {
         let said = asking::look(client.as_ref(), &questions(cluster, observed)).await;
         (said.map_err(|error| with_causes(&error)), Some(client))
     }
+}
+
+/// What is known of the certificate and of passwords.
+fn of_secrets(secrets: &Secrets, cluster: &Cluster, observed: &mut Observed) {
+    if let Some(tls) = &cluster.listeners.tls {
+        let certificate = secrets.of(&tls.secret_name);
+        let certificate = certificate.and_then(|known| known.certificate.clone());
+        observed.certificate = certificate
+            .unwrap_or_else(|| Err("it was not read".to_owned()))
+            .map(Some);
+    }
+    let password = |user: &User| {
+        let known = secrets.of(&user.secret);
+        let unread = || Err(format!("the Secret {} was not read", user.secret));
+        known.map_or_else(unread, |known| known.password(&user.secret, &user.key))
+    };
+    let users = cluster.users.iter();
+    observed.passwords = users.map(|user| (user.name.clone(), password(user))).collect();
 }
 
 /// The token of a Secret.

@@ -1,6 +1,6 @@
 //! What is kept between two looks at a cluster. All of it can be lost: it saves time, and decides nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ pub(super) struct Memory<K> {
 
 struct Remembered<K> {
     failures: u32,
-    failure: Option<String>,
     applied: HashMap<(String, String), Applied>,
     kafka: Option<(ConnectionSettings, Arc<K>)>,
     secrets: Secrets,
-    not_resized: BTreeSet<String>,
+    /// By the uid of a pod the resources that it would not be given last.
+    not_resized: BTreeMap<String, String>,
     reworded: Option<Instant>,
 }
 
@@ -41,11 +41,10 @@ impl<K> Default for Remembered<K> {
     fn default() -> Self {
         Self {
             failures: 0,
-            failure: None,
             applied: HashMap::new(),
             kafka: None,
             secrets: Secrets::default(),
-            not_resized: BTreeSet::new(),
+            not_resized: BTreeMap::new(),
             reworded: None,
         }
     }
@@ -76,24 +75,21 @@ impl<K> Memory<K> {
     }
 
     pub(super) fn succeeded(&self, uid: &str) {
-        self.of(uid, |cluster| {
-            cluster.failures = 0;
-            cluster.failure = None;
-        });
+        self.of(uid, |cluster| cluster.failures = 0);
     }
 
-    /// Keeps why something failed, and returns how long to wait before it is tried again: twice as long each time.
-    pub(super) fn failed(&self, uid: &str, failure: String) -> Duration {
+    /// Keeps that something failed, and returns how long to wait before it is tried again: twice as long each time.
+    pub(super) fn failed(&self, uid: &str) -> Duration {
         self.of(uid, |cluster| {
             cluster.failures = cluster.failures.saturating_add(1);
-            cluster.failure = Some(failure);
             let doubled = 2_u32.saturating_pow(cluster.failures - 1);
             BACKOFF.0.saturating_mul(doubled).min(BACKOFF.1)
         })
     }
 
-    pub(super) fn failure(&self, uid: &str) -> Option<String> {
-        self.of(uid, |cluster| cluster.failure.clone())
+    /// Whether the last attempt failed.
+    pub(super) fn has_failed(&self, uid: &str) -> bool {
+        self.of(uid, |cluster| cluster.failures > 0)
     }
 
     /// Whether an object is as it was after it was applied.
@@ -107,16 +103,27 @@ impl<K> Memory<K> {
         self.of(uid, |cluster| cluster.applied.insert(key, now));
     }
 
-    /// Keeps that Kubernetes would not give a pod other resources while it runs.
-    pub(super) fn note_not_resized(&self, uid: &str, pod: &str) {
-        self.of(uid, |cluster| cluster.not_resized.insert(pod.to_owned()));
+    /// Keeps that Kubernetes would not give a pod these resources while it runs.
+    pub(super) fn note_not_resized(&self, uid: &str, pod: &str, resources: String) {
+        self.of(uid, |cluster| {
+            cluster.not_resized.insert(pod.to_owned(), resources)
+        });
     }
 
-    /// The uids of pods that Kubernetes would not give other resources, as far as they are among those that there are.
-    pub(super) fn not_resized(&self, uid: &str, present: &BTreeSet<&str>) -> BTreeSet<String> {
+    /// The uids of pods that Kubernetes would not give these resources, as far as they are among those that there are.
+    pub(super) fn not_resized(
+        &self,
+        uid: &str,
+        present: &BTreeSet<&str>,
+        resources: &str,
+    ) -> BTreeSet<String> {
         self.of(uid, |cluster| {
-            cluster.not_resized.retain(|pod| present.contains(pod.as_str()));
-            cluster.not_resized.clone()
+            cluster
+                .not_resized
+                .retain(|pod, _| present.contains(pod.as_str()));
+            let refused = cluster.not_resized.iter();
+            let refused = refused.filter(|(_, refused)| *refused == resources);
+            refused.map(|(pod, _)| pod.clone()).collect()
         })
     }
 
@@ -173,15 +180,25 @@ mod tests {
     #[test]
     fn failures_are_waited_for_twice_as_long_each_time_up_to_five_minutes() {
         let memory: Memory<()> = Memory::new();
-        let waits: Vec<u64> = (0..40)
-            .map(|_| memory.failed("a", "no".to_owned()).as_secs())
-            .collect();
+        let waits: Vec<u64> = (0..40).map(|_| memory.failed("a").as_secs()).collect();
         assert_eq!(waits[..4], [1, 2, 4, 8]);
         assert_eq!(waits[39], 300);
         memory.succeeded("a");
-        assert_eq!(memory.failure("a"), None);
-        assert_eq!(memory.failed("a", "no".to_owned()).as_secs(), 1);
+        assert!(!memory.has_failed("a"));
+        assert_eq!(memory.failed("a").as_secs(), 1);
         assert_eq!(memory.retain(&HashSet::new()), ["a"]);
-        assert_eq!(memory.failure("a"), None);
+        assert!(!memory.has_failed("a"));
+    }
+
+    #[test]
+    fn what_a_pod_was_refused_is_not_what_it_may_be_given_then() {
+        let memory: Memory<()> = Memory::new();
+        memory.note_not_resized("a", "pod", "7Gi".to_owned());
+        let refused = |present: &[&str], resources| {
+            let present = present.iter().copied().collect();
+            memory.not_resized("a", &present, resources).len()
+        };
+        assert_eq!((refused(&["pod"], "7Gi"), refused(&["pod"], "10Gi")), (1, 0));
+        assert_eq!((refused(&["other"], "7Gi"), refused(&["pod"], "7Gi")), (0, 0));
     }
 }

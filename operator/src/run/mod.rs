@@ -124,7 +124,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// A watch tells something, or ends, every 290 seconds at the latest.
 const WATCH_ENDS_WITHIN: Duration = Duration::from_secs(295);
 
-/// The most steps that follow each other at once. Two are enough: what has to be remembered first is in the status after one.
+/// The most steps that follow each other at once: after one what has to be remembered first is in the status, after two it is done.
 const AT_ONCE: usize = 3;
 
 /// What all reconciliations share.
@@ -162,15 +162,15 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         identity,
         "Waiting for the lease."
     );
-    if stop.run_until_cancelled(election.win()).await.is_none() {
+    let Some(won) = stop.run_until_cancelled(election.win()).await else {
         return Ok(());
-    }
+    };
     tracing::info!("This operator acts.");
     // A task of its own: looks at many clusters must not keep the lease from being renewed.
     let mut acting = tokio::spawn(act(settings, client, watching, stop.clone()));
     let outcome = tokio::select! {
         outcome = &mut acting => outcome.unwrap_or_else(|ended| Err(RunError::Ended(ended))),
-        () = election.keep() => Err(RunError::LeaseLost),
+        () = election.keep(won) => Err(RunError::LeaseLost),
     };
     acting.abort();
     if !matches!(outcome, Err(RunError::LeaseLost))
@@ -275,7 +275,7 @@ impl<C: Clients> Operator<C> {
         let cluster = match Cluster::validate(object) {
             Ok(cluster) => cluster,
             Err(problems) => {
-                let observed = look::at_first(object, None);
+                let observed = look::at_first(object);
                 let status = decide::refused(&observed, &problems);
                 let notes = decide::notes_of_conditions(&observed.status, &status);
                 self.tell(object, &status, &notes).await?;
@@ -283,7 +283,18 @@ impl<C: Clients> Operator<C> {
                 return Ok(Some(decide::LATER));
             }
         };
-        let look = self.look(view, &cluster, object).await?;
+        let look = match self.look(view, &cluster, object).await {
+            Ok(look) => look,
+            Err(error) => {
+                // One alone may be over with the next attempt.
+                if self.memory.has_failed(&uid) {
+                    let observed = look::at_first(object);
+                    let status = decide::unseen(&observed, &with_causes(&error));
+                    self.tell_failure(object, &observed.status, &status).await;
+                }
+                return Err(error.into());
+            }
+        };
         let decision = decide::decide(&cluster, &self.installation, &look.observed)?;
         let performed = match view {
             View::Watched(_) if decision.acts() || !self.changes(object, &look, &decision).is_empty() => {
@@ -296,7 +307,8 @@ impl<C: Clients> Operator<C> {
             Ok(()) => {
                 self.tell(object, &decision.status, &decision.notes).await?;
                 self.memory.succeeded(&uid);
-                Ok((!remembers(&look.observed.status, &decision)).then_some(decision.again))
+                let is_done = decision.acts() || !remembers(&look.observed.status, &decision);
+                Ok(is_done.then_some(decision.again))
             }
             Err(error) => {
                 let status = match &error {
@@ -305,10 +317,22 @@ impl<C: Clients> Operator<C> {
                     }
                     _ => decide::with_failure(&look.observed, &decision, &with_causes(&error)),
                 };
-                let notes = decide::notes_of_conditions(&look.observed.status, &status);
-                self.tell(object, &status, &notes).await?;
+                self.tell_failure(object, &look.observed.status, &status).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Writes the status of what failed. What fails in doing so is not what matters.
+    async fn tell_failure(
+        &self,
+        object: &Kafkacluster,
+        before: &KafkaclusterStatus,
+        status: &KafkaclusterStatus,
+    ) {
+        let notes = decide::notes_of_conditions(before, status);
+        if let Err(error) = self.tell(object, status, &notes).await {
+            tracing::warn!(%error, "The status cannot be written.");
         }
     }
 
@@ -362,7 +386,7 @@ impl<C: Clients> Operator<C> {
     }
 }
 
-/// Whether the status says now what had to be remembered before something is done.
+/// Whether the status says now what had to be remembered before something is done, where nothing else was done.
 fn remembers(before: &KafkaclusterStatus, decision: &Decision) -> bool {
     let after = &decision.status;
     let emptying = |status: &KafkaclusterStatus| {

@@ -239,6 +239,7 @@ impl<C: Clients> Operator<C> {
         pod: &Replaced,
     ) -> Result<(), KubernetesError> {
         let (namespace, resources) = (cluster.names.namespace(), broker_requirements(cluster));
+        let given = broker_resources(cluster);
         match self
             .kubernetes
             .resize(namespace, pod, KAFKA_CONTAINER, &resources)
@@ -246,12 +247,12 @@ impl<C: Clients> Operator<C> {
         {
             Resized::Refused(reason) => {
                 tracing::info!(pod = pod.pod, namespace, reason, "Not resized while it runs.");
-                self.memory
-                    .note_not_resized(&object.uid().unwrap_or_default(), &pod.uid);
+                let uid = object.uid().unwrap_or_default();
+                self.memory.note_not_resized(&uid, &pod.uid, given);
                 Ok(())
             }
+            Resized::Gone => Ok(()),
             Resized::Accepted => {
-                let given = broker_resources(cluster);
                 self.kubernetes
                     .annotate(namespace, pod, RESOURCES_ANNOTATION, &given)
                     .await

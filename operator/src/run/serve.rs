@@ -9,6 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use balancer::background::upkeep;
 use metrics_exporter_prometheus::PrometheusHandle;
+use sidecar::server::{Limits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +29,8 @@ pub(super) async fn start(
         .route("/readyz", get(|| async { "ready\n" }))
         .route("/metrics", get(|| async move { rendered.render() }));
     tokio::spawn(upkeep(metrics, stop.clone()));
-    let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
     tokio::spawn(async move {
-        if let Err(error) = served.await {
+        if let Err(error) = serve(listener, routes, None, Limits::default(), stop).await {
             tracing::error!(%error, "Nothing is served any more.");
         }
     });

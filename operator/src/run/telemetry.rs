@@ -35,7 +35,7 @@ pub(super) fn install() -> Result<PrometheusHandle, BuildError> {
     );
     describe_counter!(
         ERRORS,
-        "Why looks failed: kubernetes or refused (by Kafka or the balancer) a change, unseen or unbuildable objects."
+        "Why looks failed: kubernetes or refused (by Kafka or the balancer) a change, taken names, unseen or unbuildable objects."
     );
     describe_histogram!(
         SECONDS,
@@ -50,7 +50,7 @@ pub(super) fn begin() {
     for outcome in ["done", "failed"] {
         counter!(RECONCILIATIONS, "outcome" => outcome).increment(0);
     }
-    for kind in ["kubernetes", "refused", "unseen", "unbuildable"] {
+    for kind in ["kubernetes", "refused", "taken", "unseen", "unbuildable"] {
         counter!(ERRORS, "kind" => kind).increment(0);
     }
 }

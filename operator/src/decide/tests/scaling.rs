@@ -178,6 +178,9 @@ fn a_broker_that_never_started_goes_when_nothing_is_assigned_to_it() {
     let (after, mut observed) = shrinking(&MOVED);
     observed.kafka = Ok(kafka(&[0, 1, 2, 3], &MOVED));
     stored(&mut observed, &[(3, Ok(0)), (4, Err("it does not answer"))]);
+    let remembers = decided(&after, &observed);
+    assert_eq!((kept(&remembers), emptying(&remembers)), (Some(5), vec![3, 4]));
+    observed.status = remembers.status;
     assert_eq!(kept(&decided(&after, &observed)), Some(3));
     observed.kafka = Ok(kafka(&[0, 1, 2, 3], &[(&[0, 1, 4], &[0, 1])]));
     assert_eq!(kept(&decided(&after, &observed)), Some(5));
@@ -215,6 +218,30 @@ fn a_change_of_mind_lets_load_come_back() {
     unheard.balancer = Err("time-out".to_owned());
     assert_eq!(emptying(&decided(&cluster("brokerCount: 5"), &unheard)), [3, 4]);
     assert_eq!((kept(&decision), emptying(&decision)), (Some(5), vec![]));
+}
+
+#[test]
+fn what_is_owed_to_brokers_that_are_emptied_is_not_forgotten_while_nothing_is_done() {
+    let certificate = |observed: &mut Observed| observed.certificate = Err("there is no Secret s".to_owned());
+    let nothing_is_done: [&dyn Fn(&mut Observed); 2] = [&|observed| observed.paused = true, &certificate];
+    for nothing_is_done in nothing_is_done {
+        let (after, mut observed) = shrinking(&HOSTED);
+        remember(&mut observed, &[3, 4]);
+        let before = observed.clone();
+        nothing_is_done(&mut observed);
+        let unheard = decided(&cluster("brokerCount: 5"), &observed);
+        assert_eq!((&unheard.orders[..], emptying(&unheard)), (&[][..], vec![3, 4]));
+
+        // Or their pods stop meanwhile, as they were to.
+        observed.brokers.as_mut().unwrap().replicas = 3;
+        observed.broker_pods.truncate(3);
+        observed.kafka = Ok(kafka(&[0, 1, 2], &MOVED));
+        let stopped = decided(&after, &observed);
+        assert_eq!((stopped.unregister.len(), emptying(&stopped)), (0, vec![3, 4]));
+        observed.status = stopped.status;
+        (observed.paused, observed.certificate) = (before.paused, before.certificate);
+        assert_eq!(decided(&after, &observed).unregister, ids(&[3, 4]));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ::kafka::ids::TopicPartition;
 
 use super::*;
 use crate::crd::{BrokerState, BrokerStatus, ScramMechanism, UserStatus};
-use crate::decide::{with_failure, with_refusal};
+use crate::decide::{notes_of_conditions, unseen, with_failure, with_refusal};
 
 #[test]
 fn a_cluster_that_serves_says_so_in_every_field() {
@@ -132,6 +132,10 @@ fn balance_is_what_the_balancer_says() {
         "Unknown Starting"
     );
     assert_eq!(
+        balanced(&|balancer| balancer.phase = Phase::Fenced),
+        "Unknown Fenced"
+    );
+    assert_eq!(
         balanced(&|balancer| balancer.draining = [1_u16.into()].into()),
         "False Emptying"
     );
@@ -201,13 +205,23 @@ fn conditions_are_told_when_they_turn_only() {
     let first = decided(&cluster, &observed);
     assert_eq!(told(&first), ["AllBrokersServe"]);
     observed.status = first.status;
-    observed.failure = Some("no volume can grow".to_owned());
-    let second = decided(&cluster, &observed);
-    assert_eq!(told(&second), ["ChangeFailed"]);
-    assert!(second.notes[0].is_warning);
-    observed.status = second.status;
-    observed.failure = Some("no volume can grow, again".to_owned());
-    assert_eq!(told(&decided(&cluster, &observed)), [""; 0]);
+    let unseen_for = |observed: &Observed, why: &str| {
+        let status = unseen(observed, why);
+        let notes = notes_of_conditions(&observed.status, &status);
+        let told = notes.into_iter().map(|note| (note.reason, note.is_warning));
+        (status, told.collect::<Vec<_>>())
+    };
+    let (status, told_then) = unseen_for(&observed, "pods cannot be listed");
+    assert_eq!(told_then, [("ChangeFailed".to_owned(), true)]);
+    assert_eq!(
+        condition(&status, ConditionType::Ready).0,
+        "True",
+        "as it was seen last"
+    );
+    observed.status = status;
+    assert_eq!(unseen_for(&observed, "pods cannot be listed, again").1, []);
+    let mended = decided(&cluster, &observed);
+    assert_eq!(condition(&mended.status, ConditionType::Degraded).0, "False");
 }
 
 #[test]
@@ -252,7 +266,11 @@ fn what_is_refused_is_told_beside_what_is_seen_and_nothing_is_written_down_as_do
         password: password.map(str::to_owned),
     };
     decision.status.users = vec![user(Some("new"))];
-    observed.status.users = vec![user(Some("old"))];
+    let removed = UserStatus {
+        name: "carol".to_owned(),
+        ..user(None)
+    };
+    observed.status.users = vec![user(Some("old")), removed.clone()];
     let status = with_refusal(&observed, &decision, "the topic is refused");
     let (ready, reason, _) = condition(&status, ConditionType::Ready);
     assert_eq!((ready.as_str(), reason.as_str()), ("False", "BrokersNotReady"));
@@ -269,7 +287,7 @@ fn what_is_refused_is_told_beside_what_is_seen_and_nothing_is_written_down_as_do
         BrokerState::Emptying,
         "the balancer may not have heard that it may stay"
     );
-    assert_eq!(status.users, [user(Some("old"))]);
+    assert_eq!(status.users, [user(Some("old")), removed]);
 }
 
 #[test]
