@@ -1,5 +1,6 @@
 //! The balancer: observe, detect, plan, execute.
 
+pub mod action;
 pub mod api;
 pub mod background;
 pub mod cli;

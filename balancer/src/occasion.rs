@@ -168,7 +168,6 @@ mod tests {
                 name: name.clone(),
                 id: [0; 16],
                 excluded: false,
-                min_isr: 1,
             });
             let replicas: Vec<BrokerId> = (0..3).map(id).take(*replicas).collect();
             let row = PartitionRow {

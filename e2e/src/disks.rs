@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::command::run;
+use crate::scene::mention;
 
 /// Where files are in memory, so that the disk below does not add to what is measured.
 const MEMORY: &str = "/dev/shm";
@@ -128,7 +129,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         if let Err(error) = self.limit(0) {
-            tracing::warn!(%error, "a disk stays slow");
+            mention(&format!("a disk stays slow: {error}"));
         }
         unmount(&self.mounted_at);
     }
@@ -146,7 +147,7 @@ fn device_of(place: &Path) -> io::Result<(String, String)> {
 
 fn unmount(place: &Path) {
     if let Err(error) = text(place).and_then(|place| run("umount", &[&place])) {
-        tracing::warn!(%error, "a disk could not be taken away");
+        mention(&format!("a disk could not be taken away: {error}"));
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 
 use crate::child::Child;
 use crate::command::run;
-use crate::scene::{Outcome, say};
+use crate::scene::{Outcome, mention, say};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -143,7 +143,7 @@ impl Kubernetes {
         std::fs::create_dir_all(&logs).map_err(cannot("make a folder for logs"))?;
         let log = logs.join(format!("cluster-{}.log", std::process::id()));
         // It may have to wait for another cluster, or to build Kubernetes, and says so there.
-        tracing::info!(log = %log.display(), "a Kubernetes starts");
+        mention(&format!("a Kubernetes starts, see {}", log.display()));
         let nodes = format!("NODES={nodes}");
         let line = [
             "env",
@@ -340,7 +340,9 @@ impl Drop for Kubernetes {
         drop(self.process.take());
         // What is outside processes: a bridge, control groups, files.
         if let Err(error) = run(&script("down.sh"), &[&self.folder.display().to_string()]) {
-            tracing::warn!(%error, "what a cluster leaves behind could not be taken away");
+            mention(&format!(
+                "what a cluster leaves behind could not be taken away: {error}"
+            ));
         }
     }
 }

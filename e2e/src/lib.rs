@@ -13,7 +13,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod local_kafka;
 pub mod network;
-mod port;
+pub mod port;
 pub mod process;
 pub mod processor;
 pub mod prometheus;

@@ -7,6 +7,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use crate::command::run;
+use crate::scene::mention;
 
 /// The network. Dropping it takes it away; programs in it lose their interface, not their life.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Drop for Network {
             ip(&["netns", "del", &self.namespace]),
         ] {
             if let Err(error) = gone {
-                tracing::warn!(%error, "a network could not be taken away");
+                mention(&format!("a network could not be taken away: {error}"));
             }
         }
     }

@@ -10,7 +10,11 @@ const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 /// A port that nothing listens on, and that no other call in this process has returned lately.
-pub(crate) fn free() -> io::Result<u16> {
+///
+/// # Errors
+///
+/// None is free.
+pub fn free() -> io::Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Processes start at different places, so that two that search at once do not find the same ports.
     let start = std::process::id().wrapping_mul(97);

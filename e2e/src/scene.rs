@@ -379,6 +379,11 @@ pub fn say(line: &str) -> Outcome {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
+/// Says something that nothing depends on, where somebody can be told.
+pub(crate) fn mention(line: &str) {
+    let _ = say(line);
+}
+
 /// A partition by its topic and its number.
 ///
 /// # Errors

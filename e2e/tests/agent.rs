@@ -2,14 +2,13 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use e2e::{BrokerSpec, Layout, LocalKafka, Service};
 use kafka::connection::Tls;
-use sidecar::config::LogSource;
-use sidecar::jolokia::{Credentials, Jolokia, JolokiaError};
+use sidecar::config::{Credentials, LogSource};
+use sidecar::jolokia::{Jolokia, JolokiaError};
 use sidecar::report::{LoadReport, Source};
 use tempfile::TempDir;
 
@@ -20,7 +19,6 @@ const PASSWORD: &str = "corr3ct horse";
 fn layout() -> Layout {
     Layout {
         brokers: vec![BrokerSpec::default()],
-        jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/jolokia/jolokia-access.xml"),
         ..Layout::default()
     }
 }

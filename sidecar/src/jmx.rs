@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::config::Names;
 use crate::exposition::{Families, jmx_families};
-use crate::jolokia::{Bean, Read, ReadRefused};
+use crate::jolokia::{Bean, Read, ReadRefused, exact_sum};
 
 const COUNT: &[&str] = &["Count"];
 const VALUE: &[&str] = &["Value"];
@@ -359,12 +359,6 @@ impl JmxReading {
             _ => {}
         }
     }
-}
-
-/// The sum that a mean was computed from. Kafka's histograms add whole numbers, so what is not whole is a rounding error,
-/// which could make a sum seem to fall.
-pub fn exact_sum(count: f64, mean: f64) -> f64 {
-    (count * mean).round()
 }
 
 fn timer(bean: &Bean) -> Option<Timer> {

@@ -52,8 +52,9 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::CheckConfig { config, purpose } => check(&config, purpose),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kafka-sidecar", &mut io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kafka-sidecar", &mut script);
+            io::stdout().write_all(&script).map_err(Ended::Output)
         }
         Command::Broker(run) => run_broker(&run),
         Command::Offsets(run) => run_offsets(&run),

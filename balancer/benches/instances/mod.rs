@@ -90,7 +90,6 @@ impl Instance {
                 name: row.topic.clone(),
                 id: [0; 16],
                 excluded: false,
-                min_isr: 1,
             });
             let replicas = self.replicas(used, &mut random);
             builder

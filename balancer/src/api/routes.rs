@@ -28,7 +28,7 @@ use super::browsers::{self, Hosts};
 use super::events::{self, Feed};
 use super::page;
 use super::view::{BrokerView, FinishedPlan, HotList, PartitionView, Phase, PlanView, State, View};
-use crate::serve::{Action, ActionError, Command};
+use crate::action::{Action, ActionError, Command};
 
 /// Actions carry a list of a plan's moves at most: ten thousand, with names of a hundred characters.
 const MAX_BODY_BYTES: usize = 1024 * 1024;

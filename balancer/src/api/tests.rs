@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::view::{PartitionView, Phase, View};
 use super::{Hosts, Shared, router};
-use crate::serve::{Action, Command, LIMITS};
+use crate::action::{Action, Command};
+use crate::serve::LIMITS;
 
 const TOKEN: &str = "s3cret-t0ken";
 

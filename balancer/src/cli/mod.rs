@@ -20,6 +20,7 @@ use thiserror::Error;
 use crate::client::{ClientError, PATIENCE, Server, Token};
 use crate::config::Config;
 use crate::journal::Mode;
+use crate::plan::output;
 
 /// Finds hot partitions and brokers of a Kafka cluster, plans the cheapest cure and executes it against live traffic.
 ///
@@ -230,7 +231,7 @@ pub enum CliError {
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
-    /// The runtime could not be started.
+    /// A value cannot be written as JSON.
     #[error("a value cannot be printed: {0}")]
     Encoding(#[from] serde_json::Error),
     /// The configuration cannot be printed.
@@ -324,7 +325,11 @@ impl Cli {
             (Output::Json, plan) => self.print(&serde_json::to_string_pretty(&plan)?),
             (_, None) => self.print("There is no plan: nothing waits and nothing is being executed."),
             (Output::Table, Some(plan)) => self.print(&tables::plan(&plan)),
-            (Output::Kafka, Some(plan)) => self.print(&tables::kafka_plan(&plan)?),
+            (Output::Kafka, Some(plan)) => {
+                let moves = plan.moves.iter();
+                let moves = moves.map(|change| (&change.topic, change.partition, change.to.as_slice()));
+                self.print(&output::kafka(moves)?)
+            }
         }
     }
 

@@ -193,6 +193,12 @@ fn print(made: &Plan, form: Output) -> Result<String, serde_json::Error> {
     match form {
         Output::Table => Ok(output::table(made)),
         Output::Json => output::json(made),
-        Output::Kafka => output::kafka(made),
+        Output::Kafka => {
+            let moves = made.moves.iter();
+            output::kafka(moves.map(|change| {
+                let name = &change.partition;
+                (&name.topic, name.partition, change.to.as_slice())
+            }))
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::api::view::{FinishedPlan, MoveView, PlanView, ResourceFigures};
 use crate::journal::Timestamp;
 use crate::model::Resource;
 use crate::plan::MoveKind;
+use crate::plan::output::ids;
 
 /// What fits the windows and mails that tables end up in, in columns. What is longer goes on in the next line.
 pub(super) const WIDTH: u16 = 100;
@@ -120,26 +121,6 @@ pub(super) fn copied(change: &MoveView) -> String {
         MoveKind::Removal => "replicas go".to_owned(),
         MoveKind::Copy => format!("{} of {}", size(change.bytes_done), size(change.bytes)),
     }
-}
-
-/// The plan as `kafka-reassign-partitions --execute` takes it.
-pub(super) fn kafka_plan(plan: &PlanView) -> Result<String, serde_json::Error> {
-    let partitions: Vec<_> = plan
-        .moves
-        .iter()
-        .map(|change| {
-            serde_json::json!({ "topic": change.topic, "partition": change.partition, "replicas": change.to })
-        })
-        .collect();
-    serde_json::to_string_pretty(&serde_json::json!({ "version": 1, "partitions": partitions }))
-}
-
-pub(super) fn ids(brokers: &[kafka::BrokerId]) -> String {
-    brokers
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
 }
 
 pub(super) fn size(bytes: u64) -> String {

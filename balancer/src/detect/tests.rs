@@ -24,7 +24,6 @@ fn cluster(replicas: usize, bytes_in: &[f64], topic_id: u8) -> Model {
         name: name.clone(),
         id: [topic_id; 16],
         excluded: false,
-        min_isr: 1,
     });
     for (number, &bytes_in) in bytes_in.iter().enumerate() {
         let number = number as i32;

@@ -380,7 +380,8 @@ impl<C: Cluster, L: CompactedLog> Executor<C, L> {
     }
 
     /// Changes the limits from now on.
-    pub fn set_limits(&mut self, limits: Limits) {
+    #[cfg(test)]
+    fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
 

@@ -422,7 +422,6 @@ mod tests {
             name: name.clone(),
             id: [0; 16],
             excluded: false,
-            min_isr: 1,
         });
         let ids: Vec<BrokerId> = [1, 2].map(|id| id.try_into().unwrap()).to_vec();
         builder

@@ -92,8 +92,6 @@ pub struct Topic {
     pub id: [u8; 16],
     /// Whether its partitions stay where they are as long as their brokers do.
     pub excluded: bool,
-    /// `min.insync.replicas`.
-    pub min_isr: u16,
 }
 
 /// Load of one partition. Its leader carries `bytes_in`, `bytes_out`, `cpu_leader` and `disk`, each follower

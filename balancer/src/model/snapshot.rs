@@ -211,7 +211,6 @@ impl<'de> Entry<'de> for PartitionEntry<'de> {
                     name: name.clone(),
                     id: [0; 16],
                     excluded: false,
-                    min_isr: 1,
                 })
             }
         };

@@ -323,7 +323,6 @@ fn build(look: &Look<'_>, loads: &Loads, last: Option<&Model>) -> Result<Model, 
             name: topic.name.clone(),
             id: topic.id,
             excluded: is_excluded(look, &topic.name),
-            min_isr: 1,
         });
         for partition in &topic.partitions {
             let name = TopicPartition::new(topic.name.clone(), partition.id);
@@ -425,11 +424,8 @@ fn usable_disk(report: &LoadReport) -> Option<f64> {
     let volumes = report
         .log_dirs
         .iter()
-        .map(|volume| Some(volume.used_bytes + volume.usable_bytes?));
-    volumes
-        .sum::<Option<u64>>()
-        .map(|bytes| bytes as f64)
-        .filter(|bytes| *bytes > 0.0)
+        .map(|volume| Some(volume.used_bytes as f64 + volume.usable_bytes? as f64));
+    volumes.sum::<Option<f64>>().filter(|bytes| *bytes > 0.0)
 }
 
 /// Bytes free in the log directory that has the least of them; see [`Broker::room`].

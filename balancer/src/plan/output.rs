@@ -17,12 +17,14 @@ pub fn json(plan: &Plan) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(plan)
 }
 
-/// The partitions that change as `kafka-reassign-partitions --execute` takes them.
+/// Partitions and the replicas that they get, as `kafka-reassign-partitions --execute` takes them.
 ///
 /// # Errors
 ///
 /// Never in practice, as [`json`].
-pub fn kafka(plan: &Plan) -> Result<String, serde_json::Error> {
+pub fn kafka<'a>(
+    moves: impl Iterator<Item = (&'a TopicName, PartitionId, &'a [BrokerId])>,
+) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Reassignment<'a> {
         version: u32,
@@ -34,10 +36,10 @@ pub fn kafka(plan: &Plan) -> Result<String, serde_json::Error> {
         partition: PartitionId,
         replicas: &'a [BrokerId],
     }
-    let partitions = plan.moves.iter().map(|change| Entry {
-        topic: &change.partition.topic,
-        partition: change.partition.partition,
-        replicas: &change.to,
+    let partitions = moves.map(|(topic, partition, replicas)| Entry {
+        topic,
+        partition,
+        replicas,
     });
     serde_json::to_string(&Reassignment {
         version: 1,
@@ -61,15 +63,20 @@ pub fn table(plan: &Plan) -> String {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         table.add_row([
             Cell::new(&change.partition),
-            Cell::new(list(&change.from)),
-            Cell::new(list(&change.to)),
+            Cell::new(ids(&change.from)),
+            Cell::new(ids(&change.to)),
             right(Resource::Disk.amount(change.bytes as f64)),
             right(format!("{:.0}", change.expected_seconds)),
             right(format!("{:.4}", change.gain)),
             Cell::new(&change.reason),
         ]);
     }
-    let mut text = table.to_string();
+    format!("{table}{}", worth(plan))
+}
+
+/// What a plan is worth, a line for each figure.
+fn worth(plan: &Plan) -> String {
+    let mut text = String::new();
     let (before, after, least) = (
         &plan.imbalance_before,
         &plan.imbalance_after,
@@ -117,7 +124,8 @@ pub fn table(plan: &Plan) -> String {
     text
 }
 
-fn list(brokers: &[BrokerId]) -> String {
+/// The ids of brokers in one word.
+pub fn ids(brokers: &[BrokerId]) -> String {
     let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
     ids.join(",")
 }

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::thread;
 
 use super::explain::Obstacles;
@@ -43,7 +44,9 @@ fn together<'a>(request: &'a PlanRequest<'a>, numbers: Range<u32>) -> Found<'a> 
             .map(|number| scope.spawn(move || search(request, number)))
             .collect();
         let own = search(request, numbers.start);
-        let others = others.into_iter().filter_map(|other| other.join().ok());
+        let others = others
+            .into_iter()
+            .map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         others.fold(own, better)
     })
 }

@@ -14,10 +14,10 @@ use sidecar::clock::Clock;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::action::Command;
 use super::guidance::guidance;
 use super::show::{self, Picture};
 use super::waits;
+use crate::action::Command;
 use crate::api::view::View;
 use crate::config::Config;
 use crate::detect::{Detection, Detector};

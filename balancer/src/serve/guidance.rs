@@ -98,7 +98,8 @@ fn copied(
             let is_this =
                 |name: &&&TopicPartition| name.partition == columns.partition[row] && name.topic == *topic;
             if let Some(name) = wanted.iter().find(is_this) {
-                *copied.entry((*name).clone()).or_default() += columns.size[row];
+                let bytes: &mut u64 = copied.entry((*name).clone()).or_default();
+                *bytes = bytes.saturating_add(columns.size[row]);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! `kafka-balancer serve`: the loop, and the API beside it.
 
-mod action;
 mod balancer;
 mod guidance;
 mod show;
@@ -26,7 +25,6 @@ use crate::api::{self, Hosts, Shared};
 use crate::background::{stop_on_signals, upkeep};
 use crate::config::Config;
 use crate::observe::{ObserveError, Observer};
-pub use action::{Action, ActionError, Command};
 pub use balancer::Balancer;
 
 /// Actions that wait for the loop at most; more are refused.

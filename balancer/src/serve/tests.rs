@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::balancer::Balancer;
-use super::{Action, ActionError, Command};
+use crate::action::{Action, ActionError, Command};
 use crate::api::view::{Phase, PlanStanding, View};
 use crate::config::Config;
 use crate::journal::Mode;

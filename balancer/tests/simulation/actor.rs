@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use balancer::action::{Action, Command};
 use balancer::api::view::{Phase, View};
 use balancer::config::Config;
 use balancer::observe::Observer;
-use balancer::serve::{Action, Balancer, Command};
+use balancer::serve::Balancer;
 use kafka::simulated::{SimulatedCluster, SimulatedLog};
 use sidecar::clock::Clock;
 use tokio::sync::{mpsc, oneshot, watch};

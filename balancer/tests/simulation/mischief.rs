@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use balancer::action::Action;
 use balancer::journal::Mode;
-use balancer::serve::Action;
 use kafka::Cluster;
 use kafka::cluster::ConfigResource;
 use rand::RngExt;

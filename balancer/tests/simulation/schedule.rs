@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use balancer::action::Action;
 use balancer::api::view::View;
 use balancer::config::Config;
 use balancer::journal::{Direction, Mode};
-use balancer::serve::Action;
 use kafka::cluster::{ConfigResource, NewTopic, Placement};
 use kafka::simulated::{SimulatedBroker, SimulatedCluster, SimulatedLog};
 use kafka::{BrokerId, Cluster, ReplicationFactor, TopicName, TopicPartition};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What a cluster consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,10 +11,8 @@ pub struct Layout {
     pub mode: Mode,
     /// The brokers; their ids are their indices.
     pub brokers: Vec<BrokerSpec>,
-    /// Whether each broker has a Jolokia agent.
+    /// Whether each broker has a Jolokia agent, with the policy that `deploy/` has for it.
     pub jolokia: bool,
-    /// The agents' policy file; the default allows reading only.
-    pub jolokia_policy: PathBuf,
     /// Further options of the agents, such as `protocol=https`.
     pub jolokia_options: Vec<String>,
     /// Properties of every broker, over the defaults; a broker's own come last.
@@ -38,7 +36,6 @@ impl Default for Layout {
             mode: Mode::KRaft,
             brokers: ["r0", "r1", "r2"].map(BrokerSpec::in_rack).into(),
             jolokia: true,
-            jolokia_policy: Path::new(env!("CARGO_MANIFEST_DIR")).join("java/jolokia-access.xml"),
             jolokia_options: Vec::new(),
             properties: BTreeMap::new(),
             heap_mib: 320,

@@ -103,11 +103,12 @@ impl Node {
         line.extend(java(install, layout.heap_mib));
         if let Some(port) = jolokia {
             let agent = install.join("jolokia-agent.jar");
-            // The sidecar is on the same host.
+            // Who asks is on the same host.
+            let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/jolokia/jolokia-access.xml");
             let mut options = vec![format!(
                 "-javaagent:{}=port={port},host=127.0.0.1,discoveryEnabled=false,policyLocation=file://{}",
                 agent.display(),
-                layout.jolokia_policy.display()
+                policy.display()
             )];
             options.extend_from_slice(&layout.jolokia_options);
             line.push(options.join(","));

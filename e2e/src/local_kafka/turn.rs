@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::{LocalKafkaError, POLL, cannot};
+use crate::scene::mention;
 
 /// Where `e2e/install.sh` puts things.
 pub(super) fn cache_folder() -> PathBuf {
@@ -45,7 +46,7 @@ impl Turn {
                 return Ok(turn);
             }
             if !said {
-                tracing::info!("another local Kafka runs; waiting for its end");
+                mention("another local Kafka runs; waiting for its end");
                 said = true;
             }
             sleep(POLL).await;

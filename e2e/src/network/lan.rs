@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use super::{ip, third_octet};
 use crate::command::run;
 use crate::local_kafka::Place;
+use crate::scene::mention;
 
 /// How much waits at an end of a cable, in bytes. At 8 MB/s that is the delay of a switch's port that is full: some tens
 /// of milliseconds.
@@ -165,6 +166,6 @@ impl Drop for Lan {
 
 fn gone(outcome: io::Result<()>) {
     if let Err(error) = outcome {
-        tracing::warn!(%error, "a part of a network could not be taken away");
+        mention(&format!("a part of a network could not be taken away: {error}"));
     }
 }

@@ -3,6 +3,7 @@
 use balancer::api::view::{Phase, State};
 use balancer::journal::Mode;
 use e2e::Service;
+use e2e::port::free;
 
 use crate::leadership::lopsided;
 use e2e::scene::{Outcome, Scene, led_by};
@@ -18,7 +19,7 @@ async fn a_second_balancer_fences_the_first_which_then_acts_no_more() -> Outcome
         })
         .await?;
     let mut config = scene.stack()?.config.clone();
-    config.listen.set_port(free_port()?);
+    config.listen.set_port(free()?);
     let mut second = Service::balancer(&config)?;
     second.ready().await?;
     let state: State = second.get("/v1/state").await?;
@@ -50,8 +51,4 @@ async fn a_second_balancer_fences_the_first_which_then_acts_no_more() -> Outcome
     assert_eq!(scene.state().await?.phase, Phase::Fenced);
     second.process.terminate().await?;
     scene.end().await
-}
-
-fn free_port() -> Outcome<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use balancer::action::Action;
 use balancer::api::view::{PlanStanding, SourceView, View};
-use balancer::serve::Action;
 use e2e::figures;
 use e2e::scene::Outcome;
 use serde_json::json;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use balancer::action::Command;
 use balancer::api::view::{
     BrokerView, FinishedPlan, HotBrokerView, HotList, HotPartitionView, MoveView, PartitionView, Phase,
     PlanStanding, PlanView, ResourceFigures, SourceView, State, ThrottleView, View,
@@ -10,7 +11,6 @@ use balancer::api::view::{
 use balancer::api::{Shared, router};
 use balancer::journal::Mode;
 use balancer::model::Resource;
-use balancer::serve::Command;
 use e2e::scene::Outcome;
 use kafka::BrokerId;
 use metrics_exporter_prometheus::PrometheusBuilder;

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::selection::Selection;
 pub use metrics::{Granularity, MetricsConfig, Names};
-pub use sources::{ConsumptionConfig, HttpUrl, JolokiaConfig};
+pub use sources::{ConsumptionConfig, Credentials, HttpUrl, JolokiaConfig};
 
 /// The port of Kafka's exporters by custom; see Prometheus' list of default ports.
 pub const DEFAULT_PORT: u16 = 9404;
@@ -264,7 +264,6 @@ mod tests {
     use kafka::settings::{parse, to_yaml};
 
     use super::*;
-    use crate::jolokia::Credentials;
 
     #[test]
     fn the_example_configurations_are_accepted() {

@@ -9,10 +9,18 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::jolokia::Credentials;
-
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who the client says it is, by basic authentication (RFC 7617).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Credentials {
+    /// The user; no colon is in it.
+    pub user: String,
+    /// The file with the password, read afresh for each request so that it can be rotated; a line end after it is not part
+    /// of it.
+    pub password_file: PathBuf,
+}
 
 /// How a Jolokia agent is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

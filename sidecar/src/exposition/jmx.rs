@@ -7,8 +7,7 @@ use super::families::{Families, Series};
 use super::jvm::add_jvm;
 use super::text::Kind;
 use crate::config::Names;
-use crate::jmx::exact_sum;
-use crate::jolokia::{Bean, ObjectName};
+use crate::jolokia::{Bean, ObjectName, exact_sum};
 
 /// What was read, under the names that dashboards use.
 pub fn jmx_families(beans: &[Bean], names: Names) -> Families {

@@ -7,8 +7,6 @@
 mod object_name;
 mod response;
 
-use std::path::PathBuf;
-
 use base64::prelude::{BASE64_STANDARD, Engine};
 use kafka::password_file::{PasswordError, read_password};
 use reqwest::Method;
@@ -18,11 +16,11 @@ use thiserror::Error;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::config::JolokiaConfig;
+use crate::config::{Credentials, JolokiaConfig};
 use crate::http_client::{HttpClient, HttpError};
 
 pub use object_name::{InvalidObjectName, ObjectName};
-pub use response::{Bean, ReadRefused, parse};
+pub use response::{Bean, ReadRefused, exact_sum, parse};
 
 /// The most that an answer may weigh; 1,000 topics take about a megabyte.
 pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -125,16 +123,6 @@ impl JolokiaError {
             _ => Self::Refused { status, message },
         }
     }
-}
-
-/// Who the client says it is, by basic authentication (RFC 7617).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Credentials {
-    /// The user; no colon is in it.
-    pub user: String,
-    /// The file with the password, read afresh for each request so that it can be rotated; a line end after it is not part
-    /// of it.
-    pub password_file: PathBuf,
 }
 
 /// A client of one agent.

@@ -32,6 +32,12 @@ impl Bean {
     }
 }
 
+/// The sum that a mean was computed from. Kafka's histograms add whole numbers, so what is not whole is a rounding error,
+/// which could make a sum seem to fall.
+pub fn exact_sum(count: f64, mean: f64) -> f64 {
+    (count * mean).round()
+}
+
 /// The finite number that a value holds, as JSON number or as text.
 pub(super) fn number(value: &Value) -> Option<f64> {
     let number = match value {

@@ -8,7 +8,8 @@ use crate::broker::{config, start};
 use crate::stub::{Mood, Stub};
 use crate::tls::Authority;
 use kafka::settings::to_yaml;
-use sidecar::jolokia::{Credentials, Jolokia};
+use sidecar::config::Credentials;
+use sidecar::jolokia::Jolokia;
 
 const PASSWORD: &str = "corr3ct h0rse";
 /// `sidecar:` and the password, as basic authentication has them.

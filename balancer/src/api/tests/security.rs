@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::action::ActionError;
 use crate::client::{Server, Token};
-use crate::serve::ActionError;
 
 impl Api {
     /// Asks with these headers, and for actions with the token.

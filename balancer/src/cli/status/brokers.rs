@@ -138,7 +138,7 @@ fn sources(brokers: &[BrokerView]) -> Vec<String> {
     }
     let left_out = others.len().saturating_sub(MOST_REASONS);
     for (why, brokers) in others.iter().take(MOST_REASONS) {
-        let brokers = crate::cli::tables::ids(brokers);
+        let brokers = crate::plan::output::ids(brokers);
         lines.push(labelled("figures:", &format!("of {brokers} {why}")));
     }
     if left_out > 0 {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::api::view::{MoveView, PlanStanding, PlanView};
-use crate::cli::tables::{copied, ids, labelled, paragraph, plain_table, plan_head, size, unsolved};
+use crate::cli::tables::{copied, labelled, paragraph, plain_table, plan_head, size, unsolved};
 use crate::model::Resource;
+use crate::plan::output::ids;
 
 /// Moves in flight that are listed at most, and those that wait.
 const MOST_IN_FLIGHT: usize = 12;

@@ -31,7 +31,6 @@ fn with_lagging(lagging: &[i32]) -> Model {
         name: name.topic.clone(),
         id: [1; 16],
         excluded: false,
-        min_isr: 1,
     });
     builder
         .partition(&PartitionRow {

@@ -188,7 +188,16 @@ fn kafkas_json_names_only_what_changes() {
             (&[1, 2], sends(30.0)),
         ],
     );
-    let json = output::kafka(&planned(&model)).unwrap();
+    let made = planned(&model);
+    let moves = made.moves.iter();
+    let moves = moves.map(|change| {
+        (
+            &change.partition.topic,
+            change.partition.partition,
+            change.to.as_slice(),
+        )
+    });
+    let json = output::kafka(moves).unwrap();
     assert_eq!(
         json,
         r#"{"version":1,"partitions":[{"topic":"t","partition":1,"replicas":[2,0]}]}"#

@@ -91,7 +91,6 @@ fn cluster_with(brokers: usize, rows: &[(&[i32], PartitionLoad)], excluded: bool
         name: name.clone(),
         id: [0; 16],
         excluded,
-        min_isr: 1,
     });
     for (number, (replicas, load)) in rows.iter().enumerate() {
         let replicas: Vec<BrokerId> = replicas.iter().map(|&id| id.try_into().unwrap()).collect();

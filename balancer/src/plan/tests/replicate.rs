@@ -53,7 +53,6 @@ fn model_with_room(
         name: name.clone(),
         id: [0; 16],
         excluded: true,
-        min_isr: 1,
     });
     for (number, row) in (0_i32..).zip(rows) {
         let row = PartitionRow {

@@ -1,13 +1,14 @@
 //! What people ask of the loop, done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kafka::{BrokerId, Cluster, CompactedLog};
+use kafka::ids::ReplicationFactor;
+use kafka::{BrokerId, Cluster, CompactedLog, TopicName};
 
 use super::{Balancer, Hands};
+use crate::action::{Action, ActionError};
 use crate::journal::{Mode, Outcome, PlanId, StopHow};
 use crate::observe::ReportSource;
-use crate::serve::action::{Action, ActionError};
 use crate::serve::show;
 
 impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
@@ -52,14 +53,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
                 let stopped = executor.stop(how, now).await;
                 executor.set_mode(Mode::Observe, now).await?;
                 stopped?;
-                match how {
-                    StopHow::AtOnce => {
-                        "Moves in progress are being cancelled; the mode is observe.".to_owned()
-                    }
-                    StopHow::Gently => {
-                        "Moves in progress are finished, no other starts; the mode is observe.".to_owned()
-                    }
-                }
+                stopping(how).to_owned()
             }
             Action::Drain { brokers } => {
                 if let Some(unknown) = brokers.iter().find(|broker| !known.contains(broker)) {
@@ -78,12 +72,7 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             }
             Action::Replicate { topics } => {
                 executor.replicate(orders).await?;
-                let said = topics.iter().map(|(topic, replicas)| match replicas {
-                    Some(replicas) => format!("{topic} {replicas}"),
-                    None => format!("{topic} as many as now"),
-                });
-                let said = show::first_of(said, topics.len());
-                format!("Each partition of these topics is to have so many replicas: {said}.")
+                replicating(&topics)
             }
             Action::Rebalance => {
                 self.rebalance_asked = true;
@@ -104,4 +93,20 @@ impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
             .map(|broker| broker.id)
             .collect()
     }
+}
+
+fn stopping(how: StopHow) -> &'static str {
+    match how {
+        StopHow::AtOnce => "Moves in progress are being cancelled; the mode is observe.",
+        StopHow::Gently => "Moves in progress are finished, no other starts; the mode is observe.",
+    }
+}
+
+fn replicating(topics: &BTreeMap<TopicName, Option<ReplicationFactor>>) -> String {
+    let said = topics.iter().map(|(topic, replicas)| match replicas {
+        Some(replicas) => format!("{topic} {replicas}"),
+        None => format!("{topic} as many as now"),
+    });
+    let said = show::first_of(said, topics.len());
+    format!("Each partition of these topics is to have so many replicas: {said}.")
 }

@@ -7,10 +7,10 @@ use kafka::error::with_causes;
 use kafka::{Cluster, ClusterError, CompactedLog, ReplicationFactor, TopicName};
 
 use super::Balancer;
+use crate::action::ActionError;
 use crate::execute::{MIN_IN_SYNC, min_in_sync};
 use crate::journal::{Replication, Timestamp};
 use crate::observe::ReportSource;
-use crate::serve::action::ActionError;
 
 impl<C: Cluster + Clone, L: CompactedLog, R: ReportSource> Balancer<C, L, R> {
     /// What is to be remembered of an order that can be obeyed.
