@@ -1,36 +1,43 @@
 //! What share groups read.
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use e2e::scene::Outcome;
 use e2e::{Layout, LocalKafka};
+use serde_json::Value;
 use sidecar::report::Confidence;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::bench::Bench;
 use super::verdict::{Direction, WEIGHTED};
-use super::written::Written;
+use super::written::{RECORDS, Written};
 
 const TOPIC: &str = "shared";
 /// Windows until the group's progress, which is smoothed, accounts for what is counted.
 const WARM: usize = 20;
 const WINDOWS: usize = 3;
+/// Windows after one in which not all was read in time: until then its progress is not what was read.
+const AGAIN: usize = 10;
+const WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_out_are_as_true_as_they_say_when_a_share_group_reads() -> Outcome {
     let bench = Bench::start(Layout::default()).await?;
     let mut written = Written::new(&bench, TOPIC).await?;
-    let _consumer = ShareConsumer::start(&bench.kafka)?;
-    let mut windows = 0;
+    let consumer = ShareConsumer::start(&bench.kafka)?;
+    let (mut windows, mut records) = (0, 0);
     while windows < WARM + WINDOWS {
-        let (counted, figures) = written
-            .window_once(async || {
-                sleep(Duration::from_millis(700)).await;
-                Ok(())
-            })
-            .await?;
-        let Some(figures) = figures else { continue };
+        records += RECORDS.iter().sum::<u64>();
+        let (counted, figures) = written.window_once(async || consumer.read(records).await).await?;
+        let Some(figures) = figures else {
+            windows = windows.min(WARM - AGAIN);
+            continue;
+        };
         windows += 1;
         if windows > WARM {
             // Each record is delivered to one member once, so that what was written is what was read.
@@ -44,12 +51,12 @@ async fn bytes_out_are_as_true_as_they_say_when_a_share_group_reads() -> Outcome
     Ok(())
 }
 
-/// Kafka's own share consumer, since librdkafka has none.
-struct ShareConsumer(Child);
+/// Kafka's own share consumer, since librdkafka has none, and how many records it has read.
+struct ShareConsumer(Child, Arc<AtomicU64>);
 
 impl ShareConsumer {
     fn start(kafka: &LocalKafka) -> Outcome<Self> {
-        let child = Command::new("setpriv")
+        let mut child = Command::new("setpriv")
             .args([
                 "--pdeathsig",
                 "KILL",
@@ -63,10 +70,35 @@ impl ShareConsumer {
             .args(["--topic", TOPIC, "--group-id", "sharing"])
             .args(["--acknowledgement-mode", "sync"])
             .args(["--offset-reset-strategy", "earliest"])
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Self(child))
+        let (told, read) = (child.stdout.take().ok_or("it has no output")?, Arc::default());
+        let into = Arc::clone(&read);
+        thread::spawn(move || count(told, &into));
+        Ok(Self(child, read))
+    }
+
+    /// Waits until it has read so many records.
+    async fn read(&self, records: u64) -> Outcome {
+        let deadline = Instant::now() + WITHIN;
+        while self.1.load(Ordering::Relaxed) < records {
+            if Instant::now() > deadline {
+                return Err(format!("the share consumer has not read {records} records").into());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Adds up what the consumer tells of records, in objects of a line each, until it ends.
+fn count(told: impl Read, into: &AtomicU64) {
+    for line in BufReader::new(told).lines().map_while(Result::ok) {
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        if event["name"] == "records_consumed" {
+            into.fetch_add(event["count"].as_u64().unwrap_or_default(), Ordering::Relaxed);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::wire::{Values, Writer, burst_all};
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Two partitions on broker 0, which broker 1 follows, with so many records in each window.
-const RECORDS: [u64; 2] = [300, 60];
+pub(crate) const RECORDS: [u64; 2] = [300, 60];
 
 /// A topic that is written to in each window.
 pub(crate) struct Written<'a> {
