@@ -65,15 +65,17 @@ async fn serve_offsets(config: OffsetsConfig) -> Sidecar {
 /// The metrics of a broker's sidecar, once it shows everything.
 pub(crate) async fn broker(metrics: MetricsConfig) -> String {
     let sidecar = start_broker(metrics).await;
+    // The agent is asked for topics when they are known.
+    let is_of_topic =
+        |line: &str| line.starts_with("kafka_server_brokertopicmetrics_") && line.contains("topic=\"");
     let is_full = |metrics: &str| {
-        [
+        let parts = [
             "bytes_in_per_second{",
             "atminisr{",
             "source_errors_total{",
             "\nkafka_server_",
-        ]
-        .iter()
-        .all(|part| metrics.contains(part))
+        ];
+        parts.iter().all(|part| metrics.contains(part)) && metrics.lines().any(is_of_topic)
     };
     sidecar.get_until("/metrics", |_, metrics| is_full(metrics)).await
 }
