@@ -68,10 +68,12 @@ impl Ledger {
         let load: Vec<PerResource> = model.brokers().map(|row| *model.broker_load(row)).collect();
         let mut total = PerResource::default();
         let mut capacity = PerResource::default();
+        let mut busiest = PerResource::default();
         let mut receivers = 0.0_f64;
         for row in model.brokers() {
             if part[row.get()] != Part::Absent {
                 total += load[row.get()];
+                busiest = busiest.max(model.utilisation(row));
             }
             if matches!(part[row.get()], Part::Stays | Part::Fills) {
                 capacity += model.broker(row).capacity;
@@ -91,7 +93,7 @@ impl Ledger {
             part,
         };
         for row in model.brokers() {
-            ledger.push_limits(row, &model.broker(row).capacity, settings);
+            ledger.push_limits(row, &model.broker(row).capacity, &busiest, settings);
         }
         ledger.tolerated = ledger.most_tolerated(model, settings);
         ledger
@@ -130,9 +132,16 @@ impl Ledger {
         })
     }
 
-    fn push_limits(&mut self, row: BrokerIndex, capacity: &PerResource, settings: &PlanSettings) {
+    /// `busiest` is the greatest utilisation of a broker: what no broker uses to speak of is not balanced.
+    fn push_limits(
+        &mut self,
+        row: BrokerIndex,
+        capacity: &PerResource,
+        busiest: &PerResource,
+        settings: &PlanSettings,
+    ) {
         let (part, mean) = (self.part[row.get()], self.mean);
-        let balanced = |r: Resource| mean[r] > 0.0 && mean[r] >= settings.floor[r];
+        let balanced = |r: Resource| mean[r] > 0.0 && busiest[r] > settings.floor[r];
         self.limit.push(match part {
             Part::Leaves => PerResource::default(),
             _ => self.allowed(capacity, settings.target, settings),

@@ -18,7 +18,7 @@ pub struct PlanSettings {
     /// What a broker that is relieved or given something may exceed the mean by afterwards, in parts of the mean; at
     /// most the threshold. The closer to the mean, the more bytes it takes, and the longer it lasts.
     pub target: f64,
-    /// A broker whose utilisation is below this is never too hot, and a resource whose mean is below it is not
+    /// A broker whose utilisation is below this is never too hot, and a resource of which no broker uses more is not
     /// balanced.
     pub floor: PerResource,
     /// The part of its capacity that a broker may be given.

@@ -360,3 +360,20 @@ fn a_broker_is_emptied_while_it_hosts_something_and_one_left_alone_only_when_tha
     assert!(matches!(asked(2, BrokerState::New, false), Purpose::Fill(_)));
     assert_eq!(asked(2, BrokerState::New, true), Purpose::Rebalance);
 }
+
+#[test]
+fn a_hot_broker_of_a_cluster_that_rests_otherwise_is_cooled() {
+    let rows: Vec<[i32; 2]> = (1..5).map(|follower| [0, follower]).collect();
+    let rows: Vec<(&[i32], PartitionLoad)> =
+        rows.iter().map(|replicas| (&replicas[..], sends(20.0))).collect();
+    let model = cluster(12, &rows);
+    let floor = PlanSettings::default().floor.bytes_out;
+    let used = |model: &Model, row| model.utilisation(row).bytes_out;
+    let mean = model.brokers().map(|row| used(&model, row)).sum::<f64>() / 12.0;
+    assert!(mean < floor, "{mean}");
+    let made = plan(&request(&model, Purpose::Cool));
+    assert_eq!((made.leadership_changes(), made.bytes), (3, 0));
+    let after = applied(&model, &made);
+    let most = after.brokers().map(|row| used(&after, row)).fold(0.0, f64::max);
+    assert!(most <= 0.2, "{most}");
+}
