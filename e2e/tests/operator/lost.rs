@@ -4,6 +4,10 @@
 use std::time::Duration;
 
 use e2e::scene::{Outcome, say};
+use e2e::stack::connection_to;
+use kafka::Cluster;
+use kafka::client::KafkaCluster;
+use kafka::cluster::Broker;
 use tokio::time::sleep;
 
 use crate::installed::{Installed, selector};
@@ -11,6 +15,8 @@ use crate::traffic::Traffic;
 
 const NAME: &str = "lost";
 const PARTITIONS: u32 = 6;
+/// As in the manifest.
+const FIRST_PORT: u16 = 31_500;
 /// Bytes per second of all partitions together.
 const RATE: f64 = 100e3;
 
@@ -82,6 +88,19 @@ pub(crate) async fn a_broker_is_replaced(operator: &Installed<'_>) -> Outcome {
         })
         .await?;
     operator.until_settled(NAME, 3).await?;
+    // Its broker lived on, takes itself for a leader, and would tell a new client of the records that it has got itself.
+    let address = at(&bootstrap, &lost.pod)?;
+    operator
+        .until(
+            "the broker that was lost tells nobody anything any more",
+            async |_| {
+                let told = KafkaCluster::new(connection_to(address)?).describe().await;
+                Ok(told.map_or(true, |told| {
+                    told.brokers.iter().all(|broker| !is_at(broker, address))
+                }))
+            },
+        )
+        .await?;
 
     let (report, found) = traffic.end().await?;
     assert!(report.lost == 0 && report.acknowledged > 100, "{report:?}");
@@ -91,6 +110,18 @@ pub(crate) async fn a_broker_is_replaced(operator: &Installed<'_>) -> Outcome {
         .await?;
     operator.kill_operator().await?;
     operator.nothing_is_left(NAME).await
+}
+
+/// Where clients from outside find the broker of a pod.
+fn at<'a>(bootstrap: &'a str, pod: &str) -> Outcome<&'a str> {
+    let number: u16 = pod.rsplit('-').next().ok_or("a pod has no number")?.parse()?;
+    let port = format!(":{}", FIRST_PORT + number);
+    let found = bootstrap.split(',').find(|address| address.ends_with(&port));
+    Ok(found.ok_or("the broker is not among those that are told of")?)
+}
+
+fn is_at(broker: &Broker, address: &str) -> bool {
+    format!("{}:{}", broker.host, broker.port) == address
 }
 
 /// A broker whose node has neither the only controller nor the operator.
