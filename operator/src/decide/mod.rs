@@ -17,6 +17,7 @@ mod status;
 mod tests;
 mod topics;
 mod users;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,11 +29,10 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::build::{
-    self, BuildError, Installation, Known, Object, broker_claim, broker_digest, broker_resources,
-    controller_digest,
+    self, BuildError, Installation, Known, Object, broker_digest, broker_resources, controller_digest,
 };
-use crate::cluster::{Cluster, ClusterId, Metadata, Storage, disk_bytes};
-use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus, VolumeDeletionPolicy};
+use crate::cluster::{Cluster, ClusterId, Metadata};
+use crate::crd::{BrokerState, KafkaclusterStatus, UserStatus};
 
 pub use balancer::{BalancerFacts, BalancerOrder};
 pub use facts::{ClaimFacts, Discarded, NodeFacts, Pending, PodFacts, SetFacts};
@@ -278,7 +278,7 @@ fn steps(
     progress: &mut Progress,
     decision: &mut Decision,
 ) {
-    volumes(cluster, observed, &progress.scaling, decision);
+    volumes::volumes(cluster, observed, &progress.scaling, decision);
     decision.bury = nodes::buried(observed);
     decision.orders.clone_from(&progress.scaling.orders);
     if cluster.metadata.is_kraft() {
@@ -418,33 +418,6 @@ fn resize(pods: Vec<Replaced>, waits: Option<String>, progress: &mut Progress, d
     decision.resize = pods;
 }
 
-fn volumes(cluster: &Cluster, observed: &Observed, scaling: &Scaling, decision: &mut Decision) {
-    let Storage::Volume { size, deletion, .. } = &cluster.storage else {
-        return;
-    };
-    let smaller = |asked: &Option<Quantity>| {
-        let bytes = asked.as_ref().and_then(disk_bytes);
-        bytes.is_some_and(|bytes| bytes < size.number())
-    };
-    let growing = observed.claims.iter();
-    let growing = growing.filter(|claim| claim.bound && smaller(&claim.asked));
-    decision.grow = growing
-        .map(|claim| (claim.name.clone(), size.written().clone()))
-        .collect();
-    // Not by the StatefulSet, which would do it while a broker stops: until then Kafka may have placed a replica on it.
-    if *deletion == VolumeDeletionPolicy::Delete {
-        let of_gone = scaling.gone().map(|number| broker_claim(cluster, number));
-        let of_gone: BTreeSet<String> = of_gone.collect();
-        let claims = observed
-            .claims
-            .iter()
-            .filter(|claim| of_gone.contains(&claim.name));
-        decision.discard = claims.map(Discarded::from).collect();
-        decision.grow.retain(|(claim, _)| !of_gone.contains(claim));
-    }
-    decision.recreate = observed.brokers.as_ref().is_some_and(|set| smaller(&set.claim));
-}
-
 /// The id that is written down, or that pods have started with when the status was lost.
 fn kept_identity(observed: &Observed) -> Option<ClusterId> {
     let written = observed.status.cluster_id.as_deref();
@@ -474,6 +447,14 @@ fn known(cluster: &Cluster, observed: &Observed, broker_pods: u16) -> Known {
         broker_pods,
         certificate: observed.certificate.clone().ok().flatten(),
     }
+}
+
+/// Whether the status of a decision remembers what has to stand there before it is done.
+pub fn remembers(before: &KafkaclusterStatus, decision: &Decision) -> bool {
+    let after = &decision.status;
+    before.cluster_id != after.cluster_id && decision.objects.is_empty()
+        || before.users != after.users
+        || remembered(before) != remembered(after)
 }
 
 /// The brokers that the status calls EMPTYING.

@@ -1,8 +1,8 @@
 //! Which pods are replaced next, because they were made with another configuration than is wanted.
 //!
 //! A pod that serves is taken only while every partition is in sync and keeps `min.insync.replicas` without it, unless it has
-//! no replica to spare; then several are taken at once where no partition minds. The first pod with a new configuration goes alone, and the others
-//! wait until it serves: what cannot start stops one broker. Nothing is counted and nothing is given up: as long as the
+//! no replica to spare; then several are taken at once where no partition minds. The first pod with a new configuration goes
+//! alone, and the others wait until it serves: what cannot start stops one broker. Nothing is counted and nothing is given up: as long as the
 //! condition does not hold, it is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -40,8 +40,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Installation};
 use crate::cluster::Cluster;
-use crate::crd::{BrokerState, Kafkacluster, KafkaclusterStatus};
-use crate::decide::{self, Decision, Note};
+use crate::crd::{Kafkacluster, KafkaclusterStatus};
+use crate::decide::{self, Note};
 pub use clients::{Clients, Network};
 use definition::DefinitionError;
 pub use kubernetes::KubernetesError;
@@ -307,7 +307,7 @@ impl<C: Clients> Operator<C> {
             Ok(()) => {
                 self.tell(object, &decision.status, &decision.notes).await?;
                 self.memory.succeeded(&uid);
-                let is_done = decision.acts() || !remembers(&look.observed.status, &decision);
+                let is_done = decision.acts() || !decide::remembers(&look.observed.status, &decision);
                 Ok(is_done.then_some(decision.again))
             }
             Err(error) => {
@@ -384,17 +384,4 @@ impl<C: Clients> Operator<C> {
             tracing::warn!(%error, "An event cannot be written.");
         }
     }
-}
-
-/// Whether the status says now what had to be remembered before something is done, where nothing else was done.
-fn remembers(before: &KafkaclusterStatus, decision: &Decision) -> bool {
-    let after = &decision.status;
-    let emptying = |status: &KafkaclusterStatus| {
-        let brokers = status.brokers.iter();
-        let emptying = brokers.filter(|broker| broker.state == BrokerState::Emptying);
-        emptying.map(|broker| broker.id).collect::<Vec<_>>()
-    };
-    before.cluster_id != after.cluster_id && decision.objects.is_empty()
-        || before.users != after.users
-        || emptying(before) != emptying(after)
 }

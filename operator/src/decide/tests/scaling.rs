@@ -3,6 +3,7 @@ use ::kafka::cluster::Reassignment;
 use ::kafka::ids::TopicPartition;
 
 use super::*;
+use crate::build::broker_claim;
 use crate::crd::BrokerStatus;
 
 /// Five brokers of which three are wanted.
