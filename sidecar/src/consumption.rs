@@ -1,4 +1,5 @@
-//! How fast groups consume each partition, all of them together: differences of committed offsets.
+//! How groups consume each partition, all of them together: how fast, by differences of committed offsets, and how many of
+//! them have caught up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,6 +16,9 @@ pub struct Consumption {
     /// Records that those groups have not taken yet that are taking some; one that has stopped for good is behind for ever
     /// and needs nothing.
     pub records_behind: f64,
+    /// How many groups have caught up, so that they read what is written when it is written. Their commits come seconds
+    /// later and in lumps, at moments of their own for each partition.
+    pub groups_caught_up: u32,
 }
 
 /// How many sampling intervals rates are smoothed over. Consumers commit in lumps, by default every 5 s.
@@ -69,17 +73,19 @@ impl Progress {
         }
     }
 
-    /// The consumption of each partition that some group advances in or is `behind` in; none until there are two samples.
+    /// The consumption of each partition that some group advances in, or that is among `readers`: with the records that
+    /// groups are behind there, and how many have caught up. None until there are two samples.
     pub fn consumption(
         &self,
-        behind: impl IntoIterator<Item = (TopicPartition, f64)>,
+        readers: impl IntoIterator<Item = (TopicPartition, f64, u32)>,
     ) -> Option<BTreeMap<TopicPartition, Consumption>> {
         let mut all: BTreeMap<TopicPartition, Consumption> = BTreeMap::new();
         for (partition, rate) in self.rates()? {
             all.entry(partition).or_default().records_per_second = rate;
         }
-        for (partition, behind) in behind.into_iter().filter(|(_, behind)| *behind > 0.0) {
-            all.entry(partition).or_default().records_behind = behind;
+        for (partition, behind, caught_up) in readers {
+            let of = all.entry(partition).or_default();
+            (of.records_behind, of.groups_caught_up) = (behind, caught_up);
         }
         Some(all)
     }
@@ -115,6 +121,7 @@ pub fn report(
         rows.partition.push(partition.partition);
         rows.records_out.push(of.records_per_second.round() as u64);
         rows.records_behind.push(of.records_behind as u64);
+        rows.groups_caught_up.push(of.groups_caught_up);
     }
     ConsumptionReport {
         version: VERSION,
@@ -129,12 +136,14 @@ pub fn report(
 pub fn read(report: &ConsumptionReport) -> BTreeMap<TopicPartition, Consumption> {
     let rows = &report.rows;
     let figures = rows.records_out.iter().zip(&rows.records_behind);
+    let figures = figures.zip(&rows.groups_caught_up);
     let rows = rows.topic.iter().zip(&rows.partition).zip(figures);
-    rows.filter_map(|((topic, partition), (out, behind))| {
+    rows.filter_map(|((topic, partition), ((out, behind), caught_up))| {
         let topic = report.topics.get(*topic as usize)?;
         let consumption = Consumption {
             records_per_second: *out as f64,
             records_behind: *behind as f64,
+            groups_caught_up: *caught_up,
         };
         Some((TopicPartition::new(topic.clone(), *partition), consumption))
     })
@@ -164,12 +173,12 @@ mod tests {
             BTreeMap::from([(partition(0), 50), (partition(1), 10)]),
         );
         let consumption = progress
-            .consumption([(partition(2), 7.0), (partition(3), 0.0)])
+            .consumption([(partition(0), 0.0, 3), (partition(2), 7.0, 0)])
             .unwrap();
         let rate = |number| consumption[&partition(number)].records_per_second;
         assert_eq!((rate(0), rate(1), rate(2)), (15.0, 1.0, 0.0));
+        assert_eq!(consumption[&partition(0)].groups_caught_up, 3);
         assert_eq!(consumption[&partition(2)].records_behind, 7.0);
-        assert!(!consumption.contains_key(&partition(3)));
     }
 
     #[test]
@@ -188,6 +197,7 @@ mod tests {
         let consumption = |records_per_second, records_behind| Consumption {
             records_per_second,
             records_behind,
+            groups_caught_up: 2,
         };
         let written = BTreeMap::from([
             (partition(0), consumption(10.0, 0.0)),

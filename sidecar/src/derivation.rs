@@ -9,7 +9,7 @@ use kafka::TopicPartition;
 use crate::consumption::Consumption;
 use crate::jmx::JmxReading;
 use crate::logs::LogReading;
-use crate::rates::{self, Evidence, PartitionRates, Rates};
+use crate::rates::{self, Evidence, PartitionRates};
 use crate::report::BrokerTotals;
 use crate::totals::{broker_totals, topic_traffic};
 use crate::window::Window;
@@ -58,7 +58,7 @@ pub struct Derived {
     /// The broker's own figures.
     pub totals: BrokerTotals,
     /// The rates of the partitions that it leads.
-    pub rates: Rates,
+    pub rates: PartitionRates,
     /// The logs that the rates are of.
     pub logs: Arc<LogReading>,
 }
@@ -70,7 +70,7 @@ pub struct Derivation {
     samples: u64,
     jmx: Option<Numbered<JmxReading>>,
     logs: Option<Numbered<LogReading>>,
-    rates: Rates,
+    rates: PartitionRates,
 }
 
 /// A reading and the sample that it is of.
@@ -88,7 +88,7 @@ impl Derivation {
             samples: 0,
             jmx: None,
             logs: None,
-            rates: Rates::default(),
+            rates: PartitionRates::new(),
         }
     }
 
@@ -128,7 +128,7 @@ impl Derivation {
             Derived {
                 window: logs_window.elapsed,
                 totals: BrokerTotals {
-                    consumers_behind: consumed.map(|consumed| consumers_behind(consumed, &rates.partitions)),
+                    consumers_behind: consumed.map(|consumed| consumers_behind(consumed, &rates)),
                     ..jmx_window.map(broker_totals).unwrap_or_default()
                 },
                 rates,

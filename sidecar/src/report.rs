@@ -22,7 +22,8 @@ pub enum Confidence {
     /// A guess: nothing is known but the topic's total on the broker, which was divided evenly, or by weights that do not
     /// account for it.
     Even,
-    /// The topic's exact total, divided by weights that were measured for each partition and account for it within 10 %.
+    /// The topic's exact total, divided by weights that were measured for each partition and account for it within 10 % in
+    /// the same window.
     Weighted,
     /// Measured for this very partition; within 1 %.
     Exact,
@@ -228,6 +229,8 @@ pub struct ConsumptionColumns {
     pub records_out: Vec<u64>,
     /// Records that groups that take some have not taken yet.
     pub records_behind: Vec<u64>,
+    /// Groups that have taken what was written until a short while ago: they read what is written.
+    pub groups_caught_up: Vec<u32>,
 }
 
 /// A report that contradicts itself.
@@ -348,6 +351,7 @@ impl ConsumptionReport {
                 ("partition", rows.partition.len()),
                 ("records_out", rows.records_out.len()),
                 ("records_behind", rows.records_behind.len()),
+                ("groups_caught_up", rows.groups_caught_up.len()),
             ],
         )?;
         check_topics(&rows.topic, self.topics.len())

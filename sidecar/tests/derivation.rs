@@ -76,7 +76,6 @@ fn sample(jmx: Option<Taken<JmxReading>>, logs: Option<Taken<LogReading>>) -> Sa
 fn bytes_in(derived: Option<Derived>) -> Vec<(f64, Confidence)> {
     let rates = derived.unwrap().rates;
     rates
-        .partitions
         .values()
         .map(|rate| (rate.bytes_in, rate.bytes_in_confidence))
         .collect()
@@ -133,7 +132,7 @@ fn what_was_counted_between_two_samples_is_divided_by_the_time_that_the_report_t
         late.at += Duration::from_millis(agent_is_late_by);
         let derived = derivation.take(sample(Some(late), alone(10))).unwrap();
         let seconds = derived.window.as_secs_f64();
-        let rate = derived.rates.partitions[&partition(0)];
+        let rate = derived.rates[&partition(0)];
         assert!(
             (rate.bytes_in * seconds - 2_000.0).abs() < 1e-6,
             "{rate:?} in {seconds} s"

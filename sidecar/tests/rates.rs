@@ -10,7 +10,7 @@ use kafka::{TopicName, TopicPartition};
 use proptest::prelude::*;
 use sidecar::consumption::Consumption;
 use sidecar::logs::{Led, LogReading, Replica, Span};
-use sidecar::rates::{Evidence, PartitionRate, PartitionRates, Rates, RecordSize, derive};
+use sidecar::rates::{Evidence, PartitionRate, PartitionRates, RecordSize, derive};
 use sidecar::report::Confidence::{self, Even, Exact, Weighted};
 use sidecar::totals::TopicTraffic;
 use sidecar::window::Window;
@@ -72,14 +72,22 @@ struct Given {
     bytes_out: f64,
     consumed: Option<BTreeMap<TopicPartition, Consumption>>,
     same_window: bool,
-    last: Rates,
+    last: PartitionRates,
 }
 
-/// So many records per second, with none left.
-fn taking(records_per_second: f64) -> Consumption {
+/// So many records per second by what was committed lately.
+fn committing(records_per_second: f64) -> Consumption {
     Consumption {
         records_per_second,
-        records_behind: 0.0,
+        ..Consumption::default()
+    }
+}
+
+/// The same, of so many groups that have caught up.
+fn caught_up(groups_caught_up: u32, records_per_second: f64) -> Consumption {
+    Consumption {
+        groups_caught_up,
+        ..committing(records_per_second)
     }
 }
 
@@ -91,7 +99,7 @@ fn given(before: Vec<Option<Replica>>, after: Vec<Option<Replica>>) -> Given {
         bytes_out: 0.0,
         consumed: None,
         same_window: true,
-        last: Rates::default(),
+        last: PartitionRates::new(),
     }
 }
 
@@ -121,7 +129,7 @@ impl Given {
             consumed: self.consumed.as_ref(),
             last: &self.last,
         });
-        rates.partitions.into_values().collect()
+        rates.into_values().collect()
     }
 
     fn bytes_in(&self) -> Vec<(f64, Confidence)> {
@@ -181,7 +189,7 @@ fn compaction_that_shrinks_a_log_does_not_hide_what_was_written() {
     let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
     let after = vec![Some(leader(0, 1100, 60_000)), Some(leader(0, 1100, 110_000))];
     let mut given = given(before, after).traffic(2000.0, 0.0);
-    given.last = usual_sizes(&[100.0, 100.0]).into();
+    given.last = usual_sizes(&[100.0, 100.0]);
     assert_eq!(given.bytes_in(), [(1000.0, Weighted), (1000.0, Weighted)]);
 }
 
@@ -295,13 +303,13 @@ fn records_lost_in_an_unclean_election_are_no_negative_rate() {
 }
 
 #[test]
-fn bytes_out_follow_what_groups_consumed_and_not_what_was_written() {
+fn bytes_out_are_what_was_written_once_for_each_group_that_has_caught_up() {
     let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
     let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 2000, 200_000))];
     let mut given = given(before, after).traffic(20_000.0, 40_000.0);
     given.consumed = Some(BTreeMap::from([
-        (partition(0), taking(100.0)),
-        (partition(1), taking(300.0)),
+        (partition(0), caught_up(1, 100.0)),
+        (partition(1), caught_up(3, 300.0)),
     ]));
     assert_eq!(given.bytes_out(), [(10_000.0, Weighted), (30_000.0, Weighted)]);
     given.consumed = Some(BTreeMap::new());
@@ -309,15 +317,42 @@ fn bytes_out_follow_what_groups_consumed_and_not_what_was_written() {
 }
 
 #[test]
-fn bytes_out_that_groups_do_not_account_for_are_a_guess() {
+fn a_commit_that_comes_a_sample_later_takes_nothing_from_its_partition() {
+    let before = vec![Some(leader(0, 0, 0)), Some(leader(0, 0, 0))];
+    let after = vec![Some(leader(0, 3000, 300_000)), Some(leader(0, 600, 60_000))];
+    let mut given = given(before, after).traffic(36_000.0, 36_000.0);
+    given.consumed = Some(BTreeMap::from([
+        (partition(0), caught_up(1, 360.0)),
+        (partition(1), caught_up(1, 60.0)),
+    ]));
+    assert_eq!(given.bytes_out(), [(30_000.0, Weighted), (6_000.0, Weighted)]);
+}
+
+#[test]
+fn bytes_out_that_groups_which_have_caught_up_do_not_account_for_are_a_guess_by_commits() {
     let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
     let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 2000, 200_000))];
     let mut given = given(before, after).traffic(20_000.0, 80_000.0);
+    for groups in [0, 1] {
+        given.consumed = Some(BTreeMap::from([
+            (partition(0), caught_up(groups, 100.0)),
+            (partition(1), committing(300.0)),
+        ]));
+        assert_eq!(given.bytes_out(), [(20_000.0, Even), (60_000.0, Even)]);
+    }
+}
+
+#[test]
+fn bytes_out_are_no_surer_than_what_was_written() {
+    // Of the second partition's log it was not known when it was copied.
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(follower(false, 0))];
+    let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 10, 1_000))];
+    let mut given = given(before, after).traffic(11_000.0, 11_000.0);
     given.consumed = Some(BTreeMap::from([
-        (partition(0), taking(100.0)),
-        (partition(1), taking(300.0)),
+        (partition(0), caught_up(1, 100.0)),
+        (partition(1), caught_up(1, 10.0)),
     ]));
-    assert_eq!(given.bytes_out(), [(20_000.0, Even), (60_000.0, Even)]);
+    assert_eq!(given.bytes_out(), [(10_000.0, Weighted), (1_000.0, Even)]);
 }
 
 #[test]
@@ -325,7 +360,7 @@ fn a_log_that_was_cleaned_while_it_was_written_to_counts_by_its_records() {
     let before = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
     let after = vec![Some(leader(0, 1900, 120_000)), Some(leader(0, 1100, 110_000))];
     let mut given = given(before, after).traffic(10_000.0, 0.0);
-    given.last = usual_sizes(&[100.0, 100.0]).into();
+    given.last = usual_sizes(&[100.0, 100.0]);
     assert_eq!(given.bytes_in(), [(9000.0, Weighted), (1000.0, Weighted)]);
     assert_eq!(
         given.rates()[0].record_size,
@@ -420,11 +455,11 @@ proptest! {
         replicas in prop::collection::vec(any_steady(), 1..12),
         bytes_in in 0.0..1e10_f64,
         bytes_out in 0.0..1e10_f64,
-        consumed in prop::option::of(prop::collection::btree_map((0..12_usize).prop_map(partition), 0.0..1e7_f64, 0..12)),
+        consumed in prop::option::of(prop::collection::btree_map((0..12_usize).prop_map(partition), (0..4_u32, 0.0..1e7_f64), 0..12)),
     ) {
         let (before, after) = replicas.into_iter().unzip();
         let mut given = given(before, after).traffic(bytes_in, bytes_out);
-        given.consumed = consumed.map(|all| all.into_iter().map(|(of, rate)| (of, taking(rate))).collect());
+        given.consumed = consumed.map(|all| all.into_iter().map(|(of, (groups, rate))| (of, caught_up(groups, rate))).collect());
         let rates = given.rates();
         for (sum, total) in [
             (rates.iter().map(|rate| rate.bytes_in).sum::<f64>(), bytes_in),

@@ -96,6 +96,6 @@ impl ProtocolSampler {
             .into(),
             totals: derived.totals,
         };
-        Some(load::report(heading, &derived.logs, &derived.rates.partitions))
+        Some(load::report(heading, &derived.logs, &derived.rates))
     }
 }

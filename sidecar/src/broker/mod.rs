@@ -120,7 +120,7 @@ impl<C: Cluster> Sampler<C> {
             };
             if let Some(busiest) = &mut self.busiest {
                 let topics = &self.config.metrics.topics;
-                let rates = derived.rates.partitions.iter();
+                let rates = derived.rates.iter();
                 let shown = rates.filter(|(partition, _)| topics.takes(partition.topic.as_str()));
                 let bytes = shown.map(|(partition, rate)| (partition, rate.bytes_in + rate.bytes_out));
                 snapshot.busiest = Arc::new(busiest.take(derived.window, bytes).clone());
@@ -128,8 +128,8 @@ impl<C: Cluster> Sampler<C> {
             snapshot.load = Some(Taken {
                 at: self.clock.now(),
                 reading: Arc::new(Load {
-                    report: Arc::new(load::report(heading, &derived.logs, &derived.rates.partitions)),
-                    rates: derived.rates.partitions,
+                    report: Arc::new(load::report(heading, &derived.logs, &derived.rates)),
+                    rates: derived.rates,
                 }),
             });
         }

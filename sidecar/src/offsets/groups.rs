@@ -7,7 +7,7 @@ use kafka::groups::{GroupDescription, GroupKind, GroupListing, GroupState, Topic
 use kafka::{GroupId, TopicPartition};
 
 use super::commits::{Commits, Found, Rules, Status};
-use super::partitions::{Partitions, Slot, Tracked};
+use super::partitions::{CAUGHT_UP, Partitions, Slot, Tracked};
 
 /// Seconds that a group's rates are smoothed over: consumers commit in lumps, by default every 5 s.
 const RATE_SECONDS: f64 = 15.0;
@@ -277,8 +277,8 @@ impl Group {
     }
 
     /// Judges it by the ends that are known at `now`, and adds to partitions how far behind it is if it has got on within
-    /// `window`. That a group or a partition's end could not be read says nothing of its commits: it keeps the statuses that
-    /// it had.
+    /// `window`, and whether it has caught up if there is somebody to read. That a group or a partition's end could not be read
+    /// says nothing of its commits: it keeps the statuses that it had.
     pub(super) fn judge(
         &mut self,
         now: Duration,
@@ -289,6 +289,8 @@ impl Group {
         let attended = self.state.has_members() || self.members.is_some_and(|members| members > 0);
         let recently = |at: Duration| now.saturating_sub(at) < window;
         let gets_on = self.advanced.is_some_and(recently);
+        // Who chooses partitions without being a member can be told by commits alone.
+        let reads = attended || self.advanced.is_some_and(|at| now.saturating_sub(at) < CAUGHT_UP);
         let is_new = std::mem::take(&mut self.is_new);
         if is_new {
             self.judged = now;
@@ -325,6 +327,8 @@ impl Group {
                 judged,
             };
             let standing = seen.standing(now, rules);
+            let has_caught_up = reads && seen.has_caught_up(lag, now);
+            tracked.caught_up += u32::from(has_caught_up);
             worst = worst.max(standing.status);
             // What is not known is less than anything that is.
             longest = match (longest, standing.lag_seconds) {
@@ -391,6 +395,11 @@ impl<'a> Seen<'a> {
             end.saturating_sub(lag)
         });
         last.map_or(self.row.offset, |last| last.max(self.row.offset))
+    }
+
+    /// Whether it has committed all that was written until a short while ago.
+    fn has_caught_up(&self, lag: u64, now: Duration) -> bool {
+        lag == 0 || self.tracked.timeline.was_at(self.oldest(lag), now, CAUGHT_UP)
     }
 
     /// All that is known.

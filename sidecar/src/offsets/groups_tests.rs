@@ -107,6 +107,10 @@ impl Cluster {
         self.partitions.iter().map(|tracked| tracked.behind).collect()
     }
 
+    fn caught_up(&self) -> Vec<u32> {
+        self.partitions.iter().map(|tracked| tracked.caught_up).collect()
+    }
+
     fn names(&self) -> Vec<&str> {
         self.groups.followed.keys().map(GroupId::as_str).collect()
     }
@@ -156,6 +160,29 @@ fn groups_that_are_behind_count_only_while_they_take_records() {
         cluster.read(at, "stopped", &[(0, 0)]);
         cluster.judge(at, &[(0, 1_000)]);
         assert_eq!(cluster.behind(), [behind]);
+    }
+}
+
+#[test]
+fn a_group_has_caught_up_that_reads_and_has_committed_what_was_written_a_minute_ago() {
+    let mut cluster = Cluster::new(100);
+    // What is written is committed 10 s later by one and never by the other.
+    for (at, end, caught_up) in [(0, 100, 0), (5, 200, 0), (10, 300, 1), (15, 400, 1), (40, 900, 1)] {
+        cluster.begin();
+        cluster.read(at, "a", &[(0, end - 200)]);
+        cluster.read(at, "stopped", &[(0, 0)]);
+        cluster.judge(at, &[(0, end)]);
+        assert_eq!(cluster.caught_up(), [caught_up], "after {at} s");
+    }
+    for (at, caught_up) in [(50, 1), (85, 1), (95, 0)] {
+        cluster.begin();
+        cluster.read(at, "a", &[(0, 700)]);
+        cluster.judge(at, &[(0, 10_000)]);
+        assert_eq!(
+            cluster.caught_up(),
+            [caught_up],
+            "{at} s, of which it took nothing for a while"
+        );
     }
 }
 

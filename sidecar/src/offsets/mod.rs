@@ -171,9 +171,10 @@ impl<C: Cluster> Sampler<C> {
         self.choose_busiest();
         let (offsets, failure) = self.read_offsets(&listed.cluster).await;
         let reading = self.judge(&listed.cluster, &offsets, failed.len()).await;
-        let behind = self.partitions.iter();
-        let behind = behind.map(|tracked| (tracked.partition.clone(), tracked.behind));
-        if let Some(consumption) = self.progress.consumption(behind) {
+        let now = self.clock.now();
+        let readers = self.partitions.iter().filter(|tracked| tracked.is_read(now));
+        let readers = readers.map(|tracked| (tracked.partition.clone(), tracked.behind, tracked.caught_up));
+        if let Some(consumption) = self.progress.consumption(readers) {
             let failed = failed
                 .into_iter()
                 .map(|(group, failure)| (group, failure.message));

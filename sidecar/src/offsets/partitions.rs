@@ -8,6 +8,10 @@ use kafka::{PartitionId, TopicName, TopicPartition};
 
 use super::timeline::Timeline;
 
+/// How long ago a record may have been written that a group which has caught up has not committed: some commit no more often
+/// than once in half a minute.
+pub(super) const CAUGHT_UP: Duration = Duration::from_secs(60);
+
 /// The number of a partition, for as long as it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(u32);
@@ -43,6 +47,17 @@ pub(super) struct Tracked {
     pub(super) advanced: u64,
     /// Records that groups have not taken yet which take some, all together.
     pub(super) behind: f64,
+    /// How many groups have caught up.
+    pub(super) caught_up: u32,
+}
+
+impl Tracked {
+    /// Whether groups have something to read here: some are behind, or have caught up with what was written lately.
+    pub(super) fn is_read(&self, now: Duration) -> bool {
+        let written = || self.timeline.seconds_since(self.end?.saturating_sub(1), now);
+        let is_written = || written().is_some_and(|seconds| seconds <= CAUGHT_UP.as_secs_f64());
+        self.behind > 0.0 || (self.caught_up > 0 && is_written())
+    }
 }
 
 impl Partitions {
@@ -123,11 +138,12 @@ impl Partitions {
         self.tracked.iter().flatten()
     }
 
-    /// Begins a sample: nothing has advanced yet, and nobody is behind.
+    /// Begins a sample: nothing has advanced yet, and nobody is behind or has caught up.
     pub(super) fn begin_sample(&mut self) {
         for tracked in self.tracked.iter_mut().flatten() {
             tracked.advanced = 0;
             tracked.behind = 0.0;
+            tracked.caught_up = 0;
         }
     }
 }
@@ -146,6 +162,7 @@ fn track(
         timeline: Timeline::default(),
         advanced: 0,
         behind: 0.0,
+        caught_up: 0,
     });
     if let Some(slot) = free.pop()
         && let Some(place) = tracked.get_mut(slot.0 as usize)

@@ -45,7 +45,7 @@ impl Growth {
         let Some(before) = before.filter(|before| before.is_same_topic(after)) else {
             return Self::unknown(over_all);
         };
-        let last = evidence.last.partitions.get(partition);
+        let last = evidence.last.get(partition);
         let known = last
             .and_then(|rate| rate.record_size)
             .filter(|size| size.is_learnt());

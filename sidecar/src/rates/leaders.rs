@@ -1,7 +1,7 @@
 //! Dividing a topic's exact traffic over the partitions of it that the broker leads.
 
-use super::Explained;
 use super::growth::{Growth, Tenure};
+use crate::consumption::Consumption;
 use crate::report::Confidence;
 
 /// How far weights may be from what was counted, all of them together, to be taken for measurements: by that much a figure
@@ -88,47 +88,46 @@ impl Leaders {
         self.unscaled(scale, left_over)
     }
 
-    /// Divides the bytes to consumers. `consumed` are those of each partition that groups account for by their commits,
-    /// `explained` what they accounted for lately.
+    /// Divides the bytes to consumers.
     pub(super) fn bytes_out(
         &self,
         total: Option<f64>,
-        consumed: &[f64],
-        explained: Explained,
+        consumption: &[Consumption],
         bytes_in: &[Share],
     ) -> Vec<Share> {
-        let known: f64 = consumed.iter().sum();
+        let growths = self.growths.iter().zip(consumption);
+        let committed: Vec<f64> = growths
+            .map(|(growth, of)| growth.consumed(of.records_per_second))
+            .collect();
         let Some(total) = total else {
-            let confidence = if known > 0.0 {
-                Confidence::Weighted
-            } else {
-                Confidence::Even
-            };
-            return self.shares(consumed.to_vec(), confidence);
+            return self.shares(committed, Confidence::Even);
         };
-        if total == 0.0 {
+        if total == 0.0 || (self.growths.len() == 1 && self.others_count == Some(false)) {
             return self.evenly(total);
         }
+        // Consumers that commit nothing and keep up read what is written.
+        let weights = if committed.iter().any(|bytes| *bytes > 0.0) {
+            committed
+        } else {
+            rates(bytes_in)
+        };
         if self.others_count == Some(true) {
-            let weights = if known > 0.0 {
-                consumed.to_vec()
-            } else {
-                rates(bytes_in)
-            };
             return self.guess(total, &weights);
         }
-        if self.growths.len() == 1 && self.unchanged() && self.others_count == Some(false) {
-            return self.evenly(total);
+        let readers = consumption.iter().map(|of| f64::from(of.groups_caught_up));
+        let read: Vec<f64> = bytes_in
+            .iter()
+            .zip(readers)
+            .map(|(written, groups)| written.rate * groups)
+            .collect();
+        if !is_within(CLOSE, &read, total) {
+            return self.guess(total, &weights);
         }
-        if known <= 0.0 {
-            // Nobody commits here. Consumers that keep up read what is written; that is a guess, not a measurement.
-            return self.guess(total, &rates(bytes_in));
+        let mut shares = self.shares(divide(total, &read), Confidence::Weighted);
+        for (share, written) in shares.iter_mut().zip(bytes_in) {
+            share.confidence = share.confidence.min(written.confidence);
         }
-        if explained.is_close() {
-            self.shares(divide(total, consumed), Confidence::Weighted)
-        } else {
-            self.guess(total, consumed)
-        }
+        shares
     }
 
     fn guess(&self, total: f64, weights: &[f64]) -> Vec<Share> {
@@ -184,14 +183,6 @@ impl Leaders {
         };
         let confidence = confidence.min(limit);
         rates.into_iter().map(|rate| Share { rate, confidence }).collect()
-    }
-}
-
-impl Explained {
-    /// Whether what groups account for is what was counted: otherwise somebody reads who does not commit, or not what was
-    /// committed.
-    fn is_close(self) -> bool {
-        is_close(CLOSE, self.explained, self.counted)
     }
 }
 

@@ -3,8 +3,9 @@
 //! Kafka counts bytes by topic and broker, exactly. Its logs tell by how much each partition grew. So the bytes that
 //! a partition's log grew by, or its new records at its usual bytes per record where segments were deleted or cleaned in
 //! between, are weights; the weights of a topic's leaders on the broker are scaled to the topic's exact count. For
-//! consumers the weights are the records by which groups advanced. Where weights do not add up to what was counted, they
-//! are no measurement, and the figures say so.
+//! consumers the weights are what was written, once for each group that has caught up with it. Where weights do not add up
+//! to what was counted, they are no measurement, and the figures say so; then those of consumers are the records by which
+//! groups advanced, which commits tell late and in lumps.
 
 mod growth;
 mod leaders;
@@ -20,10 +21,6 @@ use crate::totals::TopicTraffic;
 use crate::window::Window;
 use growth::Growth;
 use leaders::Leaders;
-
-/// Seconds after which what was explained counts for a third: groups commit in lumps, and their progress is smoothed over
-/// about as long.
-const REMEMBERED_SECONDS: f64 = 20.0;
 
 /// What a partition carries, as its leader knows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,30 +63,6 @@ impl RecordSize {
 /// The rates of the partitions that a broker leads.
 pub type PartitionRates = BTreeMap<TopicPartition, PartitionRate>;
 
-/// What was derived, and what the next derivation needs of it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rates {
-    /// The rates of the partitions that the broker leads.
-    pub partitions: PartitionRates,
-    explained: BTreeMap<TopicName, Explained>,
-}
-
-impl From<PartitionRates> for Rates {
-    fn from(partitions: PartitionRates) -> Self {
-        Self {
-            partitions,
-            explained: BTreeMap::new(),
-        }
-    }
-}
-
-/// How many of the bytes that consumers took of a topic their groups account for, lately.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Explained {
-    explained: f64,
-    counted: f64,
-}
-
 /// What rates are derived from.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
@@ -99,17 +72,17 @@ pub struct Evidence<'a> {
     pub traffic: Option<&'a BTreeMap<TopicName, TopicTraffic>>,
     /// Whether `traffic` is of the same window as `logs`; what is not cannot be exact.
     pub same_window: bool,
-    /// Records per second that consumers take of each partition, where it is known.
+    /// How groups consume each partition, where it is known.
     pub consumed: Option<&'a BTreeMap<TopicPartition, Consumption>>,
     /// The rates derived last, for what was learnt with them.
-    pub last: &'a Rates,
+    pub last: &'a PartitionRates,
 }
 
 /// Derives the rate of each partition that the broker leads at the window's end.
-pub fn derive(evidence: Evidence<'_>) -> Rates {
+pub fn derive(evidence: Evidence<'_>) -> PartitionRates {
     let departed = departed(evidence.logs);
     let followed = followed(evidence.logs.after);
-    let mut rates = Rates::default();
+    let mut rates = PartitionRates::new();
     let led: Vec<(&TopicPartition, Growth)> = evidence
         .logs
         .after
@@ -141,35 +114,18 @@ fn derive_topic(
     topic: &TopicName,
     partitions: &[&TopicPartition],
     mut leaders: Leaders,
-    rates: &mut Rates,
+    rates: &mut PartitionRates,
 ) {
     // A topic without counters has carried nothing since the broker began to host it.
     let traffic = evidence
         .traffic
         .map(|traffic| traffic.get(topic).copied().unwrap_or_default());
     let bytes_in = leaders.bytes_in(traffic.map(|traffic| traffic.bytes_in));
-    let records_out =
-        |partition: &TopicPartition| Some(evidence.consumed?.get(partition)?.records_per_second);
-    let growths = leaders.growths.iter().zip(partitions);
-    let consumed: Vec<f64> = growths
-        .map(|(growth, partition)| growth.consumed(records_out(partition).unwrap_or(0.0)))
-        .collect();
-    let mut explained = evidence.last.explained.get(topic).copied().unwrap_or_default();
-    if let Some(traffic) = traffic {
-        let seconds = evidence.logs.elapsed.as_secs_f64();
-        let remembered = (-seconds / REMEMBERED_SECONDS).exp();
-        explained.explained = remembered * explained.explained + seconds * consumed.iter().sum::<f64>();
-        explained.counted = remembered * explained.counted + seconds * traffic.bytes_out;
-        if explained.counted > 0.0 {
-            rates.explained.insert(topic.clone(), explained);
-        }
-    }
-    let bytes_out = leaders.bytes_out(
-        traffic.map(|traffic| traffic.bytes_out),
-        &consumed,
-        explained,
-        &bytes_in,
-    );
+    let consumption = partitions
+        .iter()
+        .map(|partition| evidence.consumed?.get(*partition));
+    let consumption: Vec<Consumption> = consumption.map(|of| of.copied().unwrap_or_default()).collect();
+    let bytes_out = leaders.bytes_out(traffic.map(|traffic| traffic.bytes_out), &consumption, &bytes_in);
     let figures = leaders.growths.iter().zip(bytes_in).zip(bytes_out);
     for (partition, ((growth, bytes_in), bytes_out)) in partitions.iter().zip(figures) {
         let rate = PartitionRate {
@@ -180,7 +136,7 @@ fn derive_topic(
             records_in: growth.records,
             record_size: growth.record_size,
         };
-        rates.partitions.insert((*partition).clone(), rate);
+        rates.insert((*partition).clone(), rate);
     }
 }
 
