@@ -32,9 +32,8 @@ main() {
     building=$!
     trap 'kill -- -$building 2>/dev/null || true' EXIT
     tests "${targets[@]}" -- --test-threads=1 --nocapture
-    # Two at a time wait as long as one; but for those that go by what groups have committed, who are late on a busy machine.
-    tests --test truth -- --test-threads=2 --nocapture --skip bytes_out_are --skip a_group_that
-    tests --test truth -- --test-threads=1 --nocapture bytes_out_are a_group_that
+    # Two at a time wait as long as one.
+    tests --test truth -- --test-threads=2 --nocapture
     echo "waiting for what ran beside, see $log"
     wait "$building" || {
         tail -n 60 "$log" >&2

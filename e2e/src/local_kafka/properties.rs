@@ -13,6 +13,9 @@ const PLAINTEXT: &str = "PLAINTEXT";
 /// How soon ZooKeeper takes a broker for dead, and lets a new one have its number.
 const SESSION_MS: u32 = 6_000;
 
+/// How long a broker waits at its start for ZooKeeper to answer, before it ends.
+const CONNECTED_WITHIN_MS: u32 = 60_000;
+
 /// Where a node listens; fixed for its life.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
@@ -50,6 +53,8 @@ pub(super) fn of_zookeeper(port: u16, data: &Path) -> Properties {
         ("dataDir", data.display().to_string()),
         ("tickTime", (SESSION_MS / 3).to_string()),
         ("admin.enableServer", "false".to_owned()),
+        // A disk that is busy with other things shall end no session; what a killed process has written is not lost.
+        ("forceSync", "no".to_owned()),
     ])
 }
 
@@ -69,6 +74,8 @@ pub(super) fn by_zookeeper(id: i32, address: &str) -> Properties {
         ("broker.id", id.to_string()),
         ("zookeeper.connect", address.to_owned()),
         ("zookeeper.session.timeout.ms", SESSION_MS.to_string()),
+        // As long as a session otherwise, and ZooKeeper may itself be starting on a busy machine.
+        ("zookeeper.connection.timeout.ms", CONNECTED_WITHIN_MS.to_string()),
     ])
 }
 
