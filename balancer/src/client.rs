@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kafka::connection::Tls;
-use kafka::error::with_causes;
 use kafka::ids::{BrokerId, ReplicationFactor, TopicName, TopicPartition};
 use kafka::password_file::{PasswordError, read_password};
+use reqwest::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidecar::http_client::{self, HttpError, read_body};
@@ -68,7 +68,7 @@ pub(crate) struct Status {
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The address is no address, or the client could not be made.
-    #[error("no client for {url}: {source}")]
+    #[error("no client for {url}")]
     Setup {
         /// The address.
         url: String,
@@ -76,29 +76,41 @@ pub enum ClientError {
         source: HttpError,
     },
     /// Nobody answers there.
-    #[error(
-        "no balancer answers at {url} ({reason}); is `kafka-balancer serve` running, and is --url right?"
-    )]
+    #[error("no balancer answers at {url} (is `kafka-balancer serve` running, and is --url right?)")]
     Unreachable {
         /// The address.
         url: String,
         /// Why.
-        reason: String,
+        source: reqwest::Error,
     },
     /// The balancer refused, and said why.
     #[error("{0}")]
     Refused(String),
     /// The answer is not what this version understands.
-    #[error("the answer of {url} is not understood ({reason}); is it a balancer of the same version?")]
+    #[error("the answer of {url} is not understood (is it a balancer of the same version?)")]
     Nonsense {
         /// The address.
         url: String,
         /// Why.
-        reason: String,
+        source: Nonsense,
     },
     /// The token file cannot be used.
-    #[error("there is no token to send: {0}")]
+    #[error("there is no token to send")]
     Token(#[from] PasswordError),
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Error)]
+pub enum Nonsense {
+    /// It does not end.
+    #[error("it is larger than {MAX_BYTES} bytes")]
+    TooLarge,
+    /// A failure that is not one of the API's.
+    #[error("status {0}")]
+    Status(StatusCode),
+    /// Something else than was asked for.
+    #[error("it is something else")]
+    Other(#[source] serde_json::Error),
 }
 
 impl Server {
@@ -238,29 +250,24 @@ impl Server {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, ClientError> {
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+        let unreachable = |source: reqwest::Error| ClientError::Unreachable {
             url: self.url.clone(),
-            reason: with_causes(&error),
+            source: source.without_url(),
+        };
+        let nonsense = |source: Nonsense| ClientError::Nonsense {
+            url: self.url.clone(),
+            source,
         };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let body = read_body(response, MAX_BYTES).await.map_err(unreachable)?;
-        let body = body.ok_or_else(|| ClientError::Nonsense {
-            url: self.url.clone(),
-            reason: format!("it is larger than {MAX_BYTES} bytes"),
-        })?;
+        let body = body.ok_or_else(|| nonsense(Nonsense::TooLarge))?;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| ClientError::Nonsense {
-                url: self.url.clone(),
-                reason: error.to_string(),
-            });
+            return serde_json::from_slice(&body).map_err(|error| nonsense(Nonsense::Other(error)));
         }
-        match serde_json::from_slice::<Failure>(&body) {
-            Ok(failure) => Err(ClientError::Refused(failure.error)),
-            Err(_) => Err(ClientError::Nonsense {
-                url: self.url.clone(),
-                reason: format!("status {status}"),
-            }),
-        }
+        Err(match serde_json::from_slice::<Failure>(&body) {
+            Ok(failure) => ClientError::Refused(failure.error),
+            Err(_) => nonsense(Nonsense::Status(status)),
+        })
     }
 }

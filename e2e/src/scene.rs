@@ -24,6 +24,7 @@ use load::{Connection, Load, LoadSettings, Placement, Shift, TopicSettings, crea
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use asking::until;
+pub use plan::{now, plan};
 
 use crate::stack::{self, Stack};
 use crate::{BrokerSpec, Layout, LocalKafka};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use e2e::contract::{self, Proof};
-use e2e::{BrokerSpec, Layout, LocalKafka};
+use e2e::{BrokerSpec, Layout, LocalKafka, stack};
 use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
 use kafka::compacted_log::{CompactedLog, Entry, LogError, LogWriter};
 use kafka::connection::ConnectionSettings;
@@ -55,12 +55,7 @@ async fn a_real_kafka_keeps_the_contract() -> Result<(), Box<dyn Error>> {
         ..Layout::default()
     };
     let kafka = LocalKafka::start(layout).await?;
-    let addresses = kafka
-        .bootstrap()
-        .split(',')
-        .map(str::parse)
-        .collect::<Result<_, _>>()?;
-    let settings = ConnectionSettings::plaintext(addresses);
+    let settings = stack::connection(&kafka)?;
     let cluster = Rc::new(KafkaCluster::new(settings.clone()));
     let mut proofs = Proofs::default();
     prove!(proofs, cluster:

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use balancer::execute::{Executor, Guidance, Headroom, Limits};
-use balancer::journal::{FinishedPlan, Mode, Outcome, PlanId, StopHow, Timestamp};
-use balancer::plan::{Imbalance, Move, Plan, Purpose};
-use e2e::{BrokerSpec, Layout, LocalKafka};
+use balancer::journal::{FinishedPlan, Mode, Outcome, PlanId, StopHow};
+use balancer::plan::Move;
+use e2e::scene::{ids, now, plan};
+use e2e::{BrokerSpec, Layout, LocalKafka, stack};
 use kafka::client::{CompactedLogSettings, KafkaCluster, KafkaCompactedLog};
 use kafka::cluster::{ConfigChange, ConfigResource, ConfigSource, NewTopic, Partition, Placement};
 use kafka::connection::ConnectionSettings;
@@ -38,7 +39,7 @@ async fn a_plan_survives_its_executor_and_leaves_nothing_behind() -> Outcomes<()
 
     let mut executor = scene.open().await?;
     executor.set_mode(Mode::Auto, now()?).await?;
-    let id = executor.start(plan(vec![lead, copy]), now()?).await?;
+    let id = executor.start(plan(vec![lead, copy])?, now()?).await?;
     executor.tick(&guidance(4e6), now()?).await?;
     assert_eq!(scene.see(&led).await?.leader, Some(BrokerId::try_from(1)?));
     until(&mut executor, 4e6, async || {
@@ -77,7 +78,7 @@ async fn a_plan_that_is_stopped_at_once_puts_replicas_and_their_order_back() -> 
     let copy = scene.plan_move(&copied, &[3, 1, 2]).await?;
     let mut executor = scene.open().await?;
     executor.set_mode(Mode::Auto, now()?).await?;
-    let id = executor.start(plan(vec![copy]), now()?).await?;
+    let id = executor.start(plan(vec![copy])?, now()?).await?;
     until(&mut executor, 1e6, async || {
         Ok(scene.cluster.reassignments().await?.contains_key(&copied))
     })
@@ -102,12 +103,7 @@ impl Scene {
             ..Layout::default()
         };
         let kafka = LocalKafka::start(layout).await?;
-        let addresses = kafka
-            .bootstrap()
-            .split(',')
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        let connection = ConnectionSettings::plaintext(addresses);
+        let connection = stack::connection(&kafka)?;
         let cluster = KafkaCluster::new(connection.clone());
         let topic: TopicName = "orders".parse()?;
         let new = NewTopic {
@@ -268,35 +264,4 @@ fn guidance(spare: f64) -> Guidance {
         headroom: brokers.map(|broker| (broker, headroom)).collect(),
         ..Guidance::default()
     }
-}
-
-fn plan(moves: Vec<Move>) -> Plan {
-    let imbalance = |n| Imbalance {
-        bytes_in: n,
-        bytes_out: n,
-        cpu: n,
-        disk: n,
-    };
-    Plan {
-        purpose: Purpose::Cool,
-        bytes: moves.iter().map(|planned| planned.bytes).sum(),
-        bytes_lower_bound: 0,
-        copy_rate: 50e6,
-        copy_seconds: 0.0,
-        moves,
-        imbalance_before: imbalance(1.4),
-        imbalance_after: imbalance(1.1),
-        imbalance_lower_bound: imbalance(1.0),
-        left_out: Vec::new(),
-        unsolved: Vec::new(),
-    }
-}
-
-fn ids(ids: &[i32]) -> Result<Vec<BrokerId>, kafka::ids::InvalidId> {
-    ids.iter().copied().map(BrokerId::try_from).collect()
-}
-
-fn now() -> Outcomes<Timestamp> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(Timestamp(u64::try_from(since.as_millis())?))
 }

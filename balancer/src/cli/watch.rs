@@ -1,6 +1,5 @@
 //! `status --watch`: the status again and again, in place.
 
-use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,11 +8,12 @@ use crossterm::terminal::{
     Clear, ClearType, DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen, size,
 };
 use crossterm::{execute, queue};
+use kafka::error::with_causes;
 use tokio::time::MissedTickBehavior;
 
 use super::status::{Drawing, status};
 use crate::background::stop_on_signals;
-use crate::client::{Server, Status};
+use crate::client::{ClientError, Server, Status};
 
 /// How long the balancer has for an answer; who watches wants to know soon that there is none.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ struct Silence {
 }
 
 impl Sight {
-    fn take(&mut self, answer: Result<Status, impl Display>, now: u64) {
+    fn take(&mut self, answer: Result<Status, ClientError>, now: u64) {
         self.now = now;
         match answer {
             Ok(status) => {
@@ -73,7 +73,7 @@ impl Sight {
             }
             Err(error) => {
                 let since = self.silence.as_ref().map_or(now, |silence| silence.since);
-                let reason = error.to_string();
+                let reason = with_causes(&error);
                 self.silence = Some(Silence { since, reason });
             }
         }

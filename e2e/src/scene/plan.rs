@@ -81,7 +81,12 @@ impl Scene {
     }
 }
 
-fn plan(moves: Vec<Move>) -> Outcome<Plan> {
+/// A plan of these moves, to empty the first one's leader.
+///
+/// # Errors
+///
+/// There is no move.
+pub fn plan(moves: Vec<Move>) -> Outcome<Plan> {
     let even = Imbalance {
         bytes_in: 1.0,
         bytes_out: 1.0,
@@ -104,7 +109,12 @@ fn plan(moves: Vec<Move>) -> Outcome<Plan> {
     })
 }
 
-fn now() -> Outcome<Timestamp> {
+/// The time, as the journal has it.
+///
+/// # Errors
+///
+/// It is before 1970.
+pub fn now() -> Outcome<Timestamp> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(Timestamp(u64::try_from(since.as_millis())?))
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kafka::connection::TlsIdentity;
+use kafka::error::with_causes;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
@@ -69,7 +70,7 @@ async fn over_tls_reading_and_acting_are_as_ever_and_the_certificate_is_renewed_
     assert_eq!(state(&first).await.unwrap().phase, Phase::Starting);
     let stranger = state(&next.trusted()).await.unwrap_err();
     assert!(
-        matches!(&stranger, ClientError::Unreachable { reason, .. } if reason.contains("certificate")),
+        matches!(&stranger, ClientError::Unreachable { source, .. } if with_causes(source).contains("certificate")),
         "{stranger}"
     );
     let plain = url.replace("https", "http");
