@@ -21,6 +21,12 @@ type RealExecutor = Executor<KafkaCluster, KafkaCompactedLog>;
 
 const MEGABYTES: usize = 40;
 
+/// What somebody else has set as the most that broker 0 sends.
+const OPERATORS_RATE: &str = "123456789";
+
+/// How long brokers may take to hear of a change.
+const WITHIN: Duration = Duration::from_secs(60);
+
 struct Scene {
     kafka: LocalKafka,
     connection: ConnectionSettings,
@@ -41,18 +47,18 @@ async fn a_plan_survives_its_executor_and_leaves_nothing_behind() -> Outcomes<()
     executor.set_mode(Mode::Auto, now()?).await?;
     let id = executor.start(plan(vec![lead, copy])?, now()?).await?;
     executor.tick(&guidance(4e6), now()?).await?;
-    assert_eq!(scene.see(&led).await?.leader, Some(BrokerId::try_from(1)?));
+    let other = Some(BrokerId::try_from(1)?);
+    scene
+        .until("the leader is another", async |scene| {
+            Ok(scene.see(&led).await?.leader == other)
+        })
+        .await?;
     until(&mut executor, 4e6, async || {
         Ok(scene.cluster.reassignments().await?.contains_key(&copied))
     })
     .await?;
-    let during = scene.dynamic_configs().await?;
-    let leader_rate = (
-        ConfigResource::Broker(BrokerId::try_from(0)?),
-        "leader.replication.throttled.rate".to_owned(),
-    );
-    assert_eq!(during[&leader_rate], "4000613");
-    assert_eq!(before[&leader_rate], "123456789");
+    scene.until_leader_rate("4000613").await?;
+    assert!(before.values().any(|value| value == OPERATORS_RATE));
 
     // Cut off while it raises the throttles, as a kill would.
     let died = tokio::time::timeout(Duration::from_millis(40), executor.tick(&guidance(20e6), now()?)).await;
@@ -62,10 +68,14 @@ async fn a_plan_survives_its_executor_and_leaves_nothing_behind() -> Outcomes<()
     let mut successor = scene.open().await?;
     let finished = finish(&mut successor, id).await?;
     assert_eq!(outcomes(&finished), [Outcome::Done, Outcome::Done]);
-    let moved = scene.see(&copied).await?;
-    assert_eq!(moved.replicas, ids(&[3, 1, 2])?);
-    assert_eq!(moved.leader, Some(BrokerId::try_from(3)?));
-    assert_eq!(scene.dynamic_configs().await?, before);
+    let (wanted, first) = (ids(&[3, 1, 2])?, Some(BrokerId::try_from(3)?));
+    scene
+        .until("the copy is led where it is", async |scene| {
+            let moved = scene.see(&copied).await?;
+            Ok(moved.replicas == wanted && moved.leader == first)
+        })
+        .await?;
+    scene.until_as(&before).await?;
     drop(scene.kafka);
     Ok(())
 }
@@ -87,8 +97,13 @@ async fn a_plan_that_is_stopped_at_once_puts_replicas_and_their_order_back() -> 
     executor.stop(StopHow::AtOnce, now()?).await?;
     let finished = finish(&mut executor, id).await?;
     assert_eq!(outcomes(&finished), [Outcome::Stopped]);
-    assert_eq!(scene.see(&copied).await?.replicas, ids(&[0, 1, 2])?);
-    assert_eq!(scene.dynamic_configs().await?, before);
+    let wanted = ids(&[0, 1, 2])?;
+    scene
+        .until("the replicas are where they were", async |scene| {
+            Ok(scene.see(&copied).await?.replicas == wanted)
+        })
+        .await?;
+    scene.until_as(&before).await?;
     drop(scene.kafka);
     Ok(())
 }
@@ -120,27 +135,53 @@ impl Scene {
             .map_err(|e| e.to_string())?;
         let rate = ConfigChange::Set {
             name: "leader.replication.throttled.rate".to_owned(),
-            value: "123456789".to_owned(),
+            value: OPERATORS_RATE.to_owned(),
         };
         let change = (ConfigResource::Broker(BrokerId::try_from(0)?), vec![rate]);
         for (_, changed) in cluster.alter_configs(&[change]).await? {
             changed?;
         }
-        // Brokers hear of it one after the other.
-        tokio::time::sleep(Duration::from_secs(2)).await;
         let journal = CompactedLogSettings {
             transactional_id: "balancer".to_owned(),
             topic: "balancer-journal".parse()?,
             replication_factor: 3,
             max_live_bytes: 10_000_000,
         };
-        Ok(Self {
+        let scene = Self {
             log: KafkaCompactedLog::new(connection.clone(), journal),
             kafka,
             connection,
             cluster,
             topic,
+        };
+        scene.until_leader_rate(OPERATORS_RATE).await?;
+        Ok(scene)
+    }
+
+    /// Waits until something is so. Brokers hear of changes one after the other.
+    async fn until(&self, what: &str, is_so: impl AsyncFn(&Self) -> Outcomes<bool>) -> Outcomes<()> {
+        e2e::scene::until(WITHIN, what, async || is_so(self).await).await
+    }
+
+    /// Waits until broker 0 has this rate for what it sends.
+    async fn until_leader_rate(&self, rate: &str) -> Outcomes<()> {
+        let leader_rate = (
+            ConfigResource::Broker(BrokerId::try_from(0)?),
+            "leader.replication.throttled.rate".to_owned(),
+        );
+        self.until(&format!("broker 0 sends at {rate}"), async |scene| {
+            let found = scene.dynamic_configs().await?;
+            Ok(found.get(&leader_rate).is_some_and(|found| found == rate))
         })
+        .await
+    }
+
+    /// Waits until every dynamic entry is as it was.
+    async fn until_as(&self, before: &BTreeMap<(ConfigResource, String), String>) -> Outcomes<()> {
+        self.until("all is configured as before", async |scene| {
+            Ok(scene.dynamic_configs().await? == *before)
+        })
+        .await
     }
 
     async fn open(&self) -> Outcomes<RealExecutor> {
@@ -220,7 +261,7 @@ async fn until(
     rate: f64,
     mut is_so: impl AsyncFnMut() -> Outcomes<bool>,
 ) -> Outcomes<()> {
-    for _ in 0..30 {
+    for _ in 0..120 {
         if is_so().await? {
             return Ok(());
         }
@@ -241,8 +282,6 @@ async fn finish(executor: &mut RealExecutor, id: PlanId) -> Outcomes<FinishedPla
         if let Some((_, plan)) = status.history.into_iter().find(|(of, _)| *of == id)
             && clean
         {
-            // Brokers hear of the last change one after the other.
-            tokio::time::sleep(Duration::from_secs(2)).await;
             return Ok(plan);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -9,7 +9,7 @@ use load::{
     Accounts, Connection, GroupSettings, Load, LoadSettings, Placement, Shift, TopicSettings, create_topics,
     witness,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -98,12 +98,17 @@ async fn the_load_knows_what_is_in_the_log_and_the_witness_notices_what_is_not()
         .ok_or("no clicks")?;
     assert_eq!(shifted.bytes_per_second, 4.0 * hot.bytes_per_second);
     acknowledged(&load, 10_000).await?;
-    let consumed = load.consumed();
+    let mut consumed = load.consumed();
+    let deadline = Instant::now() + WITHIN;
+    while consumed[0].records == 0 {
+        assert!(Instant::now() < deadline, "nothing is consumed");
+        sleep(Duration::from_millis(100)).await;
+        consumed = load.consumed();
+    }
     let latencies = load.latencies()?;
     println!("{latencies:?}");
     assert!(latencies.overall.count >= 10_000 && latencies.overall.p99_ms > 0.0);
     let accounts = load.stop().await?;
-    assert!(consumed[0].records > 0);
 
     // What was booked as bytes is what the log has on disk.
     for partition in &accounts.partitions {

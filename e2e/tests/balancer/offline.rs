@@ -43,17 +43,20 @@ async fn a_plan_from_a_snapshot_is_carried_out_by_kafkas_own_tool() -> Outcome {
         folder.path().join("targets.json"),
     );
     std::fs::write(&config, settings::to_yaml(&scene.stack()?.config)?)?;
-    let output = Command::new(Program::Balancer.path()?)
-        .args(["snapshot", "--config"])
-        .arg(&config)
-        .arg("--to")
-        .arg(&taken)
-        .output()?;
-    assert!(output.status.success(), "{}", text(&output));
-    let model = snapshot::read(std::fs::File::open(&taken)?)?;
-    assert_eq!(model.brokers().len(), 4);
-    let carried = model.broker_load(model.brokers().next().ok_or("no broker")?);
-    assert!((0.7..1.3).contains(&(carried.bytes_in / 800e3)), "{carried:?}");
+    let mut snapshot_command = Command::new(Program::Balancer.path()?);
+    snapshot_command.args(["snapshot", "--config"]).arg(&config);
+    snapshot_command.arg("--to").arg(&taken);
+    scene
+        .until("a snapshot of three looks has the load of a broker", async |_| {
+            let output = snapshot_command.output()?;
+            assert!(output.status.success(), "{}", text(&output));
+            let model = snapshot::read(std::fs::File::open(&taken)?)?;
+            assert_eq!(model.brokers().len(), 4);
+            let carried = model.broker_load(model.brokers().next().ok_or("no broker")?);
+            println!("a snapshot has {:.0} bytes/s in", carried.bytes_in);
+            Ok((0.7..1.3).contains(&(carried.bytes_in / 800e3)))
+        })
+        .await?;
 
     let plan = Command::new(Program::Balancer.path()?)
         .args(["plan", "--output", "kafka", "--floor", "3", "--ignore", "cpu"])

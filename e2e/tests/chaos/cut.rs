@@ -41,9 +41,7 @@ async fn a_balancer_cut_off_does_nothing_more_and_goes_on_when_the_network_is_ba
     in_the_middle(&scene, "moved", 3).await?;
 
     network.cut()?;
-    // What it had sent already is answered by now.
-    sleep(Duration::from_secs(1)).await;
-    let before = seen(&scene).await?;
+    let before = answered(&scene).await?;
     sleep(CUT).await;
     assert_eq!(
         seen(&scene).await?,
@@ -70,6 +68,23 @@ async fn a_balancer_cut_off_does_nothing_more_and_goes_on_when_the_network_is_ba
         took.as_secs_f64(),
     )?;
     scene.end().await
+}
+
+/// What is seen once all is answered that had been sent already: when it stays the same for a while.
+async fn answered(scene: &Scene) -> Outcome<(Configs, i64)> {
+    let deadline = Instant::now() + SOON;
+    let mut last = seen(scene).await?;
+    loop {
+        sleep(Duration::from_secs(3)).await;
+        let now = seen(scene).await?;
+        if now == last {
+            return Ok(now);
+        }
+        if Instant::now() > deadline {
+            return Err("although the network is cut, something happens all the time".into());
+        }
+        last = now;
+    }
 }
 
 /// All configuration, and how far the journal is.

@@ -31,7 +31,8 @@ async fn a_copy_that_would_fill_a_disk_is_taken_back_by_name_and_another_is_made
     scene
         .balance_alone(|config| {
             slowly(config);
-            config.capacity.bytes_out = ByteRate::from_bytes_per_second(4_000_000);
+            // Ten seconds lie between the reserve and a full disk, for the order to take the copy back.
+            config.capacity.bytes_out = ByteRate::from_bytes_per_second(1_500_000);
             config.execute.disk_reserve = ByteSize::from_bytes(15_000_000);
         })?
         .ready()

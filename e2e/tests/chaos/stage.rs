@@ -44,8 +44,8 @@ pub(crate) fn layout(base: Layout) -> Outcome<Layout> {
             .map(|(index, address)| through(index, address))
             .collect(),
         jolokia: false,
-        // A replica that is behind is to show soon.
-        properties: BTreeMap::from([("replica.lag.time.max.ms".to_owned(), "5000".to_owned())]),
+        // A replica that is held up for as long as a copy takes is to show, and not one on a disk that is busy for a moment.
+        properties: BTreeMap::from([("replica.lag.time.max.ms".to_owned(), "10000".to_owned())]),
         ..base
     })
 }
