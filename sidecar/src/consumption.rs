@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kafka::{GroupId, TopicName, TopicPartition};
 
-use crate::report::{ConsumptionColumns, ConsumptionReport, VERSION};
+use crate::report::{ConsumptionColumns, ConsumptionReport, MAX_REPLICAS, VERSION};
 
 /// How groups consume one partition, all of them together.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -104,7 +104,7 @@ impl Progress {
     }
 }
 
-/// Writes consumption as a report.
+/// Writes consumption as a report. What is beyond [`MAX_REPLICAS`] is left out: nothing is known of it then.
 pub fn report(
     consumption: &BTreeMap<TopicPartition, Consumption>,
     sampled_at_ms: u64,
@@ -112,7 +112,7 @@ pub fn report(
 ) -> ConsumptionReport {
     let mut topics: Vec<TopicName> = Vec::new();
     let mut rows = ConsumptionColumns::default();
-    for (partition, of) in consumption {
+    for (partition, of) in consumption.iter().take(MAX_REPLICAS) {
         if topics.last() != Some(&partition.topic) {
             topics.push(partition.topic.clone());
         }

@@ -1,4 +1,4 @@
-//! Asking the cluster's `offsets` how fast groups consume.
+//! Asking the cluster's `offsets` how groups consume.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

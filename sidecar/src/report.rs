@@ -22,8 +22,7 @@ pub enum Confidence {
     /// A guess: nothing is known but the topic's total on the broker, which was divided evenly, or by weights that do not
     /// account for it.
     Even,
-    /// The topic's exact total, divided by weights that were measured for each partition and account for it within 10 % in
-    /// the same window.
+    /// The topic's exact total, divided by weights that were measured for each partition and account for it within 10 %.
     Weighted,
     /// Measured for this very partition; within 1 %.
     Exact,
@@ -201,7 +200,7 @@ impl TryFrom<u8> for ConfidenceCode {
     }
 }
 
-/// How fast groups consume each partition: what `offsets` serves and `broker` weighs bytes_out with.
+/// How groups consume each partition: what `offsets` serves and `broker` weighs bytes_out with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsumptionReport {
@@ -211,7 +210,7 @@ pub struct ConsumptionReport {
     pub sampled_at_ms: u64,
     /// Names that `rows.topic` indexes.
     pub topics: Vec<TopicName>,
-    /// A row for each partition that some group consumes.
+    /// A row for each partition that some group consumes, or that was written to lately where some group has caught up.
     pub rows: ConsumptionColumns,
     /// Groups that could not be read, with the reason.
     pub failed_groups: BTreeMap<GroupId, String>,

@@ -342,17 +342,97 @@ fn bytes_out_that_groups_which_have_caught_up_do_not_account_for_are_a_guess_by_
     }
 }
 
+/// Partitions that were all led throughout, with so many bytes each, by records of 100 bytes.
+fn written(bytes: &[u64]) -> Given {
+    let before = bytes.iter().map(|_| Some(leader(0, 1000, 100_000))).collect();
+    let record = |bytes: &u64| {
+        Some(leader(
+            0,
+            1000 + i64::try_from(bytes / 100).unwrap(),
+            100_000 + bytes,
+        ))
+    };
+    let per_second = bytes.iter().sum::<u64>() as f64 / WINDOW.as_secs_f64();
+    given(before, bytes.iter().map(record).collect()).traffic(per_second, per_second)
+}
+
 #[test]
-fn bytes_out_are_no_surer_than_what_was_written() {
-    // Of the second partition's log it was not known when it was copied.
-    let before = vec![Some(leader(0, 1000, 100_000)), Some(follower(false, 0))];
-    let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 10, 1_000))];
+fn a_partition_that_may_be_all_that_is_unexplained_is_a_guess() {
+    // Who reads the last of twelve has just died, which its group does not know yet.
+    let mut twelve = written(&[1_000_000; 12]);
+    twelve.bytes_out *= 11.0 / 12.0;
+    let all = (0..12).map(|number| (partition(number), caught_up(1, 1_000.0)));
+    twelve.consumed = Some(all.collect());
+    assert!(
+        twelve
+            .bytes_out()
+            .iter()
+            .all(|(_, confidence)| *confidence == Even)
+    );
+
+    // The large partition is known well enough, and nothing of one that nobody is known to read.
+    let mut burst = written(&[5_000_000, 300_000]);
+    burst.consumed = Some(BTreeMap::from([(partition(0), caught_up(1, 5_000.0))]));
+    assert_eq!(burst.bytes_out(), [(530_000.0, Weighted), (0.0, Even)]);
+    burst.bytes_out = 500_000.0;
+    assert_eq!(burst.bytes_out(), [(500_000.0, Weighted), (0.0, Weighted)]);
+}
+
+#[test]
+fn where_nobody_tells_whether_followers_serve_no_share_is_sure() {
+    let mut both = written(&[300_000, 100_000]);
+    both.before.replicas.insert(partition(2), follower(true, 1_000));
+    both.after.replicas.insert(partition(2), follower(true, 1_000));
+    both.consumed = Some(
+        [0, 1]
+            .map(|number| (partition(number), caught_up(1, 100.0)))
+            .into(),
+    );
+    both.after.followers_serve = Some(false);
+    assert_eq!(both.bytes_out(), [(30_000.0, Weighted), (10_000.0, Weighted)]);
+    for perhaps in [Some(true), None] {
+        both.after.followers_serve = perhaps;
+        assert!(both.bytes_out().iter().all(|(_, confidence)| *confidence == Even));
+    }
+}
+
+#[test]
+fn consumers_read_what_the_log_holds_where_kafka_compresses_anew() {
+    let mut anew = written(&[300_000, 100_000]);
+    anew.bytes_in = Some(200_000.0);
+    anew.consumed = Some(
+        [0, 1]
+            .map(|number| (partition(number), caught_up(1, 100.0)))
+            .into(),
+    );
+    assert!(anew.bytes_in().iter().all(|(_, confidence)| *confidence == Even));
+    assert_eq!(anew.bytes_out(), [(30_000.0, Weighted), (10_000.0, Weighted)]);
+}
+
+#[test]
+fn what_a_new_leader_sent_may_have_been_sent_elsewhere() {
+    let before = vec![Some(leader(0, 1000, 100_000)), Some(follower(true, 100_000))];
+    let after = vec![Some(leader(0, 2000, 200_000)), Some(leader(0, 1100, 110_000))];
     let mut given = given(before, after).traffic(11_000.0, 11_000.0);
-    given.consumed = Some(BTreeMap::from([
-        (partition(0), caught_up(1, 100.0)),
-        (partition(1), caught_up(1, 10.0)),
-    ]));
+    given.last = usual_sizes(&[100.0, 100.0]);
+    given.consumed = Some(
+        [0, 1]
+            .map(|number| (partition(number), caught_up(1, 100.0)))
+            .into(),
+    );
     assert_eq!(given.bytes_out(), [(10_000.0, Weighted), (1_000.0, Even)]);
+}
+
+#[test]
+fn while_logs_cannot_be_read_commits_divide_what_consumers_took() {
+    let logs = vec![Some(leader(0, 1000, 100_000)), Some(leader(0, 1000, 100_000))];
+    let mut unmoved = given(logs.clone(), logs).traffic(36_000.0, 36_000.0);
+    unmoved.last = usual_sizes(&[100.0, 100.0]);
+    unmoved.consumed = Some(BTreeMap::from([
+        (partition(0), caught_up(1, 300.0)),
+        (partition(1), caught_up(1, 60.0)),
+    ]));
+    assert_eq!(unmoved.bytes_out(), [(30_000.0, Even), (6_000.0, Even)]);
 }
 
 #[test]

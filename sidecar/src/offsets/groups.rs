@@ -289,8 +289,9 @@ impl Group {
         let attended = self.state.has_members() || self.members.is_some_and(|members| members > 0);
         let recently = |at: Duration| now.saturating_sub(at) < window;
         let gets_on = self.advanced.is_some_and(recently);
+        let lately = |at: Duration| now.saturating_sub(at) < CAUGHT_UP;
         // Who chooses partitions without being a member can be told by commits alone.
-        let reads = attended || self.advanced.is_some_and(|at| now.saturating_sub(at) < CAUGHT_UP);
+        let reads = self.read.is_some_and(lately) && (attended || self.advanced.is_some_and(lately));
         let is_new = std::mem::take(&mut self.is_new);
         if is_new {
             self.judged = now;

@@ -18,6 +18,8 @@ struct Cluster {
     groups: Groups,
     partitions: Partitions,
     rules: Rules,
+    /// Of groups that are read.
+    state: GroupState,
 }
 
 fn second(second: u64) -> Duration {
@@ -44,6 +46,7 @@ impl Cluster {
             groups: Groups::new(max_rows),
             partitions,
             rules: RULES,
+            state: GroupState::Stable,
         }
     }
 
@@ -51,7 +54,7 @@ impl Cluster {
         let listing = GroupListing {
             id: id(group),
             kind: GroupKind::Classic,
-            state: GroupState::Stable,
+            state: self.state,
         };
         let position = |(number, offset, lag): &(i32, i64, Option<i64>)| Position {
             partition: (*number).try_into().unwrap(),
@@ -164,7 +167,7 @@ fn groups_that_are_behind_count_only_while_they_take_records() {
 }
 
 #[test]
-fn a_group_has_caught_up_that_reads_and_has_committed_what_was_written_a_minute_ago() {
+fn a_group_has_caught_up_that_has_committed_what_was_written_90_s_ago() {
     let mut cluster = Cluster::new(100);
     // What is written is committed 10 s later by one and never by the other.
     for (at, end, caught_up) in [(0, 100, 0), (5, 200, 0), (10, 300, 1), (15, 400, 1), (40, 900, 1)] {
@@ -174,7 +177,7 @@ fn a_group_has_caught_up_that_reads_and_has_committed_what_was_written_a_minute_
         cluster.judge(at, &[(0, end)]);
         assert_eq!(cluster.caught_up(), [caught_up], "after {at} s");
     }
-    for (at, caught_up) in [(50, 1), (85, 1), (95, 0)] {
+    for (at, caught_up) in [(50, 1), (115, 1), (125, 0)] {
         cluster.begin();
         cluster.read(at, "a", &[(0, 700)]);
         cluster.judge(at, &[(0, 10_000)]);
@@ -184,6 +187,67 @@ fn a_group_has_caught_up_that_reads_and_has_committed_what_was_written_a_minute_
             "{at} s, of which it took nothing for a while"
         );
     }
+}
+
+#[test]
+fn a_group_has_caught_up_while_there_is_somebody_to_read() {
+    let caught_up = |state, at| {
+        let mut cluster = Cluster::new(100);
+        cluster.state = GroupState::Stable;
+        for (at, offset) in [(0, 100), (5, 200)] {
+            cluster.begin();
+            cluster.read(at, "a", &[(0, offset)]);
+            cluster.judge(at, &[(0, offset)]);
+        }
+        cluster.state = state;
+        cluster.begin();
+        cluster.read(at, "a", &[(0, 200)]);
+        cluster.judge(at, &[(0, 200)]);
+        cluster.caught_up()[0]
+    };
+    assert_eq!(caught_up(GroupState::Stable, 1_000), 1);
+    // Without members it counts while its last commit is young.
+    assert_eq!(caught_up(GroupState::Empty, 90), 1);
+    assert_eq!(caught_up(GroupState::Empty, 100), 0);
+}
+
+#[test]
+fn a_group_that_cannot_be_read_has_caught_up_no_more_whatever_was_told() {
+    let mut cluster = Cluster::new(100);
+    for (at, caught_up) in [(0, 1), (50, 1), (95, 0)] {
+        cluster.begin();
+        if at == 0 {
+            cluster.read_with_lags(at, "a", &[(0, 100, Some(0))]);
+        }
+        cluster.judge(at, &[(0, 100)]);
+        assert_eq!(cluster.caught_up(), [caught_up], "after {at} s");
+    }
+}
+
+#[test]
+fn a_partition_is_read_where_groups_are_behind_or_have_caught_up_with_what_was_written_in_an_hour() {
+    let mut cluster = Cluster::new(100);
+    let is_read = |cluster: &mut Cluster, at, offset, end| {
+        cluster.begin();
+        cluster.read(at, "a", &[(0, offset)]);
+        cluster.judge(at, &[(0, end)]);
+        cluster
+            .partitions
+            .iter()
+            .all(|tracked| tracked.is_read(second(at)))
+    };
+    assert!(
+        !is_read(&mut cluster, 0, 100, 100),
+        "nobody has seen it written to"
+    );
+    assert!(!is_read(&mut cluster, 5, 100, 100));
+    assert!(is_read(&mut cluster, 10, 150, 200), "it is behind");
+    assert!(is_read(&mut cluster, 20, 200, 200));
+    assert!(is_read(&mut cluster, 3_600, 200, 200));
+    assert!(
+        !is_read(&mut cluster, 3_700, 200, 200),
+        "nothing was written for an hour"
+    );
 }
 
 #[test]

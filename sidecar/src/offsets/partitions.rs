@@ -8,9 +8,12 @@ use kafka::{PartitionId, TopicName, TopicPartition};
 
 use super::timeline::Timeline;
 
-/// How long ago a record may have been written that a group which has caught up has not committed: some commit no more often
-/// than once in half a minute.
-pub(super) const CAUGHT_UP: Duration = Duration::from_secs(60);
+/// How long ago a record may have been written that a group which has caught up has not committed: Kafka Connect commits
+/// once a minute (`offset.flush.interval.ms`).
+pub(super) const CAUGHT_UP: Duration = Duration::from_secs(90);
+
+/// How long ago a partition was written to last that may be written to again.
+const WRITTEN: Duration = Duration::from_secs(3_600);
 
 /// The number of a partition, for as long as it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +55,10 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    /// Whether groups have something to read here: some are behind, or have caught up with what was written lately.
+    /// Whether groups have something to read here: some are behind, or have caught up where something was written lately.
     pub(super) fn is_read(&self, now: Duration) -> bool {
-        let written = || self.timeline.seconds_since(self.end?.saturating_sub(1), now);
-        let is_written = || written().is_some_and(|seconds| seconds <= CAUGHT_UP.as_secs_f64());
+        let before_last = self.end.map(|end| end.saturating_sub(1));
+        let is_written = || before_last.is_some_and(|offset| self.timeline.was_at(offset, now, WRITTEN));
         self.behind > 0.0 || (self.caught_up > 0 && is_written())
     }
 }

@@ -8,6 +8,9 @@ use crate::report::Confidence;
 /// called weighted may be wrong.
 const CLOSE: f64 = 0.10;
 
+/// The part of a topic's bytes below which it does not matter whether a figure is a part of that more or less.
+const LITTLE: f64 = 0.01;
+
 /// How far the growth of logs may be from what was counted for their bytes per record to be learnt. Both are read a few
 /// milliseconds after one another.
 const VERY_CLOSE: f64 = 0.03;
@@ -111,23 +114,42 @@ impl Leaders {
         } else {
             rates(bytes_in)
         };
-        if self.others_count == Some(true) {
+        if self.others_count != Some(false) {
             return self.guess(total, &weights);
         }
-        let readers = consumption.iter().map(|of| f64::from(of.groups_caught_up));
-        let read: Vec<f64> = bytes_in
-            .iter()
-            .zip(readers)
-            .map(|(written, groups)| written.rate * groups)
-            .collect();
+        let read = self.read(consumption, bytes_in);
         if !is_within(CLOSE, &read, total) {
             return self.guess(total, &weights);
         }
+        // What is not accounted for may all be of one partition.
+        let unexplained = (read.iter().sum::<f64>() - total).abs();
+        let sure = |growth: &Growth, rate: f64| {
+            growth.tenure == Tenure::Throughout && unexplained <= CLOSE * rate.max(LITTLE * total)
+        };
         let mut shares = self.shares(divide(total, &read), Confidence::Weighted);
-        for (share, written) in shares.iter_mut().zip(bytes_in) {
-            share.confidence = share.confidence.min(written.confidence);
+        for (share, growth) in shares.iter_mut().zip(&self.growths) {
+            if !sure(growth, share.rate) {
+                share.confidence = Confidence::Even;
+            }
         }
         shares
+    }
+
+    /// What groups that have caught up read: what was written, as the counter confirms it, or else as the logs hold it, since
+    /// that is what is read where Kafka compresses anew.
+    fn read(&self, consumption: &[Consumption], bytes_in: &[Share]) -> Vec<f64> {
+        let is_guess = |share: &Share| share.confidence == Confidence::Even;
+        let written = if bytes_in.iter().all(is_guess) {
+            self.measured()
+        } else {
+            rates(bytes_in)
+        };
+        let readers = consumption.iter().map(|of| f64::from(of.groups_caught_up));
+        written
+            .iter()
+            .zip(readers)
+            .map(|(bytes, groups)| bytes * groups)
+            .collect()
     }
 
     fn guess(&self, total: f64, weights: &[f64]) -> Vec<Share> {

@@ -5,7 +5,7 @@
 //! between, are weights; the weights of a topic's leaders on the broker are scaled to the topic's exact count. For
 //! consumers the weights are what was written, once for each group that has caught up with it. Where weights do not add up
 //! to what was counted, they are no measurement, and the figures say so; then those of consumers are the records by which
-//! groups advanced, which commits tell late and in lumps.
+//! groups advanced, which commits tell late and in lumps, or where nobody commits what was written.
 
 mod growth;
 mod leaders;
