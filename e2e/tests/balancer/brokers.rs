@@ -1,6 +1,6 @@
 //! Brokers that leave and brokers that come.
 
-use balancer::api::view::SourceView;
+use balancer::api::view::{BrokerView, SourceView};
 use balancer::journal::Mode;
 use e2e::BrokerSpec;
 use kafka::Cluster;
@@ -88,16 +88,16 @@ async fn a_new_broker_is_filled_with_its_share() -> Outcome {
         on_disk.values().filter(|size| **size > 0).count() >= 3,
         "{on_disk:?}"
     );
-    // It has no sidecar, and the balancer says so when it has looked at it.
-    scene.ticks(1).await?;
-    let brokers: Vec<balancer::api::view::BrokerView> = scene.balancer()?.get("/v1/brokers").await?;
-    let view = brokers
-        .iter()
-        .find(|view| view.id.get() == new)
-        .ok_or("it is not shown")?;
-    assert!(
-        matches!(&view.source, SourceView::Protocol { reason } if reason.contains("no sidecar")),
-        "{view:?}"
-    );
+    scene
+        .until(
+            "it is known to have no sidecar, and to be looked at from afar",
+            async |scene| {
+                let brokers: Vec<BrokerView> = scene.balancer()?.get("/v1/brokers").await?;
+                let view = brokers.iter().find(|view| view.id.get() == new);
+                let source = &view.ok_or("it is not shown")?.source;
+                Ok(matches!(source, SourceView::Protocol { reason } if reason.contains("no sidecar")))
+            },
+        )
+        .await?;
     scene.end_with_the_cluster().await.map(drop)
 }
