@@ -287,9 +287,9 @@ impl Group {
         partitions: &mut Partitions,
     ) {
         let attended = self.state.has_members() || self.members.is_some_and(|members| members > 0);
-        let recently = |at: Duration| now.saturating_sub(at) < window;
-        let gets_on = self.advanced.is_some_and(recently);
-        let lately = |at: Duration| now.saturating_sub(at) < CAUGHT_UP;
+        let within = |time: Duration| move |at: Duration| now.saturating_sub(at) < time;
+        let gets_on = self.advanced.is_some_and(within(window));
+        let lately = within(CAUGHT_UP);
         // Who chooses partitions without being a member can be told by commits alone.
         let reads = self.read.is_some_and(lately) && (attended || self.advanced.is_some_and(lately));
         let is_new = std::mem::take(&mut self.is_new);

@@ -193,7 +193,6 @@ fn a_group_has_caught_up_that_has_committed_what_was_written_90_s_ago() {
 fn a_group_has_caught_up_while_there_is_somebody_to_read() {
     let caught_up = |state, at| {
         let mut cluster = Cluster::new(100);
-        cluster.state = GroupState::Stable;
         for (at, offset) in [(0, 100), (5, 200)] {
             cluster.begin();
             cluster.read(at, "a", &[(0, offset)]);

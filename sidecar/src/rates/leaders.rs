@@ -118,11 +118,11 @@ impl Leaders {
             return self.guess(total, &weights);
         }
         let read = self.read(consumption, bytes_in);
-        if !is_within(CLOSE, &read, total) {
+        let unexplained = (read.iter().sum::<f64>() - total).abs();
+        if unexplained > CLOSE * total {
             return self.guess(total, &weights);
         }
-        // What is not accounted for may all be of one partition.
-        let unexplained = (read.iter().sum::<f64>() - total).abs();
+        // It may all be of one partition.
         let sure = |growth: &Growth, rate: f64| {
             growth.tenure == Tenure::Throughout && unexplained <= CLOSE * rate.max(LITTLE * total)
         };
