@@ -57,16 +57,10 @@ async fn every_kind_of_security_lets_in_who_may_and_nobody_else() -> Outcome {
     ];
     for (listener, security) in let_in {
         let cluster = reach(&kafka, listener, security.clone())?;
-        let deadline = Instant::now() + WITHIN;
-        let described = loop {
-            match cluster.describe().await {
-                // A broker hears of passwords a moment after they were set.
-                Err(ClusterError::Authentication { .. }) if Instant::now() < deadline => {
-                    sleep(Duration::from_millis(100)).await;
-                }
-                described => break described.map_err(|error| format!("{security:?}: {error}"))?,
-            }
-        };
+        // A broker hears of passwords a moment after they were set.
+        let is_early = |error: &ClusterError| matches!(error, ClusterError::Authentication { .. });
+        let described = tried_while(is_early, async || cluster.describe().await).await;
+        let described = described.map_err(|error| format!("{security:?}: {error}"))?;
         assert_eq!(described.brokers.len(), 1, "{security:?}");
     }
 
@@ -160,13 +154,7 @@ async fn a_journal_whose_password_was_changed_is_opened_again_with_the_new_one(
     // What is connected stays so.
     kafka.kill(0).await?;
     kafka.start_again(0).await?;
-    let deadline = Instant::now() + WITHIN;
-    let closed = loop {
-        match writer.append(vec![entry("after")]).await {
-            Err(LogError::Unavailable(_)) if Instant::now() < deadline => {}
-            ended => break ended,
-        }
-    };
+    let closed = tried_while(is_away, async || writer.append(vec![entry("after")]).await).await;
     assert!(matches!(closed, Err(LogError::Closed(_))), "{closed:?}");
     let (mut writer, found) = opened(&log).await?;
     assert_eq!(found, [entry("before")]);
@@ -210,14 +198,7 @@ async fn a_cluster_that_comes_back_is_reached_again_by_itself() -> Outcome {
     assert!(matches!(lost, Err(LogError::Unavailable(_))), "{lost:?}");
 
     kafka.start_again(0).await?;
-    let deadline = Instant::now() + WITHIN;
-    let after = loop {
-        match cluster.describe().await {
-            Ok(described) => break described,
-            Err(error) if Instant::now() > deadline => return Err(error.into()),
-            Err(_) => sleep(Duration::from_millis(100)).await,
-        }
-    };
+    let after = tried_while(|_| true, async || cluster.describe().await).await?;
     assert_eq!(after, before);
 
     // The same writer goes on, and nothing of what failed shows.
@@ -241,22 +222,30 @@ fn journal(connection: ConnectionSettings) -> Outcome<KafkaCompactedLog> {
 async fn opened(
     log: &KafkaCompactedLog,
 ) -> Outcome<(<KafkaCompactedLog as CompactedLog>::Writer, Vec<Entry>)> {
-    let deadline = Instant::now() + WITHIN;
-    loop {
-        match log.open().await {
-            Err(LogError::Unavailable(_)) if Instant::now() < deadline => {}
-            opened => return Ok(opened?),
-        }
-    }
+    Ok(tried_while(is_away, async || log.open().await).await?)
 }
 
 /// Appends an entry as soon as it is taken; when it is taken twice nobody can tell.
 async fn append(writer: &mut impl LogWriter, key: &str) -> Outcome {
+    Ok(tried_while(is_away, async || writer.append(vec![entry(key)]).await).await?)
+}
+
+fn is_away(error: &LogError) -> bool {
+    matches!(error, LogError::Unavailable(_))
+}
+
+/// Does something again as long as it fails for such a reason.
+async fn tried_while<T, E>(
+    fails_for: impl Fn(&E) -> bool,
+    mut act: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E> {
     let deadline = Instant::now() + WITHIN;
     loop {
-        match writer.append(vec![entry(key)]).await {
-            Err(LogError::Unavailable(_)) if Instant::now() < deadline => {}
-            appended => return Ok(appended?),
+        match act().await {
+            Err(error) if fails_for(&error) && Instant::now() < deadline => {
+                sleep(Duration::from_millis(100)).await;
+            }
+            ended => return ended,
         }
     }
 }

@@ -58,7 +58,7 @@ async fn a_plan_survives_its_executor_and_leaves_nothing_behind() -> Outcomes<()
     })
     .await?;
     scene.until_leader_rate("4000613").await?;
-    assert!(before.values().any(|value| value == OPERATORS_RATE));
+    assert_eq!(before[&leader_rate()?], OPERATORS_RATE);
 
     // Cut off while it raises the throttles, as a kill would.
     let died = tokio::time::timeout(Duration::from_millis(40), executor.tick(&guidance(20e6), now()?)).await;
@@ -165,10 +165,7 @@ impl Scene {
 
     /// Waits until broker 0 has this rate for what it sends.
     async fn until_leader_rate(&self, rate: &str) -> Outcomes<()> {
-        let leader_rate = (
-            ConfigResource::Broker(BrokerId::try_from(0)?),
-            "leader.replication.throttled.rate".to_owned(),
-        );
+        let leader_rate = leader_rate()?;
         self.until(&format!("broker 0 sends at {rate}"), async |scene| {
             let found = scene.dynamic_configs().await?;
             Ok(found.get(&leader_rate).is_some_and(|found| found == rate))
@@ -240,6 +237,12 @@ impl Scene {
         }
         Ok(dynamic)
     }
+}
+
+/// The entry that says how fast broker 0 sends at most.
+fn leader_rate() -> Outcomes<(ConfigResource, String)> {
+    let broker = ConfigResource::Broker(BrokerId::try_from(0)?);
+    Ok((broker, "leader.replication.throttled.rate".to_owned()))
 }
 
 fn fill(bootstrap: &str) -> Result<(), Box<dyn Error + Send + Sync>> {

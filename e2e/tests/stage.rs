@@ -4,12 +4,13 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use e2e::scene::until;
 use e2e::{Layout, LocalKafka};
 use load::{
     Accounts, Connection, GroupSettings, Load, LoadSettings, Placement, Shift, TopicSettings, create_topics,
     witness,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -98,13 +99,10 @@ async fn the_load_knows_what_is_in_the_log_and_the_witness_notices_what_is_not()
         .ok_or("no clicks")?;
     assert_eq!(shifted.bytes_per_second, 4.0 * hot.bytes_per_second);
     acknowledged(&load, 10_000).await?;
-    let mut consumed = load.consumed();
-    let deadline = Instant::now() + WITHIN;
-    while consumed[0].records == 0 {
-        assert!(Instant::now() < deadline, "nothing is consumed");
-        sleep(Duration::from_millis(100)).await;
-        consumed = load.consumed();
-    }
+    until(WITHIN, "something is consumed", async || {
+        Ok(load.consumed()[0].records > 0)
+    })
+    .await?;
     let latencies = load.latencies()?;
     println!("{latencies:?}");
     assert!(latencies.overall.count >= 10_000 && latencies.overall.p99_ms > 0.0);
